@@ -1,0 +1,41 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Ceiling(_message.Message):
+    __slots__ = ("resource", "scopes")
+    RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    SCOPES_FIELD_NUMBER: _ClassVar[int]
+    resource: str
+    scopes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, resource: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Application(_message.Message):
+    __slots__ = ("id", "name", "labels", "ceiling", "disabled", "standing_session_id")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    CEILING_FIELD_NUMBER: _ClassVar[int]
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
+    STANDING_SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    name: str
+    labels: _containers.RepeatedScalarFieldContainer[str]
+    ceiling: _containers.RepeatedCompositeFieldContainer[Ceiling]
+    disabled: bool
+    standing_session_id: str
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., ceiling: _Optional[_Iterable[_Union[Ceiling, _Mapping]]] = ..., disabled: bool = ..., standing_session_id: _Optional[str] = ...) -> None: ...
+
+class Credential(_message.Message):
+    __slots__ = ("application_id", "application_name", "client_secret")
+    APPLICATION_ID_FIELD_NUMBER: _ClassVar[int]
+    APPLICATION_NAME_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_SECRET_FIELD_NUMBER: _ClassVar[int]
+    application_id: str
+    application_name: str
+    client_secret: str
+    def __init__(self, application_id: _Optional[str] = ..., application_name: _Optional[str] = ..., client_secret: _Optional[str] = ...) -> None: ...

@@ -1,0 +1,22 @@
+from google.protobuf import descriptor_pb2 as _descriptor_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable
+from typing import ClassVar as _ClassVar, Optional as _Optional
+
+DESCRIPTOR: _descriptor.FileDescriptor
+AUTHORITY_FIELD_NUMBER: _ClassVar[int]
+authority: _descriptor.FieldDescriptor
+RESOURCE_FIELD_NUMBER: _ClassVar[int]
+resource: _descriptor.FieldDescriptor
+
+class AuthorityRule(_message.Message):
+    __slots__ = ("scopes", "public", "public_reason")
+    SCOPES_FIELD_NUMBER: _ClassVar[int]
+    PUBLIC_FIELD_NUMBER: _ClassVar[int]
+    PUBLIC_REASON_FIELD_NUMBER: _ClassVar[int]
+    scopes: _containers.RepeatedScalarFieldContainer[str]
+    public: bool
+    public_reason: str
+    def __init__(self, scopes: _Optional[_Iterable[str]] = ..., public: bool = ..., public_reason: _Optional[str] = ...) -> None: ...

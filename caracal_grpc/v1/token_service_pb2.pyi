@@ -1,0 +1,62 @@
+from caracal_grpc.v1 import authority_pb2 as _authority_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ClientAuthentication(_message.Message):
+    __slots__ = ("application_id", "client_secret")
+    APPLICATION_ID_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_SECRET_FIELD_NUMBER: _ClassVar[int]
+    application_id: str
+    client_secret: str
+    def __init__(self, application_id: _Optional[str] = ..., client_secret: _Optional[str] = ...) -> None: ...
+
+class ExchangeRequest(_message.Message):
+    __slots__ = ("zone", "client", "resource", "scopes", "subject_token", "session_id", "ttl", "request_id", "context")
+    class ContextEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    ZONE_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    SCOPES_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    TTL_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    zone: str
+    client: ClientAuthentication
+    resource: str
+    scopes: _containers.RepeatedScalarFieldContainer[str]
+    subject_token: str
+    session_id: str
+    ttl: _duration_pb2.Duration
+    request_id: str
+    context: _containers.ScalarMap[str, str]
+    def __init__(self, zone: _Optional[str] = ..., client: _Optional[_Union[ClientAuthentication, _Mapping]] = ..., resource: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., subject_token: _Optional[str] = ..., session_id: _Optional[str] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., request_id: _Optional[str] = ..., context: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class ExchangeResponse(_message.Message):
+    __slots__ = ("mandate", "expires_in", "scopes", "audit_id", "issued_token_type", "jti")
+    MANDATE_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_IN_FIELD_NUMBER: _ClassVar[int]
+    SCOPES_FIELD_NUMBER: _ClassVar[int]
+    AUDIT_ID_FIELD_NUMBER: _ClassVar[int]
+    ISSUED_TOKEN_TYPE_FIELD_NUMBER: _ClassVar[int]
+    JTI_FIELD_NUMBER: _ClassVar[int]
+    mandate: str
+    expires_in: _duration_pb2.Duration
+    scopes: _containers.RepeatedScalarFieldContainer[str]
+    audit_id: str
+    issued_token_type: str
+    jti: str
+    def __init__(self, mandate: _Optional[str] = ..., expires_in: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., scopes: _Optional[_Iterable[str]] = ..., audit_id: _Optional[str] = ..., issued_token_type: _Optional[str] = ..., jti: _Optional[str] = ...) -> None: ...
