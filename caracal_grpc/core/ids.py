@@ -1,0 +1,70 @@
+"""TypeIDs: a prefix and a UUIDv7 in base32, so that ids sort by time and say what they name.
+
+Form: TypeID specification 0.3 (jetpack-io/typeid); the UUID is version 7 of RFC 9562 section 5.7.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from caracal_grpc.core.errors import field_invalid
+
+SESSION: Final = "ses"
+DELEGATION: Final = "del"
+MANDATE: Final = "mnd"
+APPLICATION: Final = "app"
+KEY: Final = "key"
+AUDIT: Final = "aud"
+REQUEST: Final = "req"
+
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_FORM: Final = re.compile(r"([a-z]{3})_[0-7][0-9a-hjkmnp-tv-z]{25}")
+_SLUG: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_RESOURCE: Final = re.compile(r"resource://[a-z0-9][a-z0-9._/-]{0,127}")
+_SCOPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._/-]{0,127}")
+
+
+def typeid(prefix: str, unix_ms: int, random: bytes) -> str:
+    """The TypeID of a UUIDv7 made of `unix_ms` (48 bits) and ten `random` bytes."""
+    stamp = unix_ms.to_bytes(6, "big") + random[:10]
+    bits = int.from_bytes(stamp, "big")
+    bits = (bits & ~(0xF << 76)) | (0x7 << 76)  # version, RFC 9562 section 4.2
+    bits = (bits & ~(0x3 << 62)) | (0x2 << 62)  # variant, RFC 9562 section 4.1
+    return prefix + "_" + "".join(_ALPHABET[(bits >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def prefix_of(value: str) -> str | None:
+    """The prefix of a well-formed TypeID, or `None` when `value` is not one."""
+    match = _FORM.fullmatch(value)
+    return match[1] if match else None
+
+
+def require_id(field: str, value: str, prefix: str) -> str:
+    """`value` when it is a TypeID with `prefix`; raises `FIELD_INVALID` otherwise."""
+    if prefix_of(value) != prefix:
+        raise field_invalid(field, f"must be an id that starts with {prefix}_")
+    return value
+
+
+def require_slug(field: str, value: str) -> str:
+    """`value` when it is a slug (zone or application name); raises `FIELD_INVALID` otherwise."""
+    if not _SLUG.fullmatch(value):
+        raise field_invalid(field, "must be 1 to 63 of a-z, 0-9 and hyphen, starting with a letter")
+    return value
+
+
+def require_resource(field: str, value: str) -> str:
+    """`value` when it names a resource; raises `FIELD_INVALID` naming `field` otherwise."""
+    if not _RESOURCE.fullmatch(value):
+        raise field_invalid(
+            field, "must be resource:// and 1 to 128 of a-z, 0-9, dot, slash, hyphen"
+        )
+    return value
+
+
+def require_scope(field: str, value: str) -> str:
+    """`value` when it is one scope (a subset of RFC 6749 section 3.3); raises `FIELD_INVALID`."""
+    if not _SCOPE.fullmatch(value):
+        raise field_invalid(field, "must be 1 to 128 letters, digits, colon, dot, slash or hyphen")
+    return value

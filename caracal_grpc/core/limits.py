@@ -1,0 +1,67 @@
+"""Every bound of the wire and of time in one place. Seconds and bytes unless the name says more."""
+
+from __future__ import annotations
+
+from typing import Final
+
+LEEWAY: Final = 5
+"""The one clock leeway of every verifier."""
+
+DEFAULT_TTL: Final = 300
+MIN_TTL: Final = 5
+MAX_RESOURCE_TTL: Final = 900
+MAX_SESSION_TTL: Final = 3600
+"""The longest life of a mandate with `use=session`, hence of any mandate."""
+
+REVOCATION_TTL: Final = MAX_SESSION_TTL + 2 * LEEWAY
+"""How long a revocation is remembered: longer than anything that it could kill may live."""
+
+DEFAULT_MAX_HOPS: Final = 5
+MAX_HOPS: Final = 10
+DEFAULT_KEY_PUBLISH: Final = 15
+MAX_KEY_PUBLISH: Final = 86_400
+DEFAULT_MAX_STALENESS: Final = 10.0
+
+MAX_TOKEN_BYTES: Final = 4096
+MAX_METADATA_BYTES: Final = 6144
+"""gRPC begins to drop metadata at random from 8 KiB (grpc/grpc#37852)."""
+
+MAX_SESSION_LIFE: Final = 86_400
+DEFAULT_SESSION_LIFE: Final = 3600
+SESSION_RETENTION: Final = 86_400
+"""How long an ended session stays readable in the store."""
+
+MAX_SESSION_DEPTH: Final = 10
+MAX_LABELS: Final = 32
+MAX_LABEL: Final = 64
+MAX_SCOPES: Final = 64
+MAX_RESOURCES: Final = 10_000
+MAX_APPLICATIONS: Final = 50_000
+MAX_CEILING: Final = 64
+MAX_REASON_TEXT: Final = 500
+MAX_REQUEST_ID: Final = 128
+MAX_CONTEXT: Final = 16
+MAX_CONTEXT_KEY: Final = 64
+MAX_CONTEXT_VALUE: Final = 256
+MAX_WATCHERS: Final = 10_000
+
+REQUEST_WINDOW: Final = 60
+"""How long a repeated `request_id` answers with the same mandate."""
+
+AUTHORITY_RESOURCE: Final = "resource://caracal"
+AUTHORITY_ZONE: Final = "caracal"
+AUTHORITY_SCOPES: Final = (
+    "caracal:audit:read",
+    "caracal:feed:watch",
+    "caracal:keys:read",
+    "caracal:keys:rotate",
+    "caracal:revocations:read",
+    "caracal:revocations:write",
+    "caracal:sessions:admin",
+    "caracal:sessions:read",
+    "caracal:sessions:start",
+    "caracal:sessions:terminate",
+    "caracal:zones:read",
+    "caracal:zones:write",
+)
+"""Every scope of the authority itself; the rules of its own methods use no other."""

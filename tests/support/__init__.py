@@ -1,0 +1,1 @@
+"""What several rooms of tests share: processes, clocks and keys."""
