@@ -1,3 +1,3 @@
-"""The authority service for gRPC systems; import its rooms by name, this package imports nothing."""
+"""The authority service for gRPC systems; import its rooms by name, for this file imports none."""
 
 __version__ = "0.1.0"

@@ -19,6 +19,8 @@ AUDIT: Final = "aud"
 REQUEST: Final = "req"
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS: Final = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
+_SHIFTS: Final = tuple(range(120, -1, -10))
 _FORM: Final = re.compile(r"([a-z]{3})_[0-7][0-9a-hjkmnp-tv-z]{25}")
 _SLUG: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _RESOURCE: Final = re.compile(r"resource://[a-z0-9][a-z0-9._/-]{0,127}")
@@ -31,7 +33,7 @@ def typeid(prefix: str, unix_ms: int, random: bytes) -> str:
     bits = int.from_bytes(stamp, "big")
     bits = (bits & ~(0xF << 76)) | (0x7 << 76)  # version, RFC 9562 section 4.2
     bits = (bits & ~(0x3 << 62)) | (0x2 << 62)  # variant, RFC 9562 section 4.1
-    return prefix + "_" + "".join(_ALPHABET[(bits >> shift) & 31] for shift in range(125, -1, -5))
+    return prefix + "_" + "".join([_PAIRS[(bits >> shift) & 1023] for shift in _SHIFTS])
 
 
 def prefix_of(value: str) -> str | None:

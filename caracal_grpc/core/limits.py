@@ -13,8 +13,12 @@ MAX_RESOURCE_TTL: Final = 900
 MAX_SESSION_TTL: Final = 3600
 """The longest life of a mandate with `use=session`, hence of any mandate."""
 
-REVOCATION_TTL: Final = MAX_SESSION_TTL + 2 * LEEWAY
-"""How long a revocation is remembered: longer than anything that it could kill may live."""
+REVOCATION_TTL: Final = MAX_SESSION_TTL + 60
+"""How long a revocation is remembered: longer than anything that it could kill may live.
+
+A replica whose view lags may still issue for as long as its view is trusted, so the margin is more
+than the leeway and the staleness bound together.
+"""
 
 DEFAULT_MAX_HOPS: Final = 5
 MAX_HOPS: Final = 10

@@ -1,0 +1,203 @@
+"""The feed: what every edge must know, fanned out from one watch of the store to any number."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Final
+
+from caracal_grpc.authority import places
+from caracal_grpc.authority.keyring import Keyring
+from caracal_grpc.authority.state import State
+from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.limits import MAX_RESOURCE_TTL, MAX_WATCHERS
+from caracal_grpc.core.reason import Reason
+from caracal_grpc.core.rule import Trust
+from caracal_grpc.crypto.key_set import KeySet
+from caracal_grpc.store.port import Delta, Event, Key, Snapshot
+
+HEARTBEAT: Final = 1.0
+QUEUE: Final = 256
+"""Messages that a subscriber may be behind before it gets a new snapshot instead."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ZoneKeys:
+    """The verifying keys of a zone and what else an edge must know of it."""
+
+    trust: Trust
+    keys: KeySet
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeedSnapshot:
+    """Everything at one revision."""
+
+    revision: int
+    keys: ZoneKeys
+    revoked: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeedDelta:
+    """What one revision changed; `keys` is the whole set when it changed."""
+
+    revision: int
+    keys: ZoneKeys | None = None
+    revoked: tuple[str, ...] = ()
+    released: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeedHeartbeat:
+    """Nothing but time. How old the view is, is asked when it is sent, not when it is queued."""
+
+    revision: int
+
+
+FeedEvent = FeedSnapshot | FeedDelta | FeedHeartbeat
+
+
+@dataclass(slots=True, eq=False)
+class _Subscriber:
+    zone: str
+    queue: asyncio.Queue[FeedDelta | FeedHeartbeat | None] = field(
+        default_factory=lambda: asyncio.Queue(QUEUE)
+    )
+    behind: bool = False
+
+    def offer(self, event: FeedDelta | FeedHeartbeat | None) -> None:
+        """Queues an event, or marks that the subscriber needs a snapshot: never a silent gap."""
+        if self.queue.full():
+            self.behind = True
+        if not self.behind:
+            self.queue.put_nowait(event)
+
+
+class Feed:
+    """Subscribers of every zone. Start it on a running loop; `close` ends them."""
+
+    def __init__(self, state: State, keyring: Keyring) -> None:
+        self._state = state
+        self._keyring = keyring
+        self._subscribers: set[_Subscriber] = set()
+        self._unsubscribe = state.subscribe(self._on_event)
+        self._ticker: asyncio.Task[None] | None = None
+        self._draining = False
+
+    def start(self) -> None:
+        """Begins to beat each second."""
+        self._ticker = asyncio.create_task(self._tick(), name="feed heartbeats")
+
+    async def close(self) -> None:
+        """Ends every subscription with `DRAINING`, so that edges go to another replica."""
+        self._draining = True
+        self._unsubscribe()
+        if self._ticker:
+            self._ticker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._ticker
+        for subscriber in self._subscribers:
+            subscriber.behind = True
+            _wake(subscriber)
+
+    async def events(self, zone: str) -> AsyncIterator[FeedEvent]:
+        """A snapshot, then what changes, a heartbeat each second, and a snapshot after a gap.
+
+        Raises `OBJECT_NOT_FOUND`, `LIMIT_EXCEEDED`, and `DRAINING` at the end.
+        """
+        self._state.zone(zone)
+        self._require_room()
+        subscriber = _Subscriber(zone)
+        self._subscribers.add(subscriber)
+        try:
+            yield self._snapshot(zone)
+            while not self._draining:
+                event = await subscriber.queue.get()
+                if subscriber.behind or event is None:
+                    yield self._resynchronise(subscriber)
+                else:
+                    yield event
+        finally:
+            self._subscribers.discard(subscriber)
+        raise _draining()
+
+    def age(self) -> float:
+        """How old the authority's own view is now, in seconds."""
+        return self._state.age()
+
+    def zone_keys(self, zone: str) -> ZoneKeys:
+        """What an edge must know of the zone's keys now."""
+        known = self._state.zone(zone)
+        trust = Trust(known.name, known.issuer, MAX_RESOURCE_TTL, known.max_hops)
+        return ZoneKeys(trust, self._keyring.key_set(zone))
+
+    def _require_room(self) -> None:
+        if self._draining:
+            raise _draining()
+        if len(self._subscribers) >= MAX_WATCHERS:
+            raise CaracalError(
+                Reason.LIMIT_EXCEEDED,
+                "this authority feeds as many edges as it can; use another replica",
+                metadata={"limit": str(MAX_WATCHERS)},
+                retry_after=5.0,
+            )
+
+    def _snapshot(self, zone: str) -> FeedSnapshot:
+        revoked = tuple(self._state.records(zone, places.REVOCATIONS))
+        return FeedSnapshot(self._state.revision, self.zone_keys(zone), revoked)
+
+    def _resynchronise(self, subscriber: _Subscriber) -> FeedSnapshot:
+        while not subscriber.queue.empty():
+            subscriber.queue.get_nowait()
+        subscriber.behind = False
+        if self._draining:
+            raise _draining()
+        return self._snapshot(subscriber.zone)
+
+    def _on_event(self, event: Event, changed: AbstractSet[Key]) -> None:
+        if isinstance(event, Snapshot):
+            for subscriber in self._subscribers:
+                subscriber.behind = True
+                _wake(subscriber)
+        elif isinstance(event, Delta):
+            for zone in {key.zone for key in changed}:
+                self._publish(zone, event, changed)
+
+    def _publish(self, zone: str, event: Delta, changed: AbstractSet[Key]) -> None:
+        subscribers = [each for each in self._subscribers if each.zone == zone]
+        if not subscribers:
+            return
+        mine = [key for key in changed if key.zone == zone]
+        dead = [key.id for key in mine if key.kind == places.REVOCATIONS]
+        revoked = tuple(anchor for anchor in dead if anchor in self._state.revoked)
+        released = tuple(anchor for anchor in dead if anchor not in self._state.revoked)
+        rekeyed = any(key.kind in {places.KEYS, places.ZONES} for key in mine)
+        if not (revoked or released or rekeyed):
+            return
+        keys = self.zone_keys(zone) if rekeyed else None
+        delta = FeedDelta(event.revision, keys, revoked, released)
+        for subscriber in subscribers:
+            subscriber.offer(delta)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT)
+            beat = FeedHeartbeat(self._state.revision)
+            for subscriber in self._subscribers:
+                subscriber.offer(beat)
+
+
+def _wake(subscriber: _Subscriber) -> None:
+    """Rouses a subscriber that waits for an event; one with a full queue is not waiting."""
+    if not subscriber.queue.full():
+        subscriber.queue.put_nowait(None)
+
+
+def _draining() -> CaracalError:
+    return CaracalError(
+        Reason.DRAINING, "the authority is shutting down; another replica answers", retry_after=0.5
+    )

@@ -1,0 +1,53 @@
+"""The active policy of each zone, compiled once a version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from caracal_grpc.authority import places
+from caracal_grpc.authority.state import State
+from caracal_grpc.core.decision import Decision
+from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.reason import Reason
+from caracal_grpc.policy.grants import grants_data, grants_modules
+from caracal_grpc.policy.port import Engine, Policy
+
+
+class Policies:
+    """Compiles and remembers the policy of each zone; no active policy means that all is denied."""
+
+    def __init__(self, state: State, engine: Engine) -> None:
+        self._state = state
+        self._engine = engine
+        self._compiled: dict[str, tuple[int, Policy]] = {}
+
+    def compile(self, value: Mapping[str, Any]) -> Policy:
+        """The policy of a stored or declared value; raises `FIELD_INVALID` with line and column."""
+        modules = value["modules"] or grants_modules()
+        return self._engine.compile(modules, grants_data(value["grants"]))
+
+    def active(self, zone: str) -> Policy:
+        """The zone's policy; raises `NO_ACTIVE_POLICY`, or `POLICY_FAILED` if it cannot compile."""
+        record = self._state.record(places.policy_place(zone))
+        if record is None:
+            raise CaracalError(
+                Reason.NO_ACTIVE_POLICY, "the zone has no active policy, so everything is denied"
+            )
+        known = self._compiled.get(zone)
+        if known is None or known[0] != record.revision:
+            known = (record.revision, self._compile_stored(record.value))
+            self._compiled[zone] = known
+        return known[1]
+
+    def decide(self, zone: str, question: Mapping[str, Any]) -> Decision:
+        """What the zone's policy answers; raises `POLICY_FAILED` when it does not decide."""
+        return self.active(zone).decide(question)
+
+    def _compile_stored(self, value: Mapping[str, Any]) -> Policy:
+        try:
+            return self.compile(value)
+        except CaracalError as error:
+            raise CaracalError(
+                Reason.POLICY_FAILED, "the active policy does not compile; apply a corrected one"
+            ) from error

@@ -1,0 +1,52 @@
+"""Records what happened in the ledger, in one form, for every use case."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from caracal_grpc.core.entry import Entry
+from caracal_grpc.core.ids import AUDIT
+from caracal_grpc.core.mandate import Mandate
+from caracal_grpc.core.ports import Clock, Ids
+from caracal_grpc.ledger.port import Ledger
+
+
+class Recorder:
+    """Makes entries with fresh ids and the time of day, and returns when they are durable."""
+
+    def __init__(self, ledger: Ledger, clock: Clock, ids: Ids) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._ids = ids
+
+    def new_id(self) -> str:
+        """An id for an entry that is referred to before it is written."""
+        return self._ids.new(AUDIT)
+
+    async def record(self, audit_id: str, zone: str, kind: str, decision: str, **facts: Any) -> str:
+        """Appends one entry and returns its id; raises `AUDIT_UNAVAILABLE` when it cannot.
+
+        `facts` are fields of `Entry`.
+        """
+        now = int(self._clock.now() * 1000)
+        entry = Entry(id=audit_id, zone=zone, time_ms=now, type=kind, decision=decision, **facts)
+        await self._ledger.append(entry)
+        return audit_id
+
+    async def done(self, caller: Mandate | None, zone: str, kind: str, **facts: Any) -> str:
+        """Appends a change of state, done by `caller`, or by the authority itself without one."""
+        by = _caller_facts(caller) if caller else {}
+        return await self.record(self.new_id(), zone, kind, "done", **{**by, **facts})
+
+
+def _caller_facts(caller: Mandate) -> dict[str, Any]:
+    return {
+        "application": caller.application,
+        "subject": caller.subject,
+        "subject_type": caller.subject_type,
+        "session": caller.session,
+        "root_session": caller.root_session,
+        "actor_chain": tuple(hop.application for hop in caller.chain),
+        "hops": caller.hops,
+        "jti": caller.jti,
+    }

@@ -1,0 +1,45 @@
+"""Subject tokens: the mandate on whose behalf an application acts."""
+
+from __future__ import annotations
+
+from caracal_grpc.authority.view import AuthorityView
+from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.mandate import Mandate
+from caracal_grpc.core.ports import Clock
+from caracal_grpc.core.reason import Reason
+from caracal_grpc.core.verdict import Call, judge
+from caracal_grpc.crypto import mandates
+
+
+class SubjectTokens:
+    """Verifies subject tokens with the verdict of every edge, against the authority's own view."""
+
+    def __init__(self, view: AuthorityView, clock: Clock) -> None:
+        self._view = view
+        self._clock = clock
+
+    def verify(self, zone: str, token: str) -> Mandate | None:
+        """The mandate in `token`, `None` without one.
+
+        Raises `SUBJECT_TOKEN_INVALID` with the reason that a guard would have given as `cause`.
+        """
+        if not token:
+            return None
+        try:
+            return self._verify(zone, token)
+        except CaracalError as refusal:
+            raise CaracalError(
+                Reason.SUBJECT_TOKEN_INVALID,
+                "the subject token is not a live mandate of this zone; obtain a fresh one",
+                metadata={"cause": refusal.reason.value},
+            ) from refusal
+
+    def _verify(self, zone: str, token: str) -> Mandate:
+        mandate = mandates.read(token, self._view.keys)
+        trust = self._view.trust(mandate.kid)
+        if trust is None or trust.zone != zone:
+            raise CaracalError(Reason.ZONE_MISMATCH, "the mandate is of another zone")
+        # The guard of the resource has let the call in; here only its life and lineage count.
+        call = Call("resource", mandate.resource, frozenset(), self._clock.now(), mandate.binding)
+        judge(mandate, trust, call, self._view.revoked)
+        return mandate

@@ -1,0 +1,159 @@
+"""The settings of a running authority, checked as a whole: an unsafe one refuses to start."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from caracal_grpc.core.errors import CaracalError, FieldViolation, field_invalid
+from caracal_grpc.core.limits import DEFAULT_MAX_STALENESS
+from caracal_grpc.core.reason import Reason
+from caracal_grpc.crypto.secret_file import read_secret_file
+from caracal_grpc.store.etcd_settings import EtcdSettings
+
+ENVIRONMENT: Final = "CARACAL_"
+"""A setting `kek_file` is the variable `CARACAL_KEK_FILE`; a flag wins over the environment."""
+
+
+class ServeSettings(BaseModel):
+    """What `serve` runs with; use `load`, which names the setting that is wrong."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+    listen: str = Field("127.0.0.1:7420", description="host:port to listen on; port 0 picks one")
+    public_url: str = Field(
+        description="the URL that issuers begin with, such as https://a.example"
+    )
+    advertise: str = Field("", description="host:port that clients use; default: listen")
+
+    tls_cert_file: Path | None = Field(None, description="the server's certificate chain, PEM")
+    tls_key_file: Path | None = Field(None, description="its private key, PEM, mode 0600")
+    tls_ca_file: Path | None = Field(None, description="the CA that clients verify us with, PEM")
+    tls_client_ca_file: Path | None = Field(
+        None, description="require client certificates of this CA, PEM"
+    )
+
+    etcd_endpoints: list[str] = Field(min_length=1, description="host:port of each etcd member")
+    etcd_prefix: str = Field("caracal", description="the prefix of every key")
+    etcd_ca_file: Path | None = Field(None, description="the CA of etcd, PEM")
+    etcd_cert_file: Path | None = Field(None, description="our certificate for etcd, PEM")
+    etcd_key_file: Path | None = Field(None, description="its private key, PEM")
+    etcd_server_name: str | None = Field(None, description="the name in etcd's certificate")
+    etcd_username: str | None = Field(None, description="the etcd user")
+    etcd_password_file: Path | None = Field(None, description="a file that holds its password")
+
+    kek_file: Path = Field(description="the 32-byte key-encryption key that seals private keys")
+    ledger: Path = Field(description="the SQLite file of the ledger")
+    bootstrap_profile: Path | None = Field(
+        None, description="where to write the operator's profile on the very first start"
+    )
+
+    policy_engine: Literal["regorus", "regopy"] = Field("regorus", description="the Rego engine")
+    max_staleness: Annotated[float, Field(ge=2, le=60)] = Field(
+        DEFAULT_MAX_STALENESS, description="seconds without etcd after which decisions stop"
+    )
+    drain_seconds: Annotated[float, Field(ge=0, le=300)] = Field(
+        10.0, description="seconds that accepted calls get to finish on SIGTERM"
+    )
+    reflection: bool = Field(default=True, description="serve gRPC reflection")
+    telemetry: bool = Field(default=False, description="OpenTelemetry spans for every call")
+
+    @classmethod
+    def load(cls, values: Mapping[str, Any]) -> Self:
+        """The settings in `values`; raises `FIELD_INVALID` naming each that is wrong or missing."""
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            violations = [_violation(each) for each in error.errors(include_url=False)]
+            text = "; ".join(f"{each.field}: {each.description}" for each in violations)
+            raise CaracalError(Reason.FIELD_INVALID, text, violations=violations) from None
+
+    @model_validator(mode="after")
+    def _refuse_unsafe(self) -> Self:
+        for setting, problem in self._problems():
+            raise ValueError(f"{setting}: {problem}")
+        return self
+
+    def _problems(self) -> list[tuple[str, str]]:
+        problems = []
+        if not self.tls and not is_loopback(self.listen):
+            problems.append(("tls_cert_file", "is needed, since listen is not a loopback address"))
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            problems.append(("tls_key_file", "and tls_cert_file go together"))
+        if self.tls_client_ca_file and not self.tls:
+            problems.append(("tls_client_ca_file", "needs tls_cert_file"))
+        if not self.public_url.startswith(("https://", "http://")):
+            problems.append(("public_url", "must be an http or https URL"))
+        if self.etcd_ca_file is None and not all(map(_is_safe_etcd, self.etcd_endpoints)):
+            problems.append(("etcd_ca_file", "is needed, since etcd is not on loopback"))
+        if (self.etcd_username is None) != (self.etcd_password_file is None):
+            problems.append(("etcd_password_file", "and etcd_username go together"))
+        return problems
+
+    @property
+    def tls(self) -> bool:
+        """Whether the server speaks TLS."""
+        return self.tls_cert_file is not None
+
+    def key_pair(self) -> tuple[bytes, bytes]:
+        """The private key and certificate chain of the server, read; raises `FIELD_INVALID`."""
+        certificate = read_file("tls_cert_file", self.tls_cert_file)
+        if certificate is None or self.tls_key_file is None:
+            raise field_invalid("tls_cert_file", "and tls_key_file are needed for TLS")
+        return read_secret_file(self.tls_key_file).encode(), certificate
+
+    def etcd(self) -> EtcdSettings:
+        """The settings of the store, with its files read; raises `FIELD_INVALID`."""
+        password = self.etcd_password_file
+        key = self.etcd_key_file
+        return EtcdSettings(
+            endpoints=self.etcd_endpoints,
+            prefix=self.etcd_prefix,
+            ca=read_file("etcd_ca_file", self.etcd_ca_file),
+            cert=read_file("etcd_cert_file", self.etcd_cert_file),
+            key=read_secret_file(key).encode() if key else None,
+            server_name=self.etcd_server_name,
+            username=self.etcd_username,
+            password=read_secret_file(password).strip() if password else None,
+        )
+
+
+def read_file(setting: str, path: Path | None) -> bytes | None:
+    """The bytes of a file, `None` without a path; raises `FIELD_INVALID` naming `setting`."""
+    if path is None:
+        return None
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        violation = FieldViolation(setting, f"{path} cannot be read: {error.strerror}")
+        text = f"{violation.field}: {violation.description}"
+        raise CaracalError(Reason.FIELD_INVALID, text, violations=(violation,)) from error
+
+
+def is_loopback(address: str) -> bool:
+    """Whether `host:port` is on this machine only."""
+    host = address.rpartition(":")[0].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_safe_etcd(endpoint: str) -> bool:
+    return endpoint.startswith("https://") or is_loopback(endpoint.removeprefix("http://"))
+
+
+def _violation(error: Mapping[str, Any]) -> FieldViolation:
+    if error["loc"]:
+        name = ".".join(str(part) for part in error["loc"])
+        problem = str(error["msg"])
+    else:
+        name, _, problem = str(error["msg"]).removeprefix("Value error, ").partition(": ")
+    top = name.partition(".")[0]
+    return FieldViolation(name, f"{problem} (flag --{top.replace('_', '-')})")

@@ -1,0 +1,304 @@
+"""The composition root: the one place that knows every room, and puts them together.
+
+A call passes the interceptors in this order: telemetry, which sees everything; the status map,
+which turns what is raised into what is answered; the guard, so that nothing behind it runs without
+a mandate; then the servicer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from caracal_grpc.authority.authority import Authority
+from caracal_grpc.authority.bootstrap import bootstrap, needs_bootstrap
+from caracal_grpc.authority.keyring import Keyring
+from caracal_grpc.authority.plan import Credential
+from caracal_grpc.authority.signers import Signers
+from caracal_grpc.authority.state import State
+from caracal_grpc.config import ServeSettings, read_file
+from caracal_grpc.core.errors import CaracalError, field_invalid
+from caracal_grpc.core.limits import AUTHORITY_ZONE, MAX_TOKEN_BYTES
+from caracal_grpc.core.reason import Reason
+from caracal_grpc.crypto.kek import Kek
+from caracal_grpc.crypto.ledger_key import verify_ed25519
+from caracal_grpc.crypto.system import SystemClock, SystemIds
+from caracal_grpc.interceptors.guard_aio import AioGuard
+from caracal_grpc.interceptors.profile import Profile
+from caracal_grpc.interceptors.rules import Rules
+from caracal_grpc.interceptors.verifier import Verifier
+from caracal_grpc.ledger.sql import SqlLedger
+from caracal_grpc.policy.engines import engine
+from caracal_grpc.services.audit import AuditServicer
+from caracal_grpc.services.errors import StatusInterceptor
+from caracal_grpc.services.key import KeyServicer
+from caracal_grpc.services.revocation import RevocationServicer
+from caracal_grpc.services.session import SessionServicer
+from caracal_grpc.services.token import TokenServicer
+from caracal_grpc.services.zone import ZoneServicer
+from caracal_grpc.store.etcd import EtcdStore
+from caracal_grpc.store.mirror import Mirror
+from caracal_grpc.store.port import Store
+from caracal_grpc.telemetry import server_interceptors
+from caracal_grpc.v1 import (
+    audit_service_pb2,
+    audit_service_pb2_grpc,
+    key_service_pb2,
+    key_service_pb2_grpc,
+    revocation_service_pb2,
+    revocation_service_pb2_grpc,
+    session_service_pb2,
+    session_service_pb2_grpc,
+    token_service_pb2,
+    token_service_pb2_grpc,
+    zone_service_pb2,
+    zone_service_pb2_grpc,
+)
+
+_log = logging.getLogger("caracal.server")
+
+SERVICES = tuple(
+    file.DESCRIPTOR.services_by_name[name]
+    for file, name in (
+        (audit_service_pb2, "AuditService"),
+        (key_service_pb2, "KeyService"),
+        (revocation_service_pb2, "RevocationService"),
+        (session_service_pb2, "SessionService"),
+        (token_service_pb2, "TokenService"),
+        (zone_service_pb2, "ZoneService"),
+    )
+)
+"""The descriptors of every service, from which the guard takes its rules."""
+
+_OPTIONS = (
+    # Without this a second server would share the port and take half of the calls.
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_metadata_size", 4 * MAX_TOKEN_BYTES),
+    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+)
+
+
+class Server:
+    """A running authority: `start`, then `wait` or use it, then `stop`."""
+
+    def __init__(self, settings: ServeSettings) -> None:
+        self.settings = settings
+        self._clock = SystemClock()
+        self._ids = SystemIds()
+        self._closing = contextlib.AsyncExitStack()
+        self._health = health.aio.HealthServicer()
+        self._server: grpc.aio.Server | None = None
+        self._authority: Authority | None = None
+
+    async def start(self) -> str:
+        """Opens everything, makes the first operator if need be, and serves; returns `host:port`.
+
+        Raises `FIELD_INVALID` naming a setting, `STORE_UNAVAILABLE`, `AUDIT_UNAVAILABLE`; nothing
+        stays open then.
+        """
+        try:
+            return await self._start()
+        except BaseException:
+            await self._closing.aclose()
+            raise
+
+    async def wait(self) -> None:
+        """Returns when the server has stopped."""
+        if self._server:
+            await self._server.wait_for_termination()
+
+    async def stop(self) -> None:
+        """Takes no new work, finishes what was accepted in the drain time, closes everything."""
+        await self._closing.aclose()
+
+    async def _start(self) -> str:
+        kek = Kek.load(self.settings.kek_file)
+        store = EtcdStore(self.settings.etcd(), self._clock)
+        self._closing.push_async_callback(store.close)
+        authority = await self._open(store, kek)
+        server = self._build(authority)
+        port = self._bind(server)
+        host = self.settings.listen.rpartition(":")[0]
+        address = f"{host}:{port}"
+        await self._bootstrap(authority, self.settings.advertise or address)
+        authority.start()
+        await server.start()
+        self._closing.push_async_callback(server.stop, self.settings.drain_seconds)
+        self._closing.push_async_callback(authority.feed.close)
+        self._own(self._report_health(authority), "health")
+        return address
+
+    async def _open(self, store: Store, kek: Kek) -> Authority:
+        mirror = Mirror(store, self._clock)
+        self._closing.push_async_callback(mirror.close)
+        await mirror.start()
+        state = State(mirror, self._clock, self.settings.max_staleness)
+        self._closing.callback(state.close)
+        await self._first_beat(state)
+        keyring = Keyring(state, kek, self._clock)
+        ledger = await SqlLedger.open(self.settings.ledger, Signers(state, keyring), verify_ed25519)
+        self._closing.push_async_callback(ledger.close)
+        authority = Authority(
+            store,
+            state,
+            keyring,
+            ledger,
+            engine(self.settings.policy_engine),
+            self._clock,
+            self._ids,
+            self.settings.public_url,
+        )
+        self._closing.push_async_callback(authority.close)
+        return authority
+
+    async def _first_beat(self, state: State) -> None:
+        """Waits until etcd has proven that its watch delivers: a server that starts stale lies."""
+        deadline = self._clock.monotonic() + 2 * self.settings.max_staleness
+        while state.age() > self.settings.max_staleness:
+            if self._clock.monotonic() > deadline:
+                raise CaracalError(
+                    Reason.STORE_UNAVAILABLE,
+                    "etcd answers but does not deliver changes; check that it accepts writes",
+                )
+            await asyncio.sleep(0.02)
+
+    def _build(self, authority: Authority) -> grpc.aio.Server:
+        rules = Rules.from_descriptors(*SERVICES)
+        verifier = Verifier(
+            authority.view,
+            clock=self._clock,
+            use="session",
+            max_staleness=self.settings.max_staleness,
+        )
+        guard = AioGuard(authority.view, rules, verifier, clock=self._clock)
+        self._closing.push_async_callback(guard.close)
+        telemetry = server_interceptors(enabled=self.settings.telemetry)
+        server = grpc.aio.server(
+            interceptors=[*telemetry, StatusInterceptor(), guard], options=_OPTIONS
+        )
+        self._add_services(server, authority)
+        self._server, self._authority = server, authority
+        return server
+
+    def _add_services(self, server: grpc.aio.Server, authority: Authority) -> None:
+        feed = authority.feed
+        audit_service_pb2_grpc.add_AuditServiceServicer_to_server(
+            AuditServicer(authority.audit), server
+        )
+        key_service_pb2_grpc.add_KeyServiceServicer_to_server(
+            KeyServicer(authority.keys, feed), server
+        )
+        revocation_service_pb2_grpc.add_RevocationServiceServicer_to_server(
+            RevocationServicer(authority.revocations, feed, self._clock), server
+        )
+        session_service_pb2_grpc.add_SessionServiceServicer_to_server(
+            SessionServicer(authority.sessions), server
+        )
+        token_service_pb2_grpc.add_TokenServiceServicer_to_server(
+            TokenServicer(authority.exchange), server
+        )
+        zone_service_pb2_grpc.add_ZoneServiceServicer_to_server(
+            ZoneServicer(authority.zones), server
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        if self.settings.reflection:
+            names = [service.full_name for service in SERVICES]
+            reflection.enable_server_reflection(
+                [*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server
+            )
+
+    def _bind(self, server: grpc.aio.Server) -> int:
+        address = self.settings.listen
+        try:
+            if not self.settings.tls:
+                return server.add_insecure_port(address)
+            return server.add_secure_port(address, self._credentials())
+        except RuntimeError as error:
+            raise field_invalid(
+                "listen", f"{address} cannot be bound; is the port in use?"
+            ) from error
+
+    def _credentials(self) -> grpc.ServerCredentials:
+        settings = self.settings
+        pair = settings.key_pair()
+        ca = read_file("tls_client_ca_file", settings.tls_client_ca_file)
+        return grpc.ssl_server_credentials([pair], ca, require_client_auth=ca is not None)
+
+    async def _bootstrap(self, authority: Authority, address: str) -> None:
+        if not needs_bootstrap(authority.state):
+            return
+        target = self.settings.bootstrap_profile
+        if target is None:
+            raise field_invalid(
+                "bootstrap_profile", "is needed on the first start, for the operator's profile"
+            )
+        credential = await bootstrap(authority.zones)
+        self._profile(authority, credential, address).save(target)
+        _log.info("first start: the operator's profile is in %s", target)
+
+    def _profile(self, authority: Authority, credential: Credential, address: str) -> Profile:
+        ca = self.settings.tls_ca_file
+        return Profile(
+            authority=address,
+            zone=AUTHORITY_ZONE,
+            issuer=authority.zones.issuer(AUTHORITY_ZONE),
+            application_id=credential.application.id,
+            client_secret=credential.secret,
+            application_name=credential.application.name,
+            ca_file=str(ca.absolute()) if ca else None,
+            plaintext=not self.settings.tls,
+        )
+
+    def _own(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Runs a coroutine as a task that ends, awaited, when the server stops."""
+        task = asyncio.create_task(work, name=name)
+
+        async def end() -> None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+        self._closing.push_async_callback(end)
+
+    async def _report_health(self, authority: Authority) -> None:
+        """Keeps the health service in step with what decides calls; NOT_SERVING when it ends."""
+        try:
+            while True:
+                fresh = authority.state.age() <= self.settings.max_staleness
+                await self._set_health(serving=fresh)
+                await asyncio.sleep(0.25)
+        finally:
+            await self._set_health(serving=False)
+
+    async def _set_health(self, *, serving: bool) -> None:
+        states = health_pb2.HealthCheckResponse
+        status = states.SERVING if serving else states.NOT_SERVING
+        for name in ("", *(service.full_name for service in SERVICES)):
+            await self._health.set(name, status)
+
+
+async def serve(settings: ServeSettings, ready: Callable[[str], None]) -> None:
+    """Runs an authority until SIGTERM or SIGINT, then drains it; `ready` gets its address."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    server = Server(settings)
+    try:
+        ready(await server.start())
+        await stopping.wait()
+    finally:
+        await server.stop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,1 @@
+"""Thin servicers: parse, call the authority, render."""

@@ -1,0 +1,171 @@
+"""AuditService: search, explain, checkpoints."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import grpc.aio
+
+from caracal_grpc.authority.audit import Audit, Explanation
+from caracal_grpc.core.entry import Entry
+from caracal_grpc.core.errors import field_invalid
+from caracal_grpc.core.ids import AUDIT, MANDATE, require_id
+from caracal_grpc.core.limits import AUTHORITY_RESOURCE, MAX_REQUEST_ID
+from caracal_grpc.interceptors.current import current_mandate
+from caracal_grpc.ledger.port import Filter, Stored
+from caracal_grpc.services import render
+from caracal_grpc.v1 import audit_pb2, audit_service_pb2, audit_service_pb2_grpc, mandate_pb2
+
+_DECISIONS: Final = {
+    "allow": audit_pb2.AUDIT_DECISION_ALLOW,
+    "deny": audit_pb2.AUDIT_DECISION_DENY,
+    "done": audit_pb2.AUDIT_DECISION_DONE,
+}
+_DECISION_NAMES: Final = {value: name for name, value in _DECISIONS.items()}
+_SUBJECT_TYPES: Final = {
+    "application": mandate_pb2.SUBJECT_TYPE_APPLICATION,
+    "user": mandate_pb2.SUBJECT_TYPE_USER,
+}
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
+    """Parses, calls the audit, renders."""
+
+    def __init__(self, audit: Audit) -> None:
+        self._audit = audit
+
+    async def Search(
+        self, request: audit_service_pb2.SearchRequest, context: Context
+    ) -> audit_service_pb2.SearchResponse:
+        """See `AuditService.Search` in the proto."""
+        found = await self._audit.search(
+            current_mandate(),
+            render.zone_name(request.zone),
+            _parse_filter(request),
+            render.page("page_size", request.page_size, 100, 1000),
+            request.page_token,
+        )
+        return audit_service_pb2.SearchResponse(
+            entries=[_render(stored) for stored in found.entries],
+            next_page_token=found.next_page_token,
+        )
+
+    async def Explain(
+        self, request: audit_service_pb2.ExplainRequest, context: Context
+    ) -> audit_service_pb2.ExplainResponse:
+        """See `AuditService.Explain` in the proto."""
+        target = _parse_target(request)
+        zone = render.zone_name(request.zone)
+        explained = await self._audit.explain(current_mandate(), zone, **target)
+        response = audit_service_pb2.ExplainResponse(
+            entry=_render(explained.stored),
+            steps=[
+                audit_service_pb2.ExplainStep(by=step.by, text=step.text, kept=step.kept)
+                for step in explained.steps
+            ],
+            alive=explained.alive,
+            dead_by=explained.dead_by,
+        )
+        if explained.entry.decision == "allow":
+            response.mandate.CopyFrom(_mandate(explained))
+        return response
+
+    async def GetCheckpoint(
+        self, request: audit_service_pb2.GetCheckpointRequest, context: Context
+    ) -> audit_service_pb2.GetCheckpointResponse:
+        """See `AuditService.GetCheckpoint` in the proto."""
+        zone = render.zone_name(request.zone)
+        checkpoint, key = await self._audit.checkpoint(current_mandate(), zone)
+        return audit_service_pb2.GetCheckpointResponse(
+            checkpoint=audit_pb2.Checkpoint(
+                note=checkpoint.note,
+                size=checkpoint.size,
+                root_hash=checkpoint.root,
+                verifier_key=key,
+            )
+        )
+
+
+def _parse_filter(request: audit_service_pb2.SearchRequest) -> Filter:
+    if request.decision and request.decision not in _DECISION_NAMES:
+        raise field_invalid("decision", "must be ALLOW, DENY or DONE")
+    return Filter(
+        decision=_DECISION_NAMES.get(request.decision, ""),
+        type=request.type,
+        reason=request.reason,
+        application=request.application_id,
+        subject=request.subject,
+        resource=request.resource,
+        session=request.session_id,
+        jti=request.jti,
+        request_id=request.request_id,
+        since=render.milliseconds(request.since) if request.HasField("since") else None,
+        until=render.milliseconds(request.until) if request.HasField("until") else None,
+        newest_first=request.newest_first,
+    )
+
+
+def _parse_target(request: audit_service_pb2.ExplainRequest) -> dict[str, str]:
+    match request.WhichOneof("target"):
+        case "audit_id":
+            return {"audit_id": require_id("audit_id", request.audit_id, AUDIT)}
+        case "jti":
+            return {"jti": require_id("jti", request.jti, MANDATE)}
+        case "request_id" if 0 < len(request.request_id) <= MAX_REQUEST_ID:
+            return {"request_id": request.request_id}
+    raise field_invalid("target", "must be one of audit_id, jti and request_id")
+
+
+def _render(stored: Stored) -> audit_pb2.AuditEntry:
+    """The entry; one whose bytes no longer parse still shows those bytes."""
+    rendered = audit_pb2.AuditEntry(
+        index=stored.index, canonical=stored.canonical, leaf_hash=stored.leaf
+    )
+    if stored.entry is not None:
+        rendered.MergeFrom(_render_entry(stored.entry))
+    return rendered
+
+
+def _render_entry(entry: Entry) -> audit_pb2.AuditEntry:
+    return audit_pb2.AuditEntry(
+        id=entry.id,
+        time=render.timestamp(entry.time_ms / 1000),
+        type=entry.type,
+        decision=_DECISIONS[entry.decision],
+        reason=entry.reason,
+        application_id=entry.application,
+        application_name=entry.application_name,
+        subject=entry.subject,
+        resource=entry.resource,
+        requested_scopes=entry.requested_scopes,
+        granted_scopes=entry.granted_scopes,
+        session_id=entry.session,
+        jti=entry.jti,
+        request_id=entry.request_id,
+        policy_version=entry.policy_version,
+    )
+
+
+def _mandate(explained: Explanation) -> mandate_pb2.Mandate:
+    """What the entry granted, told from the entry alone: the mandate itself is kept nowhere."""
+    entry = explained.entry
+    at_authority = entry.resource == AUTHORITY_RESOURCE
+    return mandate_pb2.Mandate(
+        jti=entry.jti,
+        zone=entry.zone,
+        use=mandate_pb2.MANDATE_USE_SESSION if at_authority else mandate_pb2.MANDATE_USE_RESOURCE,
+        resource=entry.resource,
+        scopes=entry.granted_scopes,
+        subject=entry.subject,
+        subject_type=_SUBJECT_TYPES[entry.subject_type],
+        application_id=entry.application,
+        session_id=entry.session,
+        root_session_id=entry.root_session,
+        chain=[mandate_pb2.Hop(application_id=actor) for actor in entry.actor_chain],
+        issue_time=render.timestamp(entry.time_ms // 1000),
+        expire_time=render.timestamp(entry.expires_at),
+        policy_version=entry.policy_version,
+        audit_id=entry.id,
+    )
