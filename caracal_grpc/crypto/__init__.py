@@ -1,0 +1,1 @@
+"""Signing, verifying, sealing and secrets: the only room of python-jose and cryptography."""

@@ -1,0 +1,152 @@
+"""The SQLite engine: one file of mode 0600, one process, durable at each commit.
+
+WAL with `synchronous=FULL` syncs the log at every commit and lets readers work beside the writer.
+A tree has one writer, so a lock file beside the ledger keeps a second process out; SQLite's own
+exclusive mode would keep our readers out too. The kernel frees the lock when a process dies.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import QueuePool
+
+from caracal_grpc.core.errors import field_invalid
+from caracal_grpc.ledger.port import unavailable
+
+BUSY_SECONDS: Final = 2.0
+"""How long a statement waits for a lock that another program holds on the file."""
+
+READERS: Final = 2
+
+_PRAGMAS: Final = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA journal_size_limit=67108864",
+    "PRAGMA trusted_schema=OFF",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteFile:
+    """An opened ledger file: the engine that writes, the one that reads, and the lock."""
+
+    writer: Engine
+    reader: Engine
+    lock: int
+
+    def close(self) -> None:
+        """Closes every connection, then lets another process in."""
+        self.reader.dispose()
+        self.writer.dispose()
+        os.close(self.lock)
+
+
+def file_of(location: str | Path) -> Path:
+    """The file that a path or a `sqlite:///` URL names; raises `FIELD_INVALID` otherwise."""
+    if isinstance(location, Path) or "://" not in location:
+        path = Path(location)
+    else:
+        path = Path(_database_of(location))
+    if path.name in {"", ".", ":memory:"}:
+        raise field_invalid("ledger", "must name a file, for a ledger in memory records nothing")
+    return path
+
+
+def open_file(path: Path) -> SqliteFile:
+    """Opens or creates the ledger file; raises `AUDIT_UNAVAILABLE` when that cannot be.
+
+    Blocks on the file system; call it from the writer's thread.
+    """
+    try:
+        lock = _lock(path)
+    except OSError as exc:
+        text = f"cannot open the ledger file {path}; check that its directory can be written"
+        raise unavailable(text) from exc
+    try:
+        _create(path)
+    except OSError as exc:
+        os.close(lock)
+        raise unavailable(f"cannot create the ledger file {path} with mode 0600") from exc
+    return SqliteFile(_engine(path, 1, "BEGIN IMMEDIATE"), _engine(path, READERS, "BEGIN"), lock)
+
+
+def _database_of(location: str) -> str:
+    try:
+        url = make_url(location)
+    except ArgumentError as exc:
+        raise field_invalid("ledger", "must be a path or a sqlite:/// URL") from exc
+    if url.get_backend_name() != "sqlite" or url.host or url.query:
+        raise field_invalid("ledger", "must be a path or a sqlite:/// URL")
+    return url.database or ""
+
+
+def _lock(path: Path) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+    descriptor = os.open(path.with_name(path.name + ".lock"), flags, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    except BlockingIOError as exc:
+        holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+        os.close(descriptor)
+        text = f"the ledger file {path} is open in process {holder}; stop it, or use another file"
+        raise unavailable(text) from exc
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _create(path: Path) -> None:
+    """Makes the file before SQLite does: the log beside it takes over its mode."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)
+    for suffix in ("-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).chmod(0o600)
+    _sync_directory(path.parent)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _engine(path: Path, connections: int, begin: str) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        poolclass=QueuePool,
+        pool_size=connections,
+        max_overflow=0,
+        hide_parameters=True,
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+    )
+
+    def connected(connection: Any, _record: object) -> None:
+        # The driver would begin transactions late and by its own rules; `begun` does it instead.
+        connection.isolation_level = None
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+
+    def begun(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", begun)
+    return engine

@@ -1,0 +1,1 @@
+"""Deciding by Rego: the only room of its engines."""

@@ -1,0 +1,172 @@
+"""The built-in policy: grants in a document, for those who need no Rego."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from importlib.resources import files
+from typing import Any, Final
+
+from caracal_grpc.core.decision import MAX_TTL_SECONDS
+from caracal_grpc.core.errors import CaracalError, FieldViolation, field_invalid
+from caracal_grpc.core.ids import require_resource, require_scope, require_slug
+from caracal_grpc.core.reason import Reason
+
+GRANTS_MODULE: Final = "grants.rego"
+ANYONE: Final = "*"
+MAX_GRANTS: Final = 100_000
+MAX_ITEMS: Final = 256
+MAX_VIOLATIONS: Final = 20
+"""Violations in one refusal; the first ones are enough to go on with."""
+
+_REQUIRED: Final = ("application", "resource", "scopes")
+
+Grant = Mapping[str, Any]
+
+
+def grants_modules() -> dict[str, str]:
+    """The modules of the built-in policy, for `Engine.compile`."""
+    source = files("caracal_grpc.policy").joinpath(GRANTS_MODULE).read_text(encoding="utf-8")
+    return {GRANTS_MODULE: source}
+
+
+def grants_data(grants: Iterable[Grant]) -> dict[str, Any]:
+    """The data of the built-in policy: `{"grants": {application: {resource: [grant, ...]}}}`.
+
+    Raises what `validate_grants` raises.
+    """
+    by_application: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for grant in sorted(validate_grants(list(grants)), key=_life):
+        resources = by_application.setdefault(grant["application"], {})
+        resources.setdefault(grant["resource"], []).append(_laid_out(grant))
+    return {"grants": by_application}
+
+
+def validate_grants(grants: object) -> list[dict[str, Any]]:
+    """`grants` when each is well formed; raises `FIELD_INVALID` with the path of all that is not.
+
+    A grant holds `application` (a name), `resource`, `scopes`, and perhaps `subjects` (names of
+    applications on whose behalf it holds, or `*` for anyone; without: only for itself), `labels`
+    (of which the session carries one), `ttl_seconds` and `step_up` (scopes that need an approval).
+    """
+    if not isinstance(grants, list | tuple):
+        raise field_invalid("grants", "must be a list of grants")
+    if len(grants) > MAX_GRANTS:
+        raise field_invalid("grants", f"must be at most {MAX_GRANTS} grants")
+    violations: list[FieldViolation] = []
+    for index, grant in enumerate(grants):
+        violations.extend(_violations(f"grants[{index}]", grant))
+        if len(violations) >= MAX_VIOLATIONS:
+            break
+    if violations:
+        shown = tuple(violations[:MAX_VIOLATIONS])
+        text = f"{shown[0].field}: {shown[0].description}"
+        raise CaracalError(Reason.FIELD_INVALID, text, violations=shown)
+    return [dict(grant) for grant in grants]
+
+
+def _laid_out(grant: Grant) -> dict[str, Any]:
+    """`grant` as the module reads it: with every member, lists empty where it names none."""
+    laid_out: dict[str, Any] = {"scopes": sorted(set(grant["scopes"]))}
+    for name in ("subjects", "labels", "step_up"):
+        laid_out[name] = list(grant.get(name) or ())
+    return {**laid_out, "ttl_seconds": _life(grant)}
+
+
+def _life(grant: Grant) -> int:
+    """Seconds that a mandate of this grant may live; without a bound, the most there is."""
+    return int(grant.get("ttl_seconds", MAX_TTL_SECONDS))
+
+
+def _violations(path: str, grant: object) -> list[FieldViolation]:
+    if not isinstance(grant, Mapping):
+        return [FieldViolation(path, "must be a grant with application, resource and scopes")]
+    found = [
+        FieldViolation(f"{path}.{name}", "must be there") for name in _REQUIRED if name not in grant
+    ]
+    for name, value in grant.items():
+        found.extend(_member_violations(path, name, value))
+    return found or _outside(path, grant)
+
+
+def _member_violations(path: str, name: object, value: object) -> list[FieldViolation]:
+    check = _CHECKS.get(name) if isinstance(name, str) else None
+    if check is None:
+        known = ", ".join(_CHECKS)
+        return [FieldViolation(f"{path}.{str(name)[:64]}", f"is not known; known are {known}")]
+    try:
+        check(f"{path}.{name}", value)
+    except CaracalError as exc:
+        return list(exc.violations)
+    return []
+
+
+def _outside(path: str, grant: Grant) -> list[FieldViolation]:
+    """A step-up for a scope that the grant does not give would guard nothing."""
+    outside = [scope for scope in grant.get("step_up") or () if scope not in grant["scopes"]]
+    return [FieldViolation(f"{path}.step_up", "must be among the scopes")] if outside else []
+
+
+def _name(path: str, value: object) -> None:
+    require_slug(path, _text(path, value))
+
+
+def _resource(path: str, value: object) -> None:
+    require_resource(path, _text(path, value))
+
+
+def _scopes(path: str, value: object) -> None:
+    if not _items(path, value):
+        raise field_invalid(path, "must name at least one scope")
+    _optional_scopes(path, value)
+
+
+def _optional_scopes(path: str, value: object) -> None:
+    for index, scope in enumerate(_items(path, value)):
+        require_scope(f"{path}[{index}]", _text(f"{path}[{index}]", scope))
+
+
+def _subjects(path: str, value: object) -> None:
+    subjects = _items(path, value)
+    if not subjects:
+        raise field_invalid(path, "must name an application or *, or be left out")
+    for index, subject in enumerate(subjects):
+        if subject != ANYONE:
+            _name(f"{path}[{index}]", subject)
+
+
+def _labels(path: str, value: object) -> None:
+    labels = _items(path, value)
+    if not labels:
+        raise field_invalid(path, "must name a label, or be left out")
+    for index, label in enumerate(labels):
+        text = _text(f"{path}[{index}]", label)
+        if not 0 < len(text) <= 128 or not text.isprintable():
+            raise field_invalid(f"{path}[{index}]", "must be 1 to 128 printable characters")
+
+
+def _ttl(path: str, value: object) -> None:
+    if type(value) is not int or not 0 < value <= MAX_TTL_SECONDS:
+        raise field_invalid(path, f"must be a whole number from 1 to {MAX_TTL_SECONDS}")
+
+
+def _text(path: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise field_invalid(path, "must be text")
+    return value
+
+
+def _items(path: str, value: object) -> list[Any]:
+    if not isinstance(value, list | tuple) or len(value) > MAX_ITEMS:
+        raise field_invalid(path, f"must be a list of at most {MAX_ITEMS}")
+    return list(value)
+
+
+_CHECKS: Final[Mapping[str, Callable[[str, object], None]]] = {
+    "application": _name,
+    "resource": _resource,
+    "scopes": _scopes,
+    "subjects": _subjects,
+    "labels": _labels,
+    "ttl_seconds": _ttl,
+    "step_up": _optional_scopes,
+}

@@ -1,0 +1,406 @@
+"""What compiles, what is refused, and where the refusal points."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.reason import Reason
+from caracal_grpc.policy.analysis import MAX_CALL_DEPTH, MAX_NAMES
+from caracal_grpc.policy.builtins import ALLOWED_BUILTINS
+from caracal_grpc.policy.bundle import MAX_DATA_BYTES, MAX_MODULE_BYTES, MAX_MODULES
+from caracal_grpc.policy.engines import ENGINES, engine
+from caracal_grpc.policy.grants import grants_data, grants_modules
+from caracal_grpc.policy.port import Engine, Policy
+from caracal_grpc.policy.regorus import RegorusEngine
+from caracal_grpc.policy.thread import OwnThread
+from tests.policy.closing import ClosingEngine
+from tests.policy.documents import document, grant
+
+HEAD = "package caracal.authz\n\n"
+DENY = HEAD + 'result := {"decision": "deny"}\n'
+
+
+@pytest.fixture(params=ENGINES)
+def rego(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Every engine accepts and refuses the same policies."""
+    closing = ClosingEngine(request.param)
+    yield closing
+    closing.close()
+
+
+def refused(rego: Engine, modules: dict[str, str], data: dict[str, Any] | None = None) -> str:
+    """The field that the first violation names."""
+    with pytest.raises(CaracalError) as caught:
+        rego.compile(modules, data or {})
+    assert caught.value.reason is Reason.FIELD_INVALID
+    text = str(caught.value) + str(caught.value.__cause__)
+    assert "backtrace" not in text.lower()
+    assert "_PyEval" not in text
+    assert len(text) < 1_000
+    return caught.value.violations[0].field
+
+
+def answer(rego: Engine, source: str, **data: Any) -> Policy:
+    """The compiled policy of one module."""
+    return rego.compile({"a.rego": HEAD + source}, data)
+
+
+def failure(policy: Policy, **changes: Any) -> None:
+    """Asserts that `policy` fails on the document instead of deciding."""
+    with pytest.raises(CaracalError) as caught:
+        policy.decide(document(**changes))
+    assert caught.value.reason is Reason.POLICY_FAILED
+    assert "backtrace" not in (str(caught.value) + str(caught.value.__cause__)).lower()
+
+
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        ('result := {"decision": }\n', "b.rego:3:24"),
+        ("result := \n", "b.rego:4:1"),
+        ('result := {"decision": foo}\n', "b.rego:3:24"),
+        ('result := {"decision": "deny\n', "b.rego:3:24"),
+        ("result := { } if {\n  foo bar }\n", "b.rego:4:7"),
+    ],
+)
+def test_fault_is_placed(rego: Engine, source: str, place: str) -> None:
+    """A refusal names module, line and column, and holds no backtrace."""
+    field = refused(rego, {"a.rego": DENY, "b.rego": HEAD + source})
+    assert field.rsplit(":", 1)[0] == place.rsplit(":", 1)[0]
+
+
+def test_version_changes_with_any_byte(rego: Engine) -> None:
+    """Modules, their names and the data are all in the version, in whatever order they come."""
+    versions = [
+        rego.compile({"a.rego": DENY}, {}).version,
+        rego.compile({"b.rego": DENY}, {}).version,
+        rego.compile({"a.rego": DENY + " "}, {}).version,
+        rego.compile({"a.rego": DENY, "b.rego": HEAD}, {}).version,
+        rego.compile({"a.rego": DENY}, {"x": 1}).version,
+        rego.compile({"a.rego": DENY}, {"x": "1"}).version,
+    ]
+    assert len(set(versions)) == len(versions)
+    assert all(len(v) == 23 and v.startswith("sha256:") for v in versions)
+    modules, data = {"a.rego": DENY, "b.rego": HEAD}, {"x": 1, "y": {"b": 1, "a": 2}}
+    backwards = dict(reversed(modules.items())), {"y": {"a": 2, "b": 1}, "x": 1}
+    assert rego.compile(modules, data).version == rego.compile(*backwards).version
+
+
+def test_engines_agree_on_the_version() -> None:
+    """The version is of the policy, not of what runs it."""
+    assert len({engine(name).compile({"a.rego": DENY}, {}).version for name in ENGINES}) == 1
+
+
+def test_data_is_below_caracal(rego: Engine) -> None:
+    """A document `limits` is data.caracal.limits."""
+    policy = answer(
+        rego,
+        'result := {"decision": "allow", "ttl_seconds": data.caracal.limits.ttl}',
+        limits={"ttl": 7},
+    )
+    assert policy.decide(document()).ttl_seconds == 7
+
+
+def test_modules_make_one_policy(rego: Engine) -> None:
+    """A rule of one module is seen by another."""
+    parts = {
+        "a.rego": HEAD + 'result := {"decision": verdict}',
+        "b.rego": HEAD + 'verdict := "allow" if input.zone == "acme"',
+    }
+    policy = rego.compile(parts, {})
+    assert policy.decide(document()).outcome == "allow"
+    failure(policy, zone="other")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'result := {"decision": "allow"} if input.nothing',
+        'result := {"decision": input.nothing}',
+        "result := true",
+        'result := "allow"',
+        'result := {"decision": "yes"}',
+        'result := {"decision": "allow", "more": 1}',
+        'result := {"decision": "allow", "ttl_seconds": 1 / 0}',
+        'result := {"decision": "allow", "ttl_seconds": 123456789012345678901234567890}',
+        'result := {"decision": "allow", "scopes": {[1], [2]}}',
+        'result := {"decision": "allow"}\nresult := {"decision": "deny"} if input.zone == "acme"',
+        'result := {"decision": "allow", "reasons": [upper(7)]}',
+        'result := {"decision": "allow"} if { verdict }\nverdict if result.decision == "allow"',
+    ],
+)
+def test_failing_policy_never_allows(rego: Engine, source: str) -> None:
+    """Undefined, malformed, conflicting or failing evaluation: the policy failed."""
+    failure(answer(rego, source))
+
+
+def test_failed_decision_leaves_the_policy_usable(rego: Engine) -> None:
+    """The next document is decided as if nothing had been."""
+    policy = answer(
+        rego,
+        'result := {"decision": upper(input.zone)} if input.zone != "acme"\n'
+        'result := {"decision": "deny"} if input.zone == "acme"\n',
+    )
+    failure(policy, zone=7)
+    assert policy.decide(document()).outcome == "deny"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"x": {1, 2}}, {"x": b"y"}, {"x": 10**40}, {"x": "\ud800"}, {"x": float("nan")}],
+    ids=["set", "bytes", "huge", "surrogate", "nan"],
+)
+def test_document_that_is_no_json_fails(rego: Engine, odd: dict[str, Any]) -> None:
+    """Such documents fail or are read as they stand; the process lives."""
+    policy = answer(rego, 'result := {"decision": "allow"} if input.context.x == 1')
+    failure(policy, context=odd)
+
+
+@pytest.mark.parametrize(
+    ("modules", "field"),
+    [
+        ({}, "modules"),
+        ({f"{n}.rego": DENY for n in range(MAX_MODULES + 1)}, "modules"),
+        ({"../a b": DENY}, "modules"),
+        ({"a\n.rego": DENY}, "modules"),
+        ({"a.rego": DENY + "#" * MAX_MODULE_BYTES}, "a.rego"),
+        ({"a.rego": DENY + "#\ud800"}, "a.rego"),
+        ({"a.rego": "package caracal.other\n\nresult := 1"}, "a.rego:1:1"),
+        ({"a.rego": "package authz\n\nresult := 1"}, "a.rego:1:1"),
+        ({"a.rego": HEAD + "nothing := 1"}, "a.rego:1:1"),
+        ({"a.rego": HEAD + "result(x) := x"}, "a.rego:1:1"),
+        ({"a.rego": HEAD + 'result contains "x"'}, "a.rego:1:1"),
+        ({"a.rego": HEAD + "result.decision := 1"}, "a.rego:1:1"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_unfit_modules_are_refused(rego: Engine, modules: dict[str, str], field: str) -> None:
+    """Bounds, the package and the one rule are checked before anything decides."""
+    assert refused(rego, modules) == field
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"Bad": 1},
+        {"authz": {"result": {"decision": "allow"}}},
+        {"ready": {}},
+        {"x": {1, 2}},
+        {"x": float("nan")},
+        {"x": "x" * MAX_DATA_BYTES},
+    ],
+    ids=lambda data: str(data)[:20],
+)
+def test_unfit_data_is_refused(rego: Engine, data: dict[str, Any]) -> None:
+    """Data is bounded json and cannot stand in for the policy."""
+    assert refused(rego, {"a.rego": DENY}, data) == "data"
+
+
+FORBIDDEN = [
+    'http.send({"method": "get", "url": "http://127.0.0.1"})',
+    'net.lookup_ip_addr("localhost")',
+    "opa.runtime()",
+    'rand.intn("a", 5)',
+    "time.now_ns()",
+    'uuid.rfc4122("x")',
+    'print("x")',
+    'trace("x")',
+    "numbers.range(1, 1000000000)",
+    'net.cidr_expand("10.0.0.0/8")',
+    "no.such(1)",
+]
+
+
+@pytest.mark.parametrize("call", FORBIDDEN)
+def test_forbidden_call_is_refused(rego: Engine, call: str) -> None:
+    """Network, clock, chance, environment, output and amplifiers are refused at their place."""
+    assert refused(rego, {"a.rego": f"{HEAD}x := 1\nresult := {call}"}).startswith("a.rego:4:")
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "x := [y | y := time.now_ns()]",
+        "x if { every z in [1] { time.now_ns() > z } }",
+        "x := {y: 1 | y := time.now_ns()}",
+        "f(y) := time.now_ns() if y",
+        "x := 1 if { false } else := time.now_ns()",
+        "x if { not time.now_ns() }",
+        "default x := 1\nx := 2 if { some y in [time.now_ns()]; y }",
+        "import data.time as t\nx := t.now_ns()",
+    ],
+)
+def test_forbidden_call_is_found_anywhere(rego: Engine, hidden: str) -> None:
+    """However deep or dead the code is."""
+    assert refused(rego, {"a.rego": HEAD + hidden, "b.rego": DENY}).startswith("a.rego:")
+
+
+RECURSIVE = [
+    "f(x) := f(x)",
+    "f(x) := g(x)\ng(x) := f(x)",
+    "f(x) := [y | y := g(x)]\ng(x) := data.caracal.authz.f(x)",
+    "import data.caracal.authz.f as q\nf(x) := q(x)",
+    "import data.caracal.authz.f\nf(x) := f(x)",
+    "import data.caracal.authz\nf(x) := authz.f(x)",
+    "f(0) := 0\nf(x) := f(x - 1) if x > 0",
+    "f(x) := 1 if { x } else := f(x)",
+    'f(x) := data.caracal["authz"].f(x)',
+]
+
+
+@pytest.mark.parametrize("source", RECURSIVE)
+def test_recursion_is_refused(rego: Engine, source: str) -> None:
+    """A function that can reach itself would overflow the stack and kill the process."""
+    refused(rego, {"a.rego": HEAD + source, "b.rego": DENY})
+
+
+def test_mocking_is_refused(rego: Engine) -> None:
+    """With could replace a function by one that calls it."""
+    source = "f(x) := count(x)\nx := f([]) with count as f"
+    assert refused(rego, {"a.rego": HEAD + source, "b.rego": DENY}).startswith("a.rego:4:")
+
+
+DEEP = {
+    "arrays": "x := " + "[" * 40 + "1" + "]" * 40,
+    "objects": "x := " + '{"a":' * 40 + "1" + "}" * 40,
+    "parentheses": "x := " + "(" * 40 + "1" + ")" * 40,
+    "calls": "x := " + "count(\n" * 3_000 + "1" + ")" * 3_000,
+    "subscripts": "x := " + "y[\n" * 3_000 + "1" + "]\n" * 3_000,
+    "sums": "x := " + "1 +\n" * 15_000 + "1",
+    "leading": "x := 1" + "\n+ 1" * 15_000,
+    "minus": "x := " + "-\n" * 15_000 + "1",
+    "dots": "x := input" + "\n.a" * 15_000,
+    "chained": "x := input" + "[1]" * 15_000,
+    "every": "x if {" + "every y in [1] {\n" * 1_000 + "true" + "}\n" * 1_000 + "}",
+    "wide": "x := [" + "[[[[[[[[[[[[1]]]]]]]]]]]]," * 1_000 + "1]",
+    "lines": "x := 1\n" * 20_001,
+    "line": "x := " + "1" * 5_000,
+    "rules": "".join(f"r{n} := r{n + 1}\n" for n in range(3_000)) + "r3000 := 1",
+    "functions": "".join(f"f{n}(x) := f{n + 1}(x)\n" for n in range(40)) + "f40(x) := x",
+}
+
+
+@pytest.mark.parametrize("source", DEEP.values(), ids=DEEP)
+def test_text_that_would_crash_an_engine_is_refused(rego: Engine, source: str) -> None:
+    """Depth, chains and numbers are bounded before an engine's stack is."""
+    refused(rego, {"a.rego": HEAD + source, "b.rego": DENY})
+
+
+def test_longest_allowed_chain_of_rules_decides() -> None:
+    """The default engine holds at the bounds, on the stack of a thread."""
+    body = "[[[[" + "1" + " + 1" * 28 + "]]]]"
+    names = MAX_NAMES - 1
+    rules = [f"r{n} := r{n + 1} if {{ count({body}) == 1 }}" for n in range(names - 1)]
+    rules += [f'r{names - 1} := "allow"', 'result := {"decision": r0}']
+    outcomes: list[str] = []
+
+    def work() -> None:
+        policy = engine().compile({"a.rego": HEAD + "\n".join(rules)}, {})
+        outcomes.append(policy.decide(document()).outcome)
+        policy.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert outcomes == ["allow"]
+
+
+def test_deepest_allowed_calls_decide(rego: Engine) -> None:
+    """So it does for functions."""
+    functions = [f"f{n}(x) := f{n + 1}(x + 1)" for n in range(MAX_CALL_DEPTH - 1)]
+    functions += [f"f{MAX_CALL_DEPTH - 1}(x) := x"]
+    policy = answer(
+        rego, "\n".join(functions) + '\nresult := {"decision": "allow", "ttl_seconds": f0(1)}'
+    )
+    assert policy.decide(document()).ttl_seconds == MAX_CALL_DEPTH
+
+
+def test_ordinary_text_is_no_depth(rego: Engine) -> None:
+    """Brackets and operators in strings and comments do not count."""
+    source = 'x := "' + "[" * 99 + '"\ny := `' + "{+-\n" * 99 + "`\n# " + "((" * 99 + "\n"
+    assert answer(rego, source + 'result := {"decision": "deny"}').decide(document())
+
+
+def test_allowed_builtins_exist() -> None:
+    """Each allowed name is a function of the default engine, so none fails only when reached."""
+    import regorus
+
+    probe = regorus.Engine()
+    probe.add_policy("probe", "package probe\n\nknown := opa.runtime().builtins")
+    assert set(probe.eval_rule("data.probe.known")) >= ALLOWED_BUILTINS
+
+
+def test_other_thread_is_refused(rego: Engine) -> None:
+    """A policy stays on its thread, and lives on after the attempt."""
+    policy = rego.compile(grants_modules(), grants_data([grant()]))
+    caught: list[BaseException] = []
+
+    def decide_elsewhere() -> None:
+        try:
+            policy.decide(document())
+        except BaseException as exc:  # noqa: BLE001 - a panic would be no Exception
+            caught.append(exc)
+
+    thread = threading.Thread(target=decide_elsewhere)
+    thread.start()
+    thread.join()
+    assert isinstance(caught[0], CaracalError)
+    assert caught[0].reason is Reason.POLICY_FAILED
+    assert "thread" in str(caught[0])
+    assert policy.decide(document()).outcome == "allow"
+
+
+def test_threads_have_policies_of_their_own(rego: ClosingEngine) -> None:
+    """Each thread compiles and decides by itself."""
+    outcomes: list[str] = []
+
+    def work() -> None:
+        policy = engine(rego.name).compile(grants_modules(), grants_data([grant()]))
+        outcomes.append(policy.decide(document()).outcome)
+        policy.close()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes == ["allow"] * 3
+
+
+def test_panic_of_the_engine_is_a_failure() -> None:
+    """A panic is no `Exception`: it still comes out as a failed policy, which then works anew."""
+    policy = RegorusEngine().compile(grants_modules(), grants_data([grant()]))
+    first = policy._engine
+    outcomes: list[str] = []
+
+    def take_over() -> None:
+        policy._thread = OwnThread()  # lets the call through to the engine, which panics
+        failure(policy)
+        outcomes.append(policy.decide(document()).outcome)
+        policy.close()
+
+    thread = threading.Thread(target=take_over)
+    thread.start()
+    thread.join()
+    assert outcomes == ["allow"]
+    del first
+
+
+def test_closed_policy_fails(rego: Engine) -> None:
+    """A policy that was replaced decides no more, and closes as often as one likes."""
+    policy = rego.compile({"a.rego": DENY}, {})
+    policy.close()
+    policy.close()
+    failure(policy)
+
+
+@pytest.mark.parametrize("name", ["opa", "", "Regorus"])
+def test_unknown_engine_is_refused(name: str) -> None:
+    """The refusal lists what there is."""
+    with pytest.raises(CaracalError, match="regorus, regopy"):
+        engine(name)

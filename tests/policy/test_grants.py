@@ -1,0 +1,250 @@
+"""What the built-in policy grants, and what it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from caracal_grpc.core.decision import Decision
+from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.reason import Reason
+from caracal_grpc.policy.engines import ENGINES
+from caracal_grpc.policy.grants import (
+    MAX_VIOLATIONS,
+    grants_data,
+    grants_modules,
+    validate_grants,
+)
+from caracal_grpc.policy.port import Engine
+from tests.policy.closing import ClosingEngine
+from tests.policy.documents import CHARGE, REFUND, document, grant, on_behalf_of
+
+OWN = [f"caracal:{scope}" for scope in ("feed:watch", "sessions:read", "sessions:start")]
+OWN.append("caracal:sessions:terminate")
+
+
+@pytest.fixture(params=ENGINES)
+def rego(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Every rule below holds on every engine."""
+    closing = ClosingEngine(request.param)
+    yield closing
+    closing.close()
+
+
+def decide(rego: Engine, *grants: dict[str, Any], **changes: Any) -> Decision:
+    """The decision on `document(**changes)` under `grants`."""
+    policy = rego.compile(grants_modules(), grants_data(grants))
+    return policy.decide(document(**changes))
+
+
+def test_granted_scope_is_allowed(rego: Engine) -> None:
+    """What is requested and granted is allowed, no more."""
+    decision = decide(rego, grant())
+    assert (decision.outcome, decision.scopes) == ("allow", (CHARGE,))
+
+
+def test_nothing_granted_is_denied(rego: Engine) -> None:
+    """Without a grant there is no authority."""
+    decision = decide(rego)
+    assert (decision.outcome, decision.reasons) == ("deny", ("no_grant",))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"principal": {"id": "app_other", "name": "other", "labels": []}},
+        {"resource": {"name": "resource://ledger", "scopes": [CHARGE]}},
+    ],
+)
+def test_grant_holds_for_its_own_only(rego: Engine, changes: dict[str, Any]) -> None:
+    """Another application or resource gains nothing."""
+    assert decide(rego, grant(), **changes).reasons == ("no_grant",)
+
+
+def test_each_missing_scope_is_named(rego: Engine) -> None:
+    """All that was requested must be granted."""
+    decision = decide(rego, grant(scopes=[CHARGE]), requested_scopes=["b:c", CHARGE, REFUND])
+    assert decision.outcome == "deny"
+    assert decision.reasons == ("scope_not_granted:b:c", f"scope_not_granted:{REFUND}")
+
+
+def test_nothing_requested_is_all_that_is_granted(rego: Engine) -> None:
+    """An empty request means every granted scope that the resource declares."""
+    grants = [grant(scopes=[REFUND, CHARGE]), grant(scopes=["payments:gone"])]
+    decision = decide(rego, *grants, requested_scopes=[])
+    assert (decision.outcome, decision.scopes) == ("allow", (CHARGE, REFUND))
+
+
+def test_nothing_requested_of_nothing_declared_is_denied(rego: Engine) -> None:
+    """Grants of scopes that the resource no longer declares give nothing."""
+    decision = decide(rego, grant(scopes=["payments:gone"]), requested_scopes=[])
+    assert (decision.outcome, decision.reasons) == ("deny", ("no_grant",))
+
+
+def test_grants_add_up(rego: Engine) -> None:
+    """Two grants together give what each gives."""
+    grants = [grant(scopes=[CHARGE]), grant(scopes=[REFUND])]
+    assert decide(rego, *grants, requested_scopes=[REFUND, CHARGE]).outcome == "allow"
+
+
+def test_without_subjects_only_for_itself(rego: Engine) -> None:
+    """A plain grant is not for acting on behalf of anyone."""
+    assert decide(rego, grant(), **on_behalf_of("web")).reasons == ("no_grant",)
+
+
+def test_itself_means_its_own_id(rego: Engine) -> None:
+    """A subject that only bears the name of the application is another."""
+    subject = {"id": "app_else", "name": "shop", "type": "application"}
+    assert decide(rego, grant(), subject=subject).outcome == "deny"
+
+
+def test_named_subject_only(rego: Engine) -> None:
+    """A grant for named subjects holds for those, and not for the application itself."""
+    named = grant(subjects=["web"])
+    assert decide(rego, named, **on_behalf_of("web")).outcome == "allow"
+    assert decide(rego, named, **on_behalf_of("app")).outcome == "deny"
+    assert decide(rego, named).outcome == "deny"
+
+
+def test_user_named_like_an_application_is_not_it(rego: Engine) -> None:
+    """Names of users are the identity provider's, so they select no grant."""
+    decision = decide(rego, grant(subjects=["web"]), **on_behalf_of("web", "user"))
+    assert decision.outcome == "deny"
+
+
+@pytest.mark.parametrize("changes", [{}, on_behalf_of("web"), on_behalf_of("ann", "user")])
+def test_anyone_is_anyone(rego: Engine, changes: dict[str, Any]) -> None:
+    """A star holds for applications, users and the application itself."""
+    assert decide(rego, grant(subjects=["*"]), **changes).outcome == "allow"
+
+
+@pytest.mark.parametrize(
+    ("labels", "outcome"), [([], "deny"), (["c"], "deny"), (["c", "b"], "allow")]
+)
+def test_session_carries_a_label(rego: Engine, labels: list[str], outcome: str) -> None:
+    """One of the labels is enough, and one is needed."""
+    session = {"id": "ses_1", "root": "ses_1", "labels": labels}
+    assert decide(rego, grant(labels=["a", "b"]), session=session).outcome == outcome
+
+
+def test_shortest_life_rules(rego: Engine) -> None:
+    """Of the grants that give a wanted scope; others do not shorten it."""
+    grants = [
+        grant(ttl_seconds=300),
+        grant(ttl_seconds=60, scopes=[CHARGE]),
+        grant(ttl_seconds=5, scopes=[REFUND]),
+        grant(),
+    ]
+    assert decide(rego, *grants).ttl_seconds == 60
+
+
+def test_step_up_for_held_scopes(rego: Engine) -> None:
+    """A held scope asks for an approval of that scope, and only when it is wanted."""
+    held = grant(step_up=[REFUND], ttl_seconds=60)
+    assert decide(rego, held).outcome == "allow"
+    decision = decide(rego, held, requested_scopes=[REFUND, CHARGE])
+    assert (decision.outcome, decision.step_up) == ("step_up", {"scopes": (REFUND,)})
+    assert (decision.scopes, decision.ttl_seconds) == ((CHARGE, REFUND), 60)
+
+
+def test_second_grant_does_not_release_a_held_scope(rego: Engine) -> None:
+    """The strictest grant rules."""
+    assert decide(rego, grant(step_up=[CHARGE]), grant()).outcome == "step_up"
+
+
+def test_context_approves_nothing(rego: Engine) -> None:
+    """The context is the caller's own word: naming a scope approved there releases none."""
+    context = {"approved_scopes": [CHARGE], "approved": "true"}
+    assert decide(rego, grant(step_up=[CHARGE]), context=context).outcome == "step_up"
+
+
+AUTHORITY = {"name": "resource://caracal", "scopes": [*OWN, "caracal:policy:write"]}
+
+
+@pytest.mark.parametrize("changes", [{}, on_behalf_of("ann", "user")])
+def test_authority_serves_every_principal(rego: Engine, changes: dict[str, Any]) -> None:
+    """Watching the feed and running sessions needs no grant."""
+    decision = decide(rego, resource=AUTHORITY, requested_scopes=OWN, **changes)
+    assert (decision.outcome, decision.scopes) == ("allow", tuple(sorted(OWN)))
+
+
+def test_authority_grants_nothing_else_by_itself(rego: Engine) -> None:
+    """Other scopes of the authority need a grant, and an empty request brings the own ones."""
+    asked = {"resource": AUTHORITY, "requested_scopes": ["caracal:policy:write"]}
+    assert decide(rego, **asked).reasons == ("scope_not_granted:caracal:policy:write",)
+    writer = grant(resource=AUTHORITY["name"], scopes=["caracal:policy:write"])
+    assert decide(rego, writer, **asked).outcome == "allow"
+    all_own = decide(rego, resource=AUTHORITY, requested_scopes=[])
+    assert all_own.scopes == tuple(sorted(OWN))
+
+
+def test_own_scopes_are_of_the_authority_only(rego: Engine) -> None:
+    """The name of a scope does not carry it to another resource."""
+    decision = decide(rego, requested_scopes=["caracal:feed:watch"])
+    assert decision.outcome == "deny"
+
+
+@pytest.mark.parametrize("missing", ["principal", "subject", "resource", "requested_scopes"])
+def test_document_without_a_member_is_never_allowed(rego: Engine, missing: str) -> None:
+    """An incomplete document denies or fails."""
+    policy = rego.compile(grants_modules(), grants_data([grant()]))
+    incomplete = {name: value for name, value in document().items() if name != missing}
+    outcome: str
+    try:
+        outcome = policy.decide(incomplete).outcome
+    except CaracalError as refused:
+        outcome = refused.reason
+    assert outcome in ("deny", Reason.POLICY_FAILED)
+
+
+@pytest.mark.parametrize(
+    ("bad", "field"),
+    [
+        ("grant", "grants[1]"),
+        ({}, "grants[1].application"),
+        (grant(application="Shop"), "grants[1].application"),
+        (grant(application=7), "grants[1].application"),
+        (grant(resource="payments"), "grants[1].resource"),
+        (grant(scopes=[]), "grants[1].scopes"),
+        (grant(scopes="a b"), "grants[1].scopes"),
+        (grant(scopes=["a", "a b"]), "grants[1].scopes[1]"),
+        (grant(scopes=[None]), "grants[1].scopes[0]"),
+        (grant(scopes=["s"] * 257), "grants[1].scopes"),
+        (grant(subjects=[]), "grants[1].subjects"),
+        (grant(subjects=["*", "Web"]), "grants[1].subjects[1]"),
+        (grant(labels=[]), "grants[1].labels"),
+        (grant(labels=["a\nb"]), "grants[1].labels[0]"),
+        (grant(ttl_seconds=0), "grants[1].ttl_seconds"),
+        (grant(ttl_seconds=True), "grants[1].ttl_seconds"),
+        (grant(ttl_seconds="60"), "grants[1].ttl_seconds"),
+        (grant(step_up=["other"]), "grants[1].step_up"),
+        (grant(subject=["web"]), "grants[1].subject"),
+        (dict([*grant().items(), (7, 8)]), "grants[1].7"),
+    ],
+    ids=lambda value: str(value)[-40:],
+)
+def test_bad_grant_is_refused_by_path(bad: Any, field: str) -> None:
+    """The refusal names the member as the author wrote it."""
+    with pytest.raises(CaracalError) as caught:
+        validate_grants([grant(), bad])
+    assert caught.value.reason is Reason.FIELD_INVALID
+    assert caught.value.violations[0].field == field
+
+
+@pytest.mark.parametrize("grants", [None, {}, "grants"])
+def test_grants_are_a_list(grants: object) -> None:
+    """Anything else is refused as a whole."""
+    with pytest.raises(CaracalError, match="grants: must be a list"):
+        validate_grants(grants)
+
+
+def test_all_faults_are_named_up_to_a_bound() -> None:
+    """An author sees many faults at once, not a page for each of thousands."""
+    with pytest.raises(CaracalError) as caught:
+        validate_grants([{"scopes": []}, {}])
+    assert len(caught.value.violations) == 6
+    with pytest.raises(CaracalError) as caught:
+        validate_grants([{}] * 1_000)
+    assert len(caught.value.violations) == MAX_VIOLATIONS
