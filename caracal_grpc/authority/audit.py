@@ -103,15 +103,24 @@ class Audit:
         """The anchor that killed what the entry granted, or `expired`."""
         if entry.decision != "allow":
             return ""
-        anchors = {entry.jti, entry.application, entry.session, entry.root_session, entry.subject}
-        dead = sorted((anchors | set(entry.actor_chain)) & self._state.revoked)
+        lineage = _lineage(entry)
+        anchors = {entry.jti, entry.application, entry.subject, *entry.actor_chain, *lineage}
+        anchors.add(str(entry.details.get("key", "")))
+        dead = sorted(anchors & self._state.revoked)
         if dead:
             return dead[0]
-        for each in (entry.root_session, entry.session):
+        for each in lineage:
             session = self._state.find_session(zone, each)
             if session is None or session.state(self._clock.now()) != "active":
                 return each
         return "expired" if entry.expires_at <= self._clock.now() else ""
+
+
+def _lineage(entry: Entry) -> tuple[str, ...]:
+    """Every session that the grant stands on, root first."""
+    named = entry.details.get("lineage", ())
+    others = named if isinstance(named, tuple) else ()
+    return tuple(dict.fromkeys((entry.root_session, *others, entry.session)))
 
 
 def _steps(entry: Entry) -> tuple[ExplainStep, ...]:

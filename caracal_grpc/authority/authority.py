@@ -41,7 +41,7 @@ class Authority:
         self.view = AuthorityView(state, keyring, clock, MAX_SESSION_TTL)
         self._subject_view = AuthorityView(state, keyring, clock, MAX_RESOURCE_TTL)
         recorder = Recorder(ledger, clock, ids)
-        policies = Policies(state, engine)
+        policies = self._policies = Policies(state, engine)
         subjects = SubjectTokens(self._subject_view, clock)
         self.exchange = Exchange(state, keyring, policies, subjects, recorder, clock, ids)
         self.revocations = Revocations(store, state, keyring, recorder, clock)
@@ -69,5 +69,6 @@ class Authority:
         """Ends the feed and waits for exchanges in flight."""
         await self.feed.close()
         await self.exchange.close()
+        self._policies.close()
         self._subject_view.close()
         self.view.close()

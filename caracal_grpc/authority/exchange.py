@@ -6,25 +6,21 @@ ceiling, ask policy, cap, sign, record, answer. The mandate leaves only when its
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Final
 
 from caracal_grpc.authority.bucket import Bucket
+from caracal_grpc.authority.case import Case, ExchangeRequest, Issued, policy_refusal, required
 from caracal_grpc.authority.clients import authenticate
 from caracal_grpc.authority.keyring import Keyring
-from caracal_grpc.authority.lineage import Lineage, resolve
+from caracal_grpc.authority.lineage import resolve
 from caracal_grpc.authority.policies import Policies
 from caracal_grpc.authority.recorder import Recorder
 from caracal_grpc.authority.replay import Replay
 from caracal_grpc.authority.state import State, not_found
 from caracal_grpc.authority.subject import SubjectTokens
-from caracal_grpc.core.application import Application
-from caracal_grpc.core.ceiling import Step, narrow, step
+from caracal_grpc.core.ceiling import narrow, step
 from caracal_grpc.core.decision import Decision
-from caracal_grpc.core.entry import Narrowing, plain_text
+from caracal_grpc.core.entry import MAX_ITEMS
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.ids import MANDATE
 from caracal_grpc.core.limits import MIN_TTL
@@ -36,75 +32,6 @@ from caracal_grpc.crypto import mandates
 
 FAILED_AUTH_RATE: Final = 20.0
 FAILED_AUTH_BURST: Final = 200.0
-
-
-@dataclass(frozen=True, slots=True)
-class ExchangeRequest:
-    """What is asked of an exchange. `ttl` is in seconds, `None` for the default."""
-
-    zone: str
-    application: str
-    secret: str = field(repr=False)
-    resource: str
-    scopes: frozenset[str] = frozenset()
-    subject_token: str = field(default="", repr=False)
-    session: str = ""
-    ttl: int | None = None
-    request_id: str = ""
-    context: Mapping[str, str] = field(default_factory=dict)
-    peer: str = ""
-
-    def digest(self) -> bytes:
-        """What the request asks, without who proves it: equal requests have equal digests."""
-        asked = [
-            self.resource,
-            sorted(self.scopes),
-            self.subject_token,
-            self.session,
-            self.ttl,
-            sorted(self.context.items()),
-        ]
-        return hashlib.sha256(json.dumps(asked).encode()).digest()
-
-
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """A mandate and its token."""
-
-    mandate: Mandate
-    token: str = field(repr=False)
-
-
-@dataclass(slots=True)
-class _Case:
-    """What is known of one request so far; it becomes the ledger entry, whatever the outcome."""
-
-    request: ExchangeRequest
-    audit_id: str
-    application: Application | None = None
-    lineage: Lineage | None = None
-    steps: tuple[Step, ...] = ()
-    policy_version: str = ""
-    policy_reasons: tuple[str, ...] = ()
-
-    def facts(self) -> dict[str, Any]:
-        """The fields of the entry that do not depend on the outcome."""
-        request = self.request
-        facts: dict[str, Any] = {
-            "resource": plain_text(request.resource),
-            "requested_scopes": tuple(plain_text(scope) for scope in sorted(request.scopes)),
-            "request_id": plain_text(request.request_id),
-            "narrowing": tuple(Narrowing(each.by, each.kept) for each in self.steps),
-            "policy_version": self.policy_version,
-            "policy_reasons": self.policy_reasons,
-            "peer": plain_text(request.peer),
-        }
-        if self.application:
-            facts["application"] = self.application.id
-            facts["application_name"] = self.application.name
-        if self.lineage:
-            facts |= self.lineage.facts()
-        return facts
 
 
 class Exchange:
@@ -136,7 +63,7 @@ class Exchange:
         A refusal is recorded too, and carries the id of its entry as metadata `audit_id`.
         """
         self._state.require_fresh()
-        case = _Case(request, self._recorder.new_id())
+        case = Case(request, self._recorder.new_id())
         try:
             case.application = authenticate(
                 self._state, request.zone, request.application, request.secret
@@ -156,20 +83,26 @@ class Exchange:
         """Waits for exchanges in flight."""
         await self._replay.close()
 
-    async def _repeatable(self, case: _Case) -> Issued:
+    async def _repeatable(self, case: Case) -> Issued:
         request = case.request
         key = (request.zone, request.application, request.request_id)
-        issued = await self._replay.once(key, request.digest(), lambda: self._decided(case))
-        if self._is_alive(issued.mandate):
-            return issued
-        self._replay.drop(key)
-        return await self._decided(case)
+        digest = request.digest()
+        try:
+            issued = await self._replay.once(key, digest, lambda: self._decided(case))
+            if not self._is_alive(issued.mandate):
+                self._replay.drop(key, issued)
+                issued = await self._replay.once(key, digest, lambda: self._decided(case))
+        except CaracalError as refusal:
+            if refusal.reason not in {Reason.CONFLICT, Reason.LIMIT_EXCEEDED}:
+                raise  # recorded where it was decided
+            raise await self._refused(case, refusal) from None
+        return issued
 
     def _is_alive(self, mandate: Mandate) -> bool:
         expired = mandate.expires_at <= self._clock.now()
         return not expired and self._state.revoked.isdisjoint(mandate.anchors)
 
-    async def _decided(self, case: _Case) -> Issued:
+    async def _decided(self, case: Case) -> Issued:
         try:
             issued = self._decide(case)
         except CaracalError as refusal:
@@ -177,9 +110,9 @@ class Exchange:
         await self._allowed(case, issued.mandate)
         return issued
 
-    def _decide(self, case: _Case) -> Issued:
+    def _decide(self, case: Case) -> Issued:
         """Everything between the question and the signature, in one piece of time."""
-        request, application = case.request, _required(case.application)
+        request, application = case.request, required(case.application)
         zone = self._state.zone(request.zone)
         resource = self._resource(request)
         subject = self._subjects.verify(zone.name, request.subject_token)
@@ -189,7 +122,10 @@ class Exchange:
         scopes, case.steps = narrow(
             resource.name, resource.scopes, request.scopes, lineage.ceilings()
         )
-        lineage.require_narrower(resource.name, request.scopes)
+        kept = lineage.narrowed(resource.name, request.scopes, scopes)
+        if kept != scopes:
+            case.steps = (*case.steps, step("subject token", kept))
+            scopes = kept
         decision = self._ask(case, zone, resource, scopes)
         granted = self._granted(case, scopes, decision)
         return self._sign(case, zone, resource, granted, decision)
@@ -204,10 +140,10 @@ class Exchange:
             )
         return resource
 
-    def _ask(self, case: _Case, zone: Zone, resource: Resource, scopes: frozenset[str]) -> Decision:
+    def _ask(self, case: Case, zone: Zone, resource: Resource, scopes: frozenset[str]) -> Decision:
         policy = self._policies.active(zone.name)
         case.policy_version = policy.version
-        lineage, request = _required(case.lineage), case.request
+        lineage, request = required(case.lineage), case.request
         question = {
             "zone": zone.name,
             **lineage.question(self._state),
@@ -218,27 +154,27 @@ class Exchange:
             "now": int(self._clock.now()),
         }
         decision = policy.decide(question)
-        case.policy_reasons = decision.reasons
+        case.policy_reasons = decision.reasons[:MAX_ITEMS]
         return decision
 
-    def _granted(self, case: _Case, scopes: frozenset[str], decision: Decision) -> frozenset[str]:
+    def _granted(self, case: Case, scopes: frozenset[str], decision: Decision) -> frozenset[str]:
         if decision.outcome == "step_up":
-            raise _refusal(case, Reason.STEP_UP_REQUIRED, "policy asks for an approval first")
+            raise policy_refusal(case, Reason.STEP_UP_REQUIRED, "policy asks for an approval first")
         kept = scopes if decision.scopes is None else scopes & frozenset(decision.scopes)
         if decision.outcome != "allow" or not kept:
-            raise _refusal(case, Reason.POLICY_DENIED, "policy does not grant this")
+            raise policy_refusal(case, Reason.POLICY_DENIED, "policy does not grant this")
         case.steps = (*case.steps, step("policy", kept))
         return kept
 
     def _sign(
         self,
-        case: _Case,
+        case: Case,
         zone: Zone,
         resource: Resource,
         scopes: frozenset[str],
         decision: Decision,
     ) -> Issued:
-        lineage, now = _required(case.lineage), self._clock.now()
+        lineage, now = required(case.lineage), self._clock.now()
         key = self._keyring.signing_key(zone.name)
         at_authority = resource is AUTHORITY
         mandate = Mandate(
@@ -259,27 +195,30 @@ class Exchange:
             audit_id=case.audit_id,
             kid=key.kid,
             chain=lineage.chain,
+            ancestors=lineage.ancestors,
         )
         return Issued(mandate, mandates.mint(key, mandate))
 
     def _life(
-        self, case: _Case, zone: Zone, resource: Resource, decision: Decision, now: float
+        self, case: Case, zone: Zone, resource: Resource, decision: Decision, now: float
     ) -> int:
         """Seconds: what is asked for, shortened by everything that ends earlier."""
         wanted = case.request.ttl or zone.default_ttl
         bounds = [max(wanted, MIN_TTL), resource.max_ttl, decision.ttl_seconds]
-        bounds.append(_required(case.lineage).remaining(now))
+        bounds.append(required(case.lineage).remaining(now))
         return max(1, min(bound for bound in bounds if bound is not None))
 
-    async def _allowed(self, case: _Case, mandate: Mandate) -> None:
-        facts = case.facts() | {
+    async def _allowed(self, case: Case, mandate: Mandate) -> None:
+        facts = case.facts()
+        facts |= {
             "granted_scopes": tuple(sorted(mandate.scopes)),
             "jti": mandate.jti,
             "expires_at": mandate.expires_at,
+            "details": facts["details"] | {"key": mandate.kid},
         }
         await self._recorder.record(case.audit_id, case.request.zone, "exchange", "allow", **facts)
 
-    async def _refused(self, case: _Case, refusal: CaracalError) -> CaracalError:
+    async def _refused(self, case: Case, refusal: CaracalError) -> CaracalError:
         """Records the refusal and returns it with the id of its entry."""
         if self._state.find_zone(case.request.zone) is None:
             return refusal  # there is no ledger to record it in, and nothing more to be told
@@ -292,24 +231,3 @@ class Exchange:
         )
         refusal.metadata["audit_id"] = case.audit_id
         return refusal
-
-
-def _refusal(case: _Case, reason: Reason, text: str) -> CaracalError:
-    return CaracalError(
-        reason,
-        text,
-        metadata={
-            "policy_version": case.policy_version,
-            "policy_reasons": " ".join(case.policy_reasons),
-        },
-    )
-
-
-T = TypeVar("T")
-
-
-def _required(value: T | None) -> T:
-    """A part of the case that an earlier step has set; its absence is a fault of this module."""
-    if value is None:
-        raise CaracalError(Reason.POLICY_FAILED, "the decision is incomplete")
-    return value

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from caracal_grpc.authority.state import State, not_found
+from caracal_grpc.authority.state import State
 from caracal_grpc.core.application import Application
 from caracal_grpc.core.ceiling import Ceiling
+from caracal_grpc.core.entry import MAX_ITEMS
 from caracal_grpc.core.mandate import Hop, Mandate, SubjectType
-from caracal_grpc.core.session import Session, require_alive
-from caracal_grpc.core.verdict import hops_exceeded, mandate_revoked, scope_insufficient
+from caracal_grpc.core.reason import Reason
+from caracal_grpc.core.session import Session, require_alive, session_not_active
+from caracal_grpc.core.verdict import hops_exceeded, scope_insufficient, subject_token_invalid
 from caracal_grpc.core.zone import Zone
 
 
@@ -42,6 +44,12 @@ class Lineage:
         """The session where it all began."""
         return self.on_behalf_of.root_session if self.on_behalf_of else self.session.root
 
+    @property
+    def ancestors(self) -> tuple[str, ...]:
+        """The sessions that no other claim of the mandate names: their end ends it, too."""
+        named = {self.session.id, self.root, *(hop.session for hop in self.chain)}
+        return tuple(session.id for session in self.sessions if session.id not in named)
+
     def ceilings(self) -> list[tuple[str, Ceiling]]:
         """Every ceiling that bounds the request, with the session that it is of."""
         return [(session.id, session.ceiling) for session in self.sessions]
@@ -50,11 +58,20 @@ class Lineage:
         """Raises `SESSION_NOT_ACTIVE`, naming it, for a session that is over."""
         require_alive(self.sessions, now)
 
-    def require_narrower(self, resource: str, requested: frozenset[str]) -> None:
-        """Raises `SCOPE_INSUFFICIENT` when a mandate is exchanged for more on its own resource."""
+    def narrowed(
+        self, resource: str, requested: frozenset[str], scopes: frozenset[str]
+    ) -> frozenset[str]:
+        """The part of `scopes` that a mandate may be exchanged for on its own resource.
+
+        Raises `SCOPE_INSUFFICIENT` when more was `requested`, or when nothing is left.
+        """
         token = self.on_behalf_of
-        if token and token.resource == resource and not requested <= token.scopes:
-            raise scope_insufficient(requested, token.scopes)
+        if token is None or token.resource != resource:
+            return scopes
+        kept = scopes & token.scopes
+        if (requested and kept != scopes) or not kept:
+            raise scope_insufficient(requested or scopes, token.scopes)
+        return kept
 
     def remaining(self, now: float) -> int | None:
         """Seconds until the first session, or the subject's mandate, ends; `None` for never."""
@@ -72,6 +89,7 @@ class Lineage:
             "root_session": self.root,
             "actor_chain": tuple(hop.application for hop in self.chain),
             "hops": len(self.chain),
+            "details": {"lineage": tuple(each.id for each in self.sessions)[:MAX_ITEMS]},
         }
 
     def question(self, state: State) -> dict[str, Any]:
@@ -109,7 +127,7 @@ def resolve(
     """The lineage of a request of `application`; raises `HOPS_EXCEEDED` when it grows too long."""
     session = state.session(zone.name, session_id or application.standing_session)
     if session.application != application.id:
-        raise not_found("session", session_id)
+        raise session_not_active(session_id, "unknown")  # nobody learns of others' sessions
     own = state.lineage(session)
     if on_behalf_of is None:
         return Lineage(application, session, own, (), None)
@@ -136,7 +154,7 @@ def _require_parties_alive(state: State, mandate: Mandate) -> None:
     for party in sorted(parties):
         found = state.application(mandate.zone, party)
         if found is None or found.disabled:
-            raise mandate_revoked(mandate, {party})
+            raise subject_token_invalid(Reason.MANDATE_REVOKED)
 
 
 def _party(state: State, zone: str, application: str, key: str = "id") -> dict[str, str]:

@@ -22,10 +22,11 @@ class Policies:
         self._engine = engine
         self._compiled: dict[str, tuple[int, Policy]] = {}
 
-    def compile(self, value: Mapping[str, Any]) -> Policy:
-        """The policy of a stored or declared value; raises `FIELD_INVALID` with line and column."""
-        modules = value["modules"] or grants_modules()
-        return self._engine.compile(modules, grants_data(value["grants"]))
+    def check(self, value: Mapping[str, Any]) -> str:
+        """The version that a declared policy would have; raises `FIELD_INVALID` with the place."""
+        policy = self._compile(value)
+        policy.close()
+        return policy.version
 
     def active(self, zone: str) -> Policy:
         """The zone's policy; raises `NO_ACTIVE_POLICY`, or `POLICY_FAILED` if it cannot compile."""
@@ -36,17 +37,29 @@ class Policies:
             )
         known = self._compiled.get(zone)
         if known is None or known[0] != record.revision:
+            replaced = known
             known = (record.revision, self._compile_stored(record.value))
             self._compiled[zone] = known
+            if replaced:
+                replaced[1].close()
         return known[1]
+
+    def close(self) -> None:
+        """Lets go of every engine, on the thread that compiled it."""
+        while self._compiled:
+            self._compiled.popitem()[1][1].close()
 
     def decide(self, zone: str, question: Mapping[str, Any]) -> Decision:
         """What the zone's policy answers; raises `POLICY_FAILED` when it does not decide."""
         return self.active(zone).decide(question)
 
+    def _compile(self, value: Mapping[str, Any]) -> Policy:
+        modules = value["modules"] or grants_modules()
+        return self._engine.compile(modules, grants_data(value["grants"]))
+
     def _compile_stored(self, value: Mapping[str, Any]) -> Policy:
         try:
-            return self.compile(value)
+            return self._compile(value)
         except CaracalError as error:
             raise CaracalError(
                 Reason.POLICY_FAILED, "the active policy does not compile; apply a corrected one"

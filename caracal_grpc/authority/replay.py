@@ -50,9 +50,16 @@ class Replay(Generic[T]):
             )
         return await asyncio.shield(kept.answer)
 
-    def drop(self, key: tuple[str, ...]) -> None:
-        """Forgets an answer that must not be given again."""
-        self._kept.pop(key, None)
+    def drop(self, key: tuple[str, ...], answer: T) -> None:
+        """Forgets `answer`, which must not be given again, unless another took its place."""
+        kept = self._kept.get(key)
+        if (
+            kept
+            and kept.answer.done()
+            and not _failed(kept.answer)
+            and kept.answer.result() is answer
+        ):
+            del self._kept[key]
 
     async def close(self) -> None:
         """Waits for runs in flight."""
@@ -75,8 +82,7 @@ class Replay(Generic[T]):
         return kept
 
     def _settle(self, key: tuple[str, ...], kept: _Kept[T], done: asyncio.Task[T]) -> None:
-        failed = done.cancelled() or done.exception() is not None
-        if failed and self._kept.get(key) is kept:
+        if _failed(done) and self._kept.get(key) is kept:
             del self._kept[key]
 
     def _forget(self) -> None:
@@ -86,6 +92,10 @@ class Replay(Generic[T]):
             if oldest.until > now:
                 return
             del self._kept[key]
+
+
+def _failed(done: asyncio.Task[T]) -> bool:
+    return done.cancelled() or done.exception() is not None
 
 
 async def _awaited(run: Callable[[], Awaitable[T]]) -> T:

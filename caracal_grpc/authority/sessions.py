@@ -22,7 +22,7 @@ from caracal_grpc.core.limits import (
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.ports import Clock, Ids
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.core.session import Session, require_alive
+from caracal_grpc.core.session import Session, require_alive, session_not_active
 from caracal_grpc.store.port import Expect, Put, Store
 
 
@@ -133,7 +133,7 @@ class Sessions:
     def _parents(self, caller: Mandate, request: SessionStart) -> tuple[Session, ...]:
         parent = self._state.session(request.zone, request.parent or self._standing(caller))
         if parent.application != caller.application:
-            raise not_found("session", request.parent)
+            raise session_not_active(request.parent, "unknown")  # nobody learns of others' sessions
         line = self._state.lineage(parent)
         require_alive(line, self._clock.now())
         if len(line) >= MAX_SESSION_DEPTH:
@@ -151,8 +151,9 @@ class Sessions:
         return application.standing_session
 
     def _below(self, parent: Session, request: SessionStart) -> Session:
-        ceiling = request.ceiling or parent.ceiling
-        if not ceiling.within(parent.ceiling):
+        ceiling, labels = request.ceiling or parent.ceiling, request.labels or parent.labels
+        # A grant may ask for a label, so a label that one gives oneself would be authority.
+        if not ceiling.within(parent.ceiling) or not set(labels) <= set(parent.labels):
             raise ceiling_exceeded(parent.id)
         now = int(self._clock.now())
         ends = now + min(request.life or DEFAULT_SESSION_LIFE, MAX_SESSION_LIFE)
@@ -167,7 +168,7 @@ class Sessions:
             root=parent.root,
             parent=parent.id,
             created_at=now,
-            labels=request.labels or parent.labels,
+            labels=labels,
             ceiling=ceiling,
             expires_at=ends,
         )

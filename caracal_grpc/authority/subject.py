@@ -7,7 +7,7 @@ from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.core.verdict import Call, judge
+from caracal_grpc.core.verdict import Call, judge, mandate_expired, subject_token_invalid
 from caracal_grpc.crypto import mandates
 
 
@@ -28,11 +28,7 @@ class SubjectTokens:
         try:
             return self._verify(zone, token)
         except CaracalError as refusal:
-            raise CaracalError(
-                Reason.SUBJECT_TOKEN_INVALID,
-                "the subject token is not a live mandate of this zone; obtain a fresh one",
-                metadata={"cause": refusal.reason.value},
-            ) from refusal
+            raise subject_token_invalid(refusal.reason) from refusal
 
     def _verify(self, zone: str, token: str) -> Mandate:
         mandate = mandates.read(token, self._view.keys)
@@ -42,4 +38,7 @@ class SubjectTokens:
         # The guard of the resource has let the call in; here only its life and lineage count.
         call = Call("resource", mandate.resource, frozenset(), self._clock.now(), mandate.binding)
         judge(mandate, trust, call, self._view.revoked)
+        # No leeway here: it would let a mandate be renewed by exchanging it after its end.
+        if mandate.expires_at <= call.now:
+            raise mandate_expired()
         return mandate

@@ -87,17 +87,17 @@ class Zones:
         if caller is not None:
             require_operator(caller)
         check(declared)
-        policy = self._policies.compile(declared.policy_value())
+        version = self._policies.check(declared.policy_value())
         self._state.require_fresh()
         zone = new_zone(declared, self.issuer(declared.name))
         changes = self._planner(caller).plan(zone, declared)
         revision, audit_id = self._state.revision, ""
         if changes and not dry_run:
             revision = await self._write(zone, changes)
-            audit_id = await self._record(caller, zone, changes, policy.version)
+            audit_id = await self._record(caller, zone, changes, version)
         made = tuple(change.credential for change in changes if change.credential)
         credentials = () if dry_run else made
-        return Applied(tuple(changes), credentials, revision, audit_id, zone.issuer, policy.version)
+        return Applied(tuple(changes), credentials, revision, audit_id, zone.issuer, version)
 
     def issuer(self, zone: str) -> str:
         """The issuer URL of a zone."""

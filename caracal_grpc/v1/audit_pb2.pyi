@@ -20,7 +20,7 @@ AUDIT_DECISION_DENY: AuditDecision
 AUDIT_DECISION_DONE: AuditDecision
 
 class AuditEntry(_message.Message):
-    __slots__ = ("index", "id", "time", "type", "decision", "reason", "application_id", "application_name", "subject", "resource", "requested_scopes", "granted_scopes", "session_id", "jti", "request_id", "policy_version", "canonical", "leaf_hash")
+    __slots__ = ("index", "id", "time", "type", "decision", "reason", "application_id", "application_name", "subject", "resource", "requested_scopes", "granted_scopes", "session_id", "jti", "request_id", "policy_version", "canonical", "leaf_hash", "checkpoint")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
@@ -39,6 +39,7 @@ class AuditEntry(_message.Message):
     POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
     CANONICAL_FIELD_NUMBER: _ClassVar[int]
     LEAF_HASH_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     index: int
     id: str
     time: _timestamp_pb2.Timestamp
@@ -57,7 +58,8 @@ class AuditEntry(_message.Message):
     policy_version: str
     canonical: bytes
     leaf_hash: bytes
-    def __init__(self, index: _Optional[int] = ..., id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., type: _Optional[str] = ..., decision: _Optional[_Union[AuditDecision, str]] = ..., reason: _Optional[str] = ..., application_id: _Optional[str] = ..., application_name: _Optional[str] = ..., subject: _Optional[str] = ..., resource: _Optional[str] = ..., requested_scopes: _Optional[_Iterable[str]] = ..., granted_scopes: _Optional[_Iterable[str]] = ..., session_id: _Optional[str] = ..., jti: _Optional[str] = ..., request_id: _Optional[str] = ..., policy_version: _Optional[str] = ..., canonical: _Optional[bytes] = ..., leaf_hash: _Optional[bytes] = ...) -> None: ...
+    checkpoint: str
+    def __init__(self, index: _Optional[int] = ..., id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., type: _Optional[str] = ..., decision: _Optional[_Union[AuditDecision, str]] = ..., reason: _Optional[str] = ..., application_id: _Optional[str] = ..., application_name: _Optional[str] = ..., subject: _Optional[str] = ..., resource: _Optional[str] = ..., requested_scopes: _Optional[_Iterable[str]] = ..., granted_scopes: _Optional[_Iterable[str]] = ..., session_id: _Optional[str] = ..., jti: _Optional[str] = ..., request_id: _Optional[str] = ..., policy_version: _Optional[str] = ..., canonical: _Optional[bytes] = ..., leaf_hash: _Optional[bytes] = ..., checkpoint: _Optional[str] = ...) -> None: ...
 
 class Checkpoint(_message.Message):
     __slots__ = ("note", "size", "root_hash", "verifier_key")

@@ -1,0 +1,1 @@
+"""Where state is kept: one port, etcd and memory behind it, and the mirror that answers reads."""
