@@ -1,0 +1,36 @@
+"""The edges: guards for servers and mandates for channels, on asyncio and on threads.
+
+async with connect(profile) as edge:
+    server = grpc.aio.server(interceptors=[await edge.guard()])
+    channel = grpc.aio.secure_channel(..., interceptors=edge.client_interceptors())
+"""
+
+from __future__ import annotations
+
+from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.mandate import Mandate
+from caracal_grpc.core.reason import Reason
+from caracal_grpc.interceptors.current import current_mandate
+from caracal_grpc.interceptors.edge import Edge, connect
+from caracal_grpc.interceptors.edge_sync import SyncEdge, connect_sync
+from caracal_grpc.interceptors.guard_aio import AioGuard
+from caracal_grpc.interceptors.guard_sync import SyncGuard
+from caracal_grpc.interceptors.profile import Profile
+from caracal_grpc.interceptors.rules import Rules
+from caracal_grpc.interceptors.status import from_rpc_error
+
+__all__ = [
+    "AioGuard",
+    "CaracalError",
+    "Edge",
+    "Mandate",
+    "Profile",
+    "Reason",
+    "Rules",
+    "SyncEdge",
+    "SyncGuard",
+    "connect",
+    "connect_sync",
+    "current_mandate",
+    "from_rpc_error",
+]

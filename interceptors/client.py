@@ -1,0 +1,103 @@
+"""What the client side does to a call, apart from waiting: which mandate, and where it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Literal, get_args
+
+import grpc
+
+from caracal_grpc.core.errors import CaracalError, field_invalid
+from caracal_grpc.core.limits import MAX_METADATA_BYTES
+from caracal_grpc.core.reason import Reason
+from caracal_grpc.interceptors.current import current_token
+from caracal_grpc.interceptors.rules import Rules
+from caracal_grpc.interceptors.status import read_refusal
+from caracal_grpc.interceptors.tokens import Ask
+
+OnBehalf = Literal["exchange", "forward", "self"]
+"""What an outgoing call does with the mandate of the call that is being handled."""
+
+AUTHORIZATION: Final = "authorization"
+
+RENEWABLE: Final = frozenset(
+    {
+        Reason.KEY_UNKNOWN,
+        Reason.MANDATE_EXPIRED,
+        Reason.MANDATE_LIFETIME_EXCEEDED,
+        Reason.MANDATE_REPLAYED,
+        Reason.MANDATE_REVOKED,
+    }
+)
+"""Refusals that a fresh mandate could mend. The others are about this process or its peer."""
+
+_ENTRY_OVERHEAD: Final = 32
+"""HTTP/2 counts so many bytes for each header on top of its own (RFC 9113 section 6.5.2)."""
+
+Metadata = list[tuple[str, str | bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """How one channel obtains its mandates."""
+
+    rules: Rules
+    on_behalf: OnBehalf = "exchange"
+    session: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.on_behalf not in get_args(OnBehalf):
+            raise field_invalid("on_behalf", f"must be one of {', '.join(get_args(OnBehalf))}")
+
+    def plan(self, method: str | bytes, metadata: Any, caller: str | None) -> Ask | str | None:
+        """What to attach: a mandate to ask for, a token as it is, or nothing.
+
+        Nothing goes with a public method, with a call that carries its own `authorization`, and
+        with a method without a rule: the server refuses that, and says so. `caller` is the token
+        of the call that is being handled; without one the application acts as itself.
+        """
+        if any(key.lower() == AUTHORIZATION for key, _ in metadata or ()):
+            return None
+        rule = self.rules.find(method if isinstance(method, str) else method.decode())
+        if rule is None or rule.public:
+            return None
+        if caller is not None and self.on_behalf == "forward":
+            return caller
+        subject = caller if self.on_behalf == "exchange" else None
+        return Ask(rule.resource, rule.scopes, subject, self.session)
+
+
+def caller_token() -> str | None:
+    """The token of the call that is being handled; `None` outside one. Read it before any await."""
+    try:
+        return current_token()
+    except CaracalError:
+        return None
+
+
+def attach(metadata: Iterable[tuple[str, str | bytes]] | None, token: str) -> Metadata:
+    """A copy of `metadata` with `token` in it; raises `METADATA_TOO_LARGE`."""
+    entries = [*(metadata or ()), (AUTHORIZATION, f"Bearer {token}")]
+    size = sum(_wire_size(key, value) for key, value in entries)
+    if size > MAX_METADATA_BYTES:
+        raise CaracalError(
+            Reason.METADATA_TOO_LARGE,
+            f"the metadata takes {size} bytes of at most {MAX_METADATA_BYTES}; send less of it",
+            metadata={"limit": str(MAX_METADATA_BYTES)},
+        )
+    return entries
+
+
+def is_renewable(code: grpc.StatusCode | None, trailing_metadata: Any) -> bool:
+    """Whether a call that ended so might succeed with a fresh mandate."""
+    if code is not grpc.StatusCode.UNAUTHENTICATED:
+        return False
+    refusal = read_refusal(trailing_metadata)
+    return refusal is not None and refusal.reason in RENEWABLE
+
+
+def _wire_size(key: str, value: str | bytes) -> int:
+    """Binary values travel in base64, unless both ends know better."""
+    length = len(value) if isinstance(value, str) else -(-len(value) // 3) * 4
+    return len(key) + length + _ENTRY_OVERHEAD

@@ -1,0 +1,199 @@
+"""Client interceptors for `grpc.aio` channels: each call carries the mandate that its method needs.
+
+The channel must be TLS, or loopback: an interceptor cannot see what its channel is, and a mandate
+sent in the clear belongs to whoever reads it. Asking the authority counts against the deadline of
+the call. When it fails, the call fails with the status that the authority gave.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import grpc
+from grpc.aio import AioRpcError, ClientCallDetails
+
+from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.interceptors.client import (
+    Attachment,
+    OnBehalf,
+    attach,
+    caller_token,
+    is_renewable,
+)
+from caracal_grpc.interceptors.exchange import deadline_exceeded
+from caracal_grpc.interceptors.renewing_aio import RenewingStream
+from caracal_grpc.interceptors.rules import Rules
+from caracal_grpc.interceptors.status import Status, to_status
+from caracal_grpc.interceptors.tokens import Ask, ExchangeError
+from caracal_grpc.interceptors.tokens_aio import AioTokens
+
+
+def client_interceptors(
+    tokens: AioTokens,
+    rules: Rules | None = None,
+    *,
+    on_behalf: OnBehalf = "exchange",
+    session: str | None = None,
+) -> list[grpc.aio.ClientInterceptor]:
+    """The interceptors for one `grpc.aio` channel, one for each cardinality.
+
+    Inside a guarded handler `on_behalf` decides: "exchange" asks for a mandate on behalf of the
+    caller, "forward" sends the caller's own on, "self" acts as this application. Outside all three
+    act as this application. `session` is the session that the channel acts in.
+    """
+    attachment = Attachment(rules or Rules.default(), on_behalf, session)
+    # grpc.aio files an interceptor under the first of the four base classes that it matches.
+    return [
+        _UnaryUnary(tokens, attachment),
+        _UnaryStream(tokens, attachment),
+        _StreamUnary(tokens, attachment),
+        _StreamStream(tokens, attachment),
+    ]
+
+
+def aio_error(status: Status) -> AioRpcError:
+    """`status` as the exception that a `grpc.aio` call raises."""
+    trailing = grpc.aio.Metadata(*status.trailing_metadata)
+    return AioRpcError(status.code, grpc.aio.Metadata(), trailing, details=status.details)
+
+
+class _Outgoing:
+    """One call on its way out. Made before the first await: later the context may be another's."""
+
+    __slots__ = ("_details", "_end", "_plan", "_token", "_tokens")
+
+    def __init__(self, tokens: AioTokens, attachment: Attachment, details: Any) -> None:
+        self._tokens = tokens
+        self._details = details
+        self._plan = attachment.plan(details.method, details.metadata, caller_token())
+        self._end = None if details.timeout is None else time.monotonic() + details.timeout
+        self._token = ""
+
+    @property
+    def may_renew(self) -> bool:
+        """Whether the mandate is ours to replace."""
+        return isinstance(self._plan, Ask)
+
+    async def details(self) -> Any:
+        """The call's details with the mandate in them and the time that is left; raises
+        `AioRpcError`.
+        """
+        if self._plan is None:
+            return self._details
+        try:
+            self._token = await self._mandate(self._plan)
+            metadata = attach(self._details.metadata, self._token)
+            left = self._left()
+        except ExchangeError as error:
+            raise aio_error(error.status) from error
+        except CaracalError as error:
+            raise aio_error(to_status(error)) from error
+        return ClientCallDetails(
+            self._details.method,
+            left,
+            grpc.aio.Metadata(*metadata),
+            self._details.credentials,
+            self._details.wait_for_ready,
+        )
+
+    async def renewed(self, code: grpc.StatusCode, trailing_metadata: Any) -> Any:
+        """The details for a second try of a call that ended so; `None` when there is to be none."""
+        if not isinstance(self._plan, Ask) or not is_renewable(code, trailing_metadata):
+            return None
+        if not self._tokens.drop(self._plan, self._token):
+            return None
+        try:
+            return await self.details()
+        except AioRpcError:
+            # The refusal of the call itself says more than why it could not be mended.
+            return None
+
+    async def _mandate(self, plan: Ask | str) -> str:
+        return plan if isinstance(plan, str) else await self._tokens.get(plan, self._left())
+
+    def _left(self) -> float | None:
+        if self._end is None:
+            return None
+        left: float = self._end - time.monotonic()
+        if left <= 0:
+            raise deadline_exceeded()
+        return left
+
+
+class _Interceptor:
+    """What the four have in common."""
+
+    def __init__(self, tokens: AioTokens, attachment: Attachment) -> None:
+        self._tokens = tokens
+        self._attachment = attachment
+
+    def _outgoing(self, details: Any) -> _Outgoing:
+        return _Outgoing(self._tokens, self._attachment, details)
+
+
+class _UnaryUnary(_Interceptor, grpc.aio.UnaryUnaryClientInterceptor):
+    async def intercept_unary_unary(
+        self, continuation: Any, client_call_details: Any, request: Any
+    ) -> Any:
+        outgoing = self._outgoing(client_call_details)
+        details = await outgoing.details()
+        if not outgoing.may_renew:
+            return await continuation(details, request)
+        try:
+            call = await continuation(details, request)
+        except AioRpcError as error:
+            # An interceptor after ours awaited the call itself.
+            again = await outgoing.renewed(error.code(), error.trailing_metadata())
+            if again is None:
+                raise
+        else:
+            again = await _refused(call, outgoing)
+            if again is None:
+                return call
+        return await continuation(again, request)
+
+
+class _UnaryStream(_Interceptor, grpc.aio.UnaryStreamClientInterceptor):
+    async def intercept_unary_stream(
+        self, continuation: Any, client_call_details: Any, request: Any
+    ) -> Any:
+        outgoing = self._outgoing(client_call_details)
+        call = await continuation(await outgoing.details(), request)
+        if not outgoing.may_renew:
+            return call
+
+        async def renew(error: AioRpcError) -> Any:
+            again = await outgoing.renewed(error.code(), error.trailing_metadata())
+            return None if again is None else await continuation(again, request)
+
+        return RenewingStream(call, renew)
+
+
+class _StreamUnary(_Interceptor, grpc.aio.StreamUnaryClientInterceptor):
+    async def intercept_stream_unary(
+        self, continuation: Any, client_call_details: Any, request_iterator: Any
+    ) -> Any:
+        details = await self._outgoing(client_call_details).details()
+        return await continuation(details, request_iterator)
+
+
+class _StreamStream(_Interceptor, grpc.aio.StreamStreamClientInterceptor):
+    async def intercept_stream_stream(
+        self, continuation: Any, client_call_details: Any, request_iterator: Any
+    ) -> Any:
+        details = await self._outgoing(client_call_details).details()
+        return await continuation(details, request_iterator)
+
+
+async def _refused(call: Any, outgoing: _Outgoing) -> Any:
+    """Waits for the end of `call`; the details for a second try, `None` for none."""
+    try:
+        code = await call.code()
+        if code is not grpc.StatusCode.UNAUTHENTICATED:
+            return None
+        return await outgoing.renewed(code, await call.trailing_metadata())
+    except asyncio.CancelledError:
+        call.cancel()
+        raise

@@ -1,0 +1,220 @@
+"""A process's tie to its authority, for asyncio: channel, mandates, feed and guards."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Final
+
+import grpc
+
+from caracal_grpc.core.limits import DEFAULT_MAX_STALENESS
+from caracal_grpc.core.ports import Clock
+from caracal_grpc.crypto.system import SystemClock, SystemIds
+from caracal_grpc.interceptors import client_aio
+from caracal_grpc.interceptors.channel import aio_channel
+from caracal_grpc.interceptors.client import OnBehalf
+from caracal_grpc.interceptors.edge_feed import CREDENTIALS_TIMEOUT, FEED_ASK, FeedToken
+from caracal_grpc.interceptors.exchange import edge_closed
+from caracal_grpc.interceptors.feed import FeedView
+from caracal_grpc.interceptors.feed_aio import AioFeed
+from caracal_grpc.interceptors.feed_pace import not_ready
+from caracal_grpc.interceptors.guard import OnRefusal
+from caracal_grpc.interceptors.guard_aio import AioGuard
+from caracal_grpc.interceptors.profile import Profile
+from caracal_grpc.interceptors.rules import Rules
+from caracal_grpc.interceptors.tokens import Ask, ExchangeError
+from caracal_grpc.interceptors.tokens_aio import AioExchanger, AioTokens
+from caracal_grpc.interceptors.verifier import Verifier
+
+_SYSTEM: Final = SystemClock()
+
+
+def connect(
+    profile: Profile | str | os.PathLike[str] | None = None,
+    *,
+    max_staleness: float = DEFAULT_MAX_STALENESS,
+    rules: Rules | None = None,
+    clock: Clock = _SYSTEM,
+) -> Edge:
+    """The tie to the authority of `profile`, to be used as `async with connect(...) as edge:`.
+
+    `profile` may be the path of its file; without one `CARACAL_PROFILE` names it. `rules` are those
+    of the guards and of the client side, by default what the loaded descriptors declare. A guard
+    refuses when it has not heard of the authority for `max_staleness` seconds. Raises
+    `FIELD_INVALID` for a bad profile. Nothing is opened before it is needed, and no feed unless
+    there is a guard.
+    """
+    return Edge(Profile.of(profile), max_staleness=max_staleness, rules=rules, clock=clock)
+
+
+class Edge:
+    """One process's tie to one authority, on one event loop; made by `connect`."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        *,
+        max_staleness: float = DEFAULT_MAX_STALENESS,
+        rules: Rules | None = None,
+        clock: Clock = _SYSTEM,
+    ) -> None:
+        self.profile = profile
+        self._rules = rules or Rules.default()
+        self._clock = clock
+        self._max_staleness = max_staleness
+        self._tie: tuple[grpc.aio.Channel, AioTokens] | None = None
+        self._feed: AioFeed | None = None
+        self._verifier: Verifier | None = None
+        self._guards: list[AioGuard] = []
+        self._channels: list[grpc.aio.Channel] = []
+        self._closed = False
+
+    async def __aenter__(self) -> Edge:
+        return await self.open()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def open(self) -> Edge:
+        """Binds the edge to the running loop, without a word to the authority; again is no error.
+
+        Raises `FIELD_INVALID` when a file of the profile cannot be read.
+        """
+        self._opened()
+        return self
+
+    async def guard(
+        self, rules: Rules | None = None, *, on_refusal: OnRefusal | None = None
+    ) -> AioGuard:
+        """A server interceptor for `grpc.aio.server`, the last in its list; the edge closes it.
+
+        The first one starts the feed. Until the feed has arrived the guard refuses with
+        `AUTHORITY_STALE`; `ready` waits for that. `on_refusal` is told of each refused call.
+        """
+        feed, verifier = await self._watching()
+        guard = AioGuard(
+            feed.view, rules or self._rules, verifier, clock=self._clock, on_refusal=on_refusal
+        )
+        self._guards.append(guard)
+        return guard
+
+    def client_interceptors(
+        self,
+        *,
+        on_behalf: OnBehalf = "exchange",
+        session: str | None = None,
+        rules: Rules | None = None,
+    ) -> list[grpc.aio.ClientInterceptor]:
+        """The interceptors of one outgoing `grpc.aio` channel, which must be TLS or loopback.
+
+        See `client_aio.client_interceptors`.
+        """
+        tokens = self._opened()[1]
+        return client_aio.client_interceptors(
+            tokens, rules or self._rules, on_behalf=on_behalf, session=session
+        )
+
+    def authority_channel(
+        self, *, on_behalf: OnBehalf = "self", session: str | None = None
+    ) -> grpc.aio.Channel:
+        """A channel to the authority's own services, such as sessions and revocations, which
+        carries the mandate that each asks for; the edge closes it.
+        """
+        interceptors = self.client_interceptors(on_behalf=on_behalf, session=session)
+        channel = aio_channel(self.profile, interceptors)
+        self._channels.append(channel)
+        return channel
+
+    async def exchange(
+        self,
+        resource: str,
+        scopes: Iterable[str],
+        *,
+        subject_token: str | None = None,
+        session: str | None = None,
+        ttl: int | None = None,
+        timeout: float | None = None,
+    ) -> str:
+        """A mandate for `scopes` on `resource`: the one that is held, while it is good.
+
+        Raises `grpc.aio.AioRpcError` with the status of the exchange; `from_rpc_error` reads it.
+        """
+        ask = Ask(resource, frozenset(scopes), subject_token, session, ttl)
+        try:
+            return await self._opened()[1].get(ask, timeout)
+        except ExchangeError as error:
+            raise client_aio.aio_error(error.status) from error
+
+    async def ready(self, timeout: float = 10.0) -> None:
+        """Waits until guards can judge; without a guard, until the authority can be reached.
+
+        Raises `AUTHORITY_STALE` after `timeout` seconds; the edge goes on trying.
+        """
+        channel, _ = self._opened()
+        if self._feed is not None:
+            await self._feed.ready(timeout)
+            return
+        try:
+            async with asyncio.timeout(timeout):
+                await channel.channel_ready()
+        except TimeoutError:
+            raise not_ready(timeout) from None
+
+    async def close(self) -> None:
+        """Ends all that the edge began; call it after the server stopped. Again is no error."""
+        self._closed = True
+        guards, self._guards = self._guards, []
+        for guard in guards:
+            await guard.close()
+        if self._feed is not None:
+            await self._feed.close()
+        for opened in self._channels:
+            await opened.close()
+        if self._tie is not None:
+            channel, tokens = self._tie
+            await tokens.close()
+            await channel.close()
+
+    def _opened(self) -> tuple[grpc.aio.Channel, AioTokens]:
+        if self._closed:
+            raise client_aio.aio_error(edge_closed().status)
+        if self._tie is None:
+            channel = aio_channel(self.profile)
+            exchange = AioExchanger(channel, self.profile, SystemIds())
+            self._tie = channel, AioTokens(exchange, self._clock)
+        return self._tie
+
+    async def _watching(self) -> tuple[AioFeed, Verifier]:
+        channel, tokens = self._opened()
+        if self._feed is None or self._verifier is None:
+            profile, clock = self.profile, self._clock
+            view = FeedView(zone=profile.zone, issuer=profile.issuer, clock=clock)
+            self._verifier = Verifier(view, clock=clock, max_staleness=self._max_staleness)
+            self._feed = AioFeed(channel, view, _Credentials(tokens, clock))
+            await self._feed.start()
+        return self._feed, self._verifier
+
+
+class _Credentials:
+    """The mandate of the feed, out of the same book as all others."""
+
+    def __init__(self, tokens: AioTokens, clock: Clock) -> None:
+        self._tokens = tokens
+        self._last = FeedToken(clock)
+
+    async def __call__(self) -> str:
+        suspect = self._last.suspect()
+        if suspect is not None:
+            self._tokens.drop(FEED_ASK, suspect)
+        try:
+            return self._last.used(await self._tokens.get(FEED_ASK, CREDENTIALS_TIMEOUT))
+        except ExchangeError as error:
+            raise client_aio.aio_error(error.status) from error

@@ -1,0 +1,226 @@
+"""A process's tie to its authority, for threads: channel, mandates, feed and guards."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, Final
+
+import grpc
+
+from caracal_grpc.core.limits import DEFAULT_MAX_STALENESS
+from caracal_grpc.core.ports import Clock
+from caracal_grpc.crypto.system import SystemClock, SystemIds
+from caracal_grpc.interceptors import client_sync
+from caracal_grpc.interceptors.channel import sync_channel
+from caracal_grpc.interceptors.client import OnBehalf
+from caracal_grpc.interceptors.edge_feed import CREDENTIALS_TIMEOUT, FEED_ASK, FeedToken
+from caracal_grpc.interceptors.exchange import edge_closed
+from caracal_grpc.interceptors.feed import FeedView
+from caracal_grpc.interceptors.feed_pace import not_ready
+from caracal_grpc.interceptors.feed_sync import SyncFeed
+from caracal_grpc.interceptors.guard import OnRefusal
+from caracal_grpc.interceptors.guard_sync import SyncGuard
+from caracal_grpc.interceptors.profile import Profile
+from caracal_grpc.interceptors.renewing_sync import FailedCall
+from caracal_grpc.interceptors.rules import Rules
+from caracal_grpc.interceptors.tokens import Ask, ExchangeError
+from caracal_grpc.interceptors.tokens_sync import SyncExchanger, SyncTokens
+from caracal_grpc.interceptors.verifier import Verifier
+
+_SYSTEM: Final = SystemClock()
+
+
+def connect_sync(
+    profile: Profile | str | os.PathLike[str] | None = None,
+    *,
+    max_staleness: float = DEFAULT_MAX_STALENESS,
+    rules: Rules | None = None,
+    clock: Clock = _SYSTEM,
+) -> SyncEdge:
+    """The tie to the authority of `profile`, to be used as `with connect_sync(...) as edge:`.
+
+    All else is as with `connect`.
+    """
+    return SyncEdge(Profile.of(profile), max_staleness=max_staleness, rules=rules, clock=clock)
+
+
+class SyncEdge:
+    """One process's tie to one authority, shared by its threads; made by `connect_sync`."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        *,
+        max_staleness: float = DEFAULT_MAX_STALENESS,
+        rules: Rules | None = None,
+        clock: Clock = _SYSTEM,
+    ) -> None:
+        self.profile = profile
+        self._rules = rules or Rules.default()
+        self._clock = clock
+        self._max_staleness = max_staleness
+        self._lock = threading.RLock()
+        self._tie: tuple[grpc.Channel, SyncTokens] | None = None
+        self._feed: SyncFeed | None = None
+        self._verifier: Verifier | None = None
+        self._guards: list[SyncGuard] = []
+        self._channels: list[grpc.Channel] = []
+        self._closed = False
+
+    def __enter__(self) -> SyncEdge:
+        return self.open()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def open(self) -> SyncEdge:
+        """Makes the channel, without a word to the authority; again is no error.
+
+        Raises `FIELD_INVALID` when a file of the profile cannot be read.
+        """
+        self._opened()
+        return self
+
+    def guard(
+        self, rules: Rules | None = None, *, on_refusal: OnRefusal | None = None
+    ) -> SyncGuard:
+        """A server interceptor for `grpc.server`, the last in its list; the edge closes it.
+
+        The first one starts the feed. Until the feed has arrived the guard refuses with
+        `AUTHORITY_STALE`; `ready` waits for that. `on_refusal` is told of each refused call.
+        """
+        with self._lock:
+            feed, verifier = self._watching()
+            guard = SyncGuard(
+                feed.view, rules or self._rules, verifier, clock=self._clock, on_refusal=on_refusal
+            )
+            self._guards.append(guard)
+        return guard
+
+    def client_interceptors(
+        self,
+        *,
+        on_behalf: OnBehalf = "exchange",
+        session: str | None = None,
+        rules: Rules | None = None,
+    ) -> list[Any]:
+        """The interceptors for `grpc.intercept_channel` over a channel, TLS or loopback.
+
+        See `client_sync.client_interceptors`.
+        """
+        tokens = self._opened()[1]
+        return client_sync.client_interceptors(
+            tokens, rules or self._rules, on_behalf=on_behalf, session=session
+        )
+
+    def authority_channel(
+        self, *, on_behalf: OnBehalf = "self", session: str | None = None
+    ) -> grpc.Channel:
+        """A channel to the authority's own services, such as sessions and revocations, which
+        carries the mandate that each asks for; the edge closes it.
+        """
+        interceptors = self.client_interceptors(on_behalf=on_behalf, session=session)
+        channel = sync_channel(self.profile)
+        with self._lock:
+            self._channels.append(channel)
+        return grpc.intercept_channel(channel, *interceptors)
+
+    def exchange(
+        self,
+        resource: str,
+        scopes: Iterable[str],
+        *,
+        subject_token: str | None = None,
+        session: str | None = None,
+        ttl: int | None = None,
+        timeout: float | None = None,
+    ) -> str:
+        """A mandate for `scopes` on `resource`: the one that is held, while it is good.
+
+        Raises `grpc.RpcError` with the status of the exchange; `from_rpc_error` reads it.
+        """
+        ask = Ask(resource, frozenset(scopes), subject_token, session, ttl)
+        try:
+            return self._opened()[1].get(ask, timeout)
+        except ExchangeError as error:
+            raise FailedCall(error.status) from error
+
+    def ready(self, timeout: float = 10.0) -> None:
+        """Waits until guards can judge; without a guard, until the authority can be reached.
+
+        Raises `AUTHORITY_STALE` after `timeout` seconds; the edge goes on trying.
+        """
+        channel, _ = self._opened()
+        if self._feed is not None:
+            self._feed.ready(timeout)
+            return
+        connected = grpc.channel_ready_future(channel)
+        try:
+            connected.result(timeout)
+        except grpc.FutureTimeoutError:
+            connected.cancel()
+            raise not_ready(timeout) from None
+
+    def close(self) -> None:
+        """Ends all that the edge began; call it after the server stopped. Again is no error."""
+        with self._lock:
+            self._closed = True
+            guards, self._guards = self._guards, []
+            channels, self._channels = self._channels, []
+            feed, self._feed = self._feed, None
+            tie, self._tie = self._tie, None
+        for guard in guards:
+            guard.close()
+        if tie is not None:
+            tie[1].close()
+        if feed is not None:
+            feed.close()
+        for channel in channels:
+            channel.close()
+        if tie is not None:
+            tie[0].close()
+
+    def _opened(self) -> tuple[grpc.Channel, SyncTokens]:
+        with self._lock:
+            if self._closed:
+                raise FailedCall(edge_closed().status)
+            if self._tie is None:
+                channel = sync_channel(self.profile)
+                exchange = SyncExchanger(channel, self.profile, SystemIds())
+                self._tie = channel, SyncTokens(exchange, self._clock)
+            return self._tie
+
+    def _watching(self) -> tuple[SyncFeed, Verifier]:
+        channel, tokens = self._opened()
+        if self._feed is None or self._verifier is None:
+            profile, clock = self.profile, self._clock
+            view = FeedView(zone=profile.zone, issuer=profile.issuer, clock=clock)
+            self._verifier = Verifier(view, clock=clock, max_staleness=self._max_staleness)
+            self._feed = SyncFeed(channel, view, _Credentials(tokens, clock))
+            self._feed.start()
+        return self._feed, self._verifier
+
+
+class _Credentials:
+    """The mandate of the feed, out of the same book as all others."""
+
+    def __init__(self, tokens: SyncTokens, clock: Clock) -> None:
+        self._tokens = tokens
+        self._last = FeedToken(clock)
+
+    def __call__(self) -> str:
+        suspect = self._last.suspect()
+        if suspect is not None:
+            self._tokens.drop(FEED_ASK, suspect)
+        try:
+            return self._last.used(self._tokens.get(FEED_ASK, CREDENTIALS_TIMEOUT))
+        except ExchangeError as error:
+            raise FailedCall(error.status) from error

@@ -1,0 +1,195 @@
+"""The guard of an asyncio server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+
+from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.ports import Clock
+from caracal_grpc.interceptors.aio_calls import AioCall, AioDesk, ThreadedCall
+from caracal_grpc.interceptors.aio_streams import (
+    AioContext,
+    AioRequests,
+    AioTimer,
+)
+from caracal_grpc.interceptors.current import enter, leave
+from caracal_grpc.interceptors.guard import (
+    Admission,
+    Gate,
+    OnRefusal,
+    Plan,
+    Plans,
+    RuleSource,
+    Style,
+)
+from caracal_grpc.interceptors.streams import StreamIndex
+from caracal_grpc.interceptors.sync_requests import SyncRequests
+from caracal_grpc.interceptors.verifier import Verifier
+from caracal_grpc.interceptors.view import View
+
+_CUTTERS: Final = 4
+
+
+class AioGuard(grpc.aio.ServerInterceptor):
+    """Lets a handler of a `grpc.aio` server run only under a mandate that permits its method.
+
+    Put it last among the interceptors, so that what logs and traces sees the refusals. One guard
+    serves one event loop. It keeps the style of each handler: coroutine, async generator, reading
+    and writing through the context, or a plain function that the server runs in a thread.
+    """
+
+    def __init__(
+        self,
+        view: View,
+        rules: RuleSource,
+        verifier: Verifier,
+        *,
+        clock: Clock,
+        on_refusal: OnRefusal | None = None,
+    ) -> None:
+        gate = Gate(rules, view, verifier, on_refusal)
+        self._timer = AioTimer(clock)
+        index = StreamIndex(self._timer.arm)
+        self._timer.attach(index)
+        # It starts no thread before the first stream of a plain function is cut.
+        self._cutters = ThreadPoolExecutor(_CUTTERS, thread_name_prefix="caracal-guard-cut")
+        self._desk = AioDesk(gate, index, self._cutters)
+        self._plans = Plans(rules, self._wrapper)
+        self._unsubscribe = view.subscribe(self._on_death)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether calls are judged at all: the view is young enough."""
+        return self._desk.gate.verifier.fresh
+
+    @property
+    def open_streams(self) -> int:
+        """How many guarded streams are open."""
+        return len(self._desk.index)
+
+    async def close(self) -> None:
+        """Stops watching over streams; call it after the server has stopped."""
+        self._unsubscribe()
+        self._timer.close()
+        await asyncio.to_thread(self._cutters.shutdown)
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """The guarded handler of one call; an unknown method stays unknown."""
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            self._timer.on_loop(self._loop)
+        method = handler_call_details.method
+        plan = self._plans.of(method, handler)
+        if plan.public:
+            return handler
+        metadata = handler_call_details.invocation_metadata
+        return plan.bind(self._desk.gate.read(method, plan.rule, metadata))
+
+    def _on_death(self, dead: AbstractSet[str]) -> None:
+        self._desk.index.kill(dead, self._desk.gate.key_vanished)
+
+    def _wrapper(self, plan: Plan) -> Callable[[Admission], Any]:
+        takes_stream, gives_stream = plan.streams
+        match plan.style, gives_stream:
+            case Style.ASYNC_GENERATOR, _:
+                return lambda admission: self._generator(admission, plan)
+            case Style.COROUTINE, _ if takes_stream or gives_stream:
+                return lambda admission: self._coroutine(admission, plan)
+            case Style.COROUTINE, _:
+                return self._unary(plan)
+            case _, True:
+                return lambda admission: self._plain_generator(admission, plan)
+            case _:
+                return lambda admission: self._plain(admission, plan)
+
+    def _unary(self, plan: Plan) -> Callable[[Admission], Any]:
+        desk, judge, function = self._desk, self._desk.gate.judge, plan.function
+
+        def wrap(admission: Admission) -> Any:
+            async def guarded(request: Any, context: Any) -> Any:
+                try:
+                    mandate = judge(admission, context)
+                except CaracalError as error:
+                    raise await desk.refuse(admission, context, error) from None
+                mark = enter(mandate, admission.token)
+                try:
+                    return await function(request, context)
+                finally:
+                    leave(mark)
+
+            return guarded
+
+        return wrap
+
+    def _coroutine(self, admission: Admission, plan: Plan) -> Any:
+        takes_stream, _ = plan.streams
+
+        async def guarded(request: Any, context: Any) -> Any:
+            async with AioCall(self._desk, admission, context) as stream:
+                requests = AioRequests(request, stream) if takes_stream else request
+                return await plan.function(requests, AioContext(context, stream))
+
+        return guarded
+
+    def _generator(self, admission: Admission, plan: Plan) -> Any:
+        takes_stream, _ = plan.streams
+
+        async def guarded(request: Any, context: Any) -> AsyncIterator[Any]:
+            async with AioCall(self._desk, admission, context) as stream:
+                requests = AioRequests(request, stream) if takes_stream else request
+                responses = plan.function(requests, AioContext(context, stream))
+                try:
+                    async for response in responses:
+                        if stream.error is not None:
+                            return
+                        stream.outside = True
+                        yield response
+                        stream.outside = False
+                        if stream.error is not None:
+                            return
+                finally:
+                    await responses.aclose()
+
+        return guarded
+
+    def _plain(self, admission: Admission, plan: Plan) -> Any:
+        takes_stream, _ = plan.streams
+
+        def guarded(request: Any, context: Any) -> Any:
+            with ThreadedCall(self._desk, admission, context, watched=takes_stream) as stream:
+                requests = SyncRequests(request, stream) if takes_stream else request
+                return plan.function(requests, context)
+
+        return guarded
+
+    def _plain_generator(self, admission: Admission, plan: Plan) -> Any:
+        takes_stream, _ = plan.streams
+
+        def guarded(request: Any, context: Any) -> Iterator[Any]:
+            call = ThreadedCall(self._desk, admission, context, watched=True)
+            with call as stream:
+                requests = SyncRequests(request, stream) if takes_stream else request
+                for response in plan.function(requests, context):
+                    if not stream.hand_over():
+                        return
+                    yield response
+                    if not stream.take_back():
+                        call.finish()
+                        return
+
+        return guarded

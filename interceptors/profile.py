@@ -1,0 +1,176 @@
+"""What a process needs to reach its authority and to say who it is: a JSON file, mode 0600."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from caracal_grpc.core.errors import CaracalError, field_invalid
+from caracal_grpc.crypto.secret_file import read_secret_bytes, write_secret_file
+from caracal_grpc.crypto.strict_json import read_object
+
+PROFILE_VARIABLE: Final = "CARACAL_PROFILE"
+"""The environment variable that names the profile file of a service."""
+
+_REQUIRED: Final = ("zone", "issuer", "application_id", "client_secret")
+_TLS: Final = ("ca_file", "ca", "cert_file", "key_file", "server_name")
+_FILES: Final = ("ca_file", "cert_file", "key_file")
+_MAX_PEM: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One application's tie to its authority.
+
+    `authority` is `host:port`. The connection is TLS, checked against `ca_file` or `ca` (PEM text;
+    neither: the roots that gRPC comes with), as `server_name` when the host is not the name in the
+    certificate, and mutual with `cert_file` and `key_file`. `plaintext` is for a loopback authority
+    only. A setting that is wrong or unsafe raises `FIELD_INVALID` naming it.
+    """
+
+    authority: str
+    zone: str
+    issuer: str
+    application_id: str
+    client_secret: str = field(repr=False)
+    application_name: str = ""
+    ca_file: str | None = None
+    ca: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    server_name: str | None = None
+    plaintext: bool = False
+
+    def __post_init__(self) -> None:
+        _require_types(self)
+        for name in _REQUIRED:
+            if not getattr(self, name):
+                raise field_invalid(name, "must not be empty")
+        _require_transport(self, _host(self.authority))
+
+    @classmethod
+    def of(cls, source: Profile | str | os.PathLike[str] | None) -> Profile:
+        """The profile that `source` is, or is the path of, or that the environment names."""
+        if source is None:
+            return cls.from_environment()
+        return source if isinstance(source, Profile) else cls.load(source)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Profile:
+        """The profile in the file at `path`; its files are relative to its folder.
+
+        Raises `FIELD_INVALID` naming the file or the setting: when others than the owner may read
+        the file, when it is no JSON object, or has a key that is unknown.
+        """
+        name = os.fspath(path)
+        try:
+            values = read_object(read_secret_bytes(name))
+        except ValueError as exc:
+            raise field_invalid(name, "must hold one JSON object in utf-8") from exc
+        folder = Path(name).parent
+        for key in _FILES:
+            if isinstance(values.get(key), str):
+                values[key] = str(folder / values[key])
+        return cls._of(name, values)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Profile:
+        """The profile in the file that `CARACAL_PROFILE` names; raises `FIELD_INVALID` as `load`.
+
+        `environment` is that of the process unless given.
+        """
+        path = (os.environ if environment is None else environment).get(PROFILE_VARIABLE, "")
+        if not path:
+            raise field_invalid(PROFILE_VARIABLE, "must name the profile file of this service")
+        return cls.load(path)
+
+    @classmethod
+    def _of(cls, name: str, values: dict[str, Any]) -> Profile:
+        known = {entry.name for entry in fields(cls)}
+        unknown = sorted(values.keys() - known)
+        if unknown:
+            raise field_invalid(f"{name}: {unknown[0]}", f"unknown; the keys are {sorted(known)}")
+        missing = sorted({"authority", *_REQUIRED} - values.keys())
+        if missing:
+            raise field_invalid(f"{name}: {missing[0]}", "is missing")
+        try:
+            return cls(**values)
+        except CaracalError as error:
+            violation = error.violations[0]
+            raise field_invalid(f"{name}: {violation.field}", violation.description) from error
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the profile to `path` with mode 0600, in one step; raises `FIELD_INVALID`."""
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        kept = {key: value for key, value in values.items() if value not in (None, "", False)}
+        write_secret_file(path, json.dumps(kept, indent=2) + "\n")
+
+    def root_certificates(self) -> bytes | None:
+        """The PEM of the trusted roots; `None` for those of gRPC. Raises `FIELD_INVALID`."""
+        return self.ca.encode() if self.ca else _read_pem("ca_file", self.ca_file)
+
+    def client_certificate(self) -> tuple[bytes, bytes] | None:
+        """The PEM of certificate and key for mutual TLS, if any; raises `FIELD_INVALID`."""
+        certificate = _read_pem("cert_file", self.cert_file)
+        key = _read_pem("key_file", self.key_file)
+        return None if certificate is None or key is None else (certificate, key)
+
+
+def _require_types(profile: Profile) -> None:
+    for entry in fields(profile):
+        value = getattr(profile, entry.name)
+        if entry.name == "plaintext":
+            if not isinstance(value, bool):
+                raise field_invalid("plaintext", "must be true or false")
+        elif not (isinstance(value, str) or (value is None and entry.default is None)):
+            raise field_invalid(entry.name, "must be a string")
+
+
+def _require_transport(profile: Profile, host: str) -> None:
+    given = [name for name in _TLS if getattr(profile, name)]
+    if profile.plaintext and given:
+        raise field_invalid("plaintext", f"cannot go with {given[0]}; remove one")
+    if profile.plaintext and not _is_loopback(host):
+        raise field_invalid(
+            "plaintext", "is for an authority on loopback only; remove it to use TLS"
+        )
+    if profile.ca and profile.ca_file:
+        raise field_invalid("ca", "cannot go with ca_file; remove one")
+    if bool(profile.cert_file) != bool(profile.key_file):
+        missing = "key_file" if profile.cert_file else "cert_file"
+        raise field_invalid(missing, "must be set too; a client certificate needs both")
+
+
+def _host(authority: str) -> str:
+    host, _, port = authority.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
+    bracketed = bare != host
+    valid_port = port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 65_536
+    if not bare or not valid_port or (":" in bare) != bracketed or "/" in bare:
+        raise field_invalid("authority", "must be host:port, such as caracal.example:7443")
+    return bare
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _read_pem(name: str, path: str | None) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(_MAX_PEM)
+    except (OSError, ValueError) as exc:
+        raise field_invalid(name, f"{path} cannot be read; check the path and its owner") from exc
+    if b"-----BEGIN" not in content:
+        raise field_invalid(name, f"{path} must hold PEM")
+    return content

@@ -1,0 +1,182 @@
+"""Which authority each method asks for: from descriptors, or a mapping for protos of others."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from google.protobuf import descriptor_pb2
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor_pool import Default, DescriptorPool
+
+from caracal_grpc.core.errors import CaracalError, field_invalid
+from caracal_grpc.core.limits import MAX_SCOPES
+from caracal_grpc.core.rule import Rule
+from caracal_grpc.v1 import authority_pb2
+
+_log = logging.getLogger(__name__)
+
+_INFRASTRUCTURE: Final = (
+    "/grpc.health.v1.Health/Check",
+    "/grpc.health.v1.Health/List",
+    "/grpc.health.v1.Health/Watch",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+)
+_PUBLIC_INFRASTRUCTURE: Final = {
+    method: Rule(method, public=True, public_reason="health and reflection of gRPC itself")
+    for method in _INFRASTRUCTURE
+}
+_INFRASTRUCTURE_SERVICES: Final = frozenset(path.split("/")[1] for path in _INFRASTRUCTURE)
+
+_RESOURCE: Final[Any] = authority_pb2.resource
+_AUTHORITY: Final[Any] = authority_pb2.authority
+_KEYS: Final = frozenset({"resource", "scopes", "public", "public_reason"})
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class Rules:
+    """The rule of each method, by its full path `/package.Service/Method`.
+
+    What a mapping says wins over the descriptor, and both over the built-in table by which gRPC's
+    health and reflection services are public. A method that none of them names has no rule, and a
+    guard refuses it. Safe to share between threads.
+    """
+
+    def __init__(self, rules: Iterable[Rule] = (), *, pool: DescriptorPool | None = None) -> None:
+        """Of `rules`, the last of a method wins; with a `pool`, others are looked up in it."""
+        given = {rule.method: rule for rule in rules}
+        self._rules: dict[str, Rule] = _PUBLIC_INFRASTRUCTURE | given
+        self._pool = pool
+        self._resolved: set[str] = set(_INFRASTRUCTURE_SERVICES)
+
+    @classmethod
+    def from_descriptors(
+        cls,
+        *services: ServiceDescriptor,
+        overrides: Mapping[str, Mapping[str, Any]] = _NOTHING,
+    ) -> Rules:
+        """The rules declared on `services`, those of `overrides` (a mapping) before them."""
+        declared = [rule for service in services for rule in _service_rules(service)]
+        return cls([*declared, *_mapping_rules(overrides)])
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Mapping[str, Any]]) -> Rules:
+        """The rules of protos that cannot be changed.
+
+        Each value is `{"resource": ..., "scopes": [...]}` or `{"public": true, "public_reason":
+        ...}`. Raises `FIELD_INVALID` naming each bad path.
+        """
+        return cls(_mapping_rules(mapping))
+
+    @classmethod
+    def default(cls, *, overrides: Mapping[str, Mapping[str, Any]] = _NOTHING) -> Rules:
+        """The rules of every service whose generated code is loaded, read when first asked for.
+
+        Raises `FIELD_INVALID` for a bad entry of `overrides`.
+        """
+        return cls(_mapping_rules(overrides), pool=Default())
+
+    def find(self, method: str) -> Rule | None:
+        """The rule of `method`, `/package.Service/Method`; `None` when there is none."""
+        rule = self._rules.get(method)
+        if rule is not None or self._pool is None:
+            return rule
+        service = method.rpartition("/")[0].removeprefix("/")
+        if service not in self._resolved:
+            self._resolve(service, self._pool)
+        return self._rules.get(method)
+
+    def _resolve(self, service: str, pool: DescriptorPool) -> None:
+        """Reads one whole service, once. What is remembered is bounded by the code that is loaded:
+        a service that the pool does not know (yet) leaves no trace, however many are asked for.
+        """
+        try:
+            descriptor = pool.FindServiceByName(service)
+        except (KeyError, TypeError):  # TypeError: a lone surrogate
+            return
+        for rule in _service_rules(descriptor):
+            self._rules.setdefault(rule.method, rule)
+        self._resolved.add(service)
+
+
+def _service_rules(service: ServiceDescriptor) -> list[Rule]:
+    options = descriptor_pb2.ServiceOptions.FromString(service.GetOptions().SerializeToString())
+    resource = options.Extensions[_RESOURCE]
+    found = (_method_rule(service, method, resource) for method in service.methods)
+    return [rule for rule in found if rule is not None]
+
+
+def _method_rule(
+    service: ServiceDescriptor, method: MethodDescriptor, resource: str
+) -> Rule | None:
+    """The rule of one method; `None` without one and, with a log record, for a half-written one.
+
+    The options are parsed anew: a descriptor from a pool that was loaded before our extension was
+    known holds them as unknown fields.
+    """
+    options = descriptor_pb2.MethodOptions.FromString(method.GetOptions().SerializeToString())
+    if not options.HasExtension(_AUTHORITY):
+        return None
+    declared = options.Extensions[_AUTHORITY]
+    path = f"/{service.full_name}/{method.name}"
+    try:
+        return _rule(path, resource, list(declared.scopes), declared.public, declared.public_reason)
+    except CaracalError as error:
+        _log.error("%s counts as not declared: %s", path, error.message)
+        return None
+
+
+def _mapping_rules(mapping: Mapping[str, Mapping[str, Any]]) -> list[Rule]:
+    return [_mapping_rule(path, entry) for path, entry in mapping.items()]
+
+
+def _mapping_rule(path: object, entry: object) -> Rule:
+    if not isinstance(path, str) or not _is_method_path(path):
+        raise field_invalid(str(path), "must be a full method path, /package.Service/Method")
+    if not isinstance(entry, Mapping):
+        raise field_invalid(path, "must be a mapping with resource and scopes, or public")
+    unknown = sorted(str(key) for key in entry if key not in _KEYS)
+    if unknown:
+        raise field_invalid(f"{path}.{unknown[0]}", f"unknown; the keys are {sorted(_KEYS)}")
+    scopes = entry.get("scopes", [])
+    if isinstance(scopes, str) or not isinstance(scopes, list | tuple | set | frozenset):
+        raise field_invalid(f"{path}.scopes", "must be a list of scopes")
+    return _rule(
+        path,
+        _typed(path, entry, "resource", ""),
+        list(scopes),
+        _typed(path, entry, "public", False),
+        _typed(path, entry, "public_reason", ""),
+    )
+
+
+def _is_method_path(path: str) -> bool:
+    root, _, rest = path.partition("/")
+    names = rest.split("/")
+    return not root and len(names) == 2 and all(name and name.strip() == name for name in names)
+
+
+def _typed(path: str, entry: Mapping[str, Any], key: str, default: Any) -> Any:
+    value = entry.get(key, default)
+    if type(value) is not type(default):
+        kind = "true or false" if isinstance(default, bool) else "a string"
+        raise field_invalid(f"{path}.{key}", f"must be {kind}")
+    return value
+
+
+def _rule(path: str, resource: str, scopes: list[Any], public: bool, public_reason: str) -> Rule:
+    """The rule, where every scope is one word; raises `FIELD_INVALID` naming the path."""
+    if len(scopes) > MAX_SCOPES:
+        raise field_invalid(f"{path}.scopes", f"has more than {MAX_SCOPES} scopes")
+    for scope in scopes:
+        if not isinstance(scope, str) or len(scope.split()) != 1 or scope.strip() != scope:
+            raise field_invalid(f"{path}.scopes", "each must be one word, such as orders:place")
+    if public and scopes:
+        raise field_invalid(path, "a method is either public or asks for scopes; remove one")
+    if not public and not (resource and scopes):
+        raise field_invalid(path, "must name a resource and at least one scope, or be public")
+    resource = "" if public else resource
+    return Rule(path, resource, frozenset(scopes), public, public_reason if public else "")

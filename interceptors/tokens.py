@@ -1,0 +1,177 @@
+"""The life of mandates on the client, as state: no I/O, no clock, no randomness of its own.
+
+Life is measured from receipt, on the monotonic clock: a wrong wall clock changes nothing. A mandate
+is renewed at 80 % of its life and serves until its end while that has not succeeded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
+
+from caracal_grpc.interceptors.status import Status, read_refusal
+
+RENEW_AT: Final = 0.80
+JITTER: Final = 0.05
+"""A fleet that started together renews spread over this share of a life, either way."""
+
+MAX_TOKENS: Final = 1024
+FAILURE_PAUSE: Final = 0.5
+"""Seconds in which a failed exchange is answered again without asking the authority."""
+
+MAX_PAUSE: Final = 30.0
+_RENEWAL_PAUSE: Final = 0.02
+"""A failed renewal is tried again after this share of the life: there is no hurry yet."""
+
+DROP_PAUSE: Final = 1.0
+"""Seconds between two refused mandates of a key that are replaced: a server that refuses whatever
+it is sent must not turn every call into an exchange."""
+
+
+class Key(NamedTuple):
+    """What makes two askings the same: a digest of the subject's token, never the token."""
+
+    resource: str
+    scopes: frozenset[str]
+    subject: bytes | None
+    session: str | None
+    ttl: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A mandate wanted: for exactly these scopes on one resource.
+
+    `subject_token` is the mandate on whose behalf; `session` the session to act in; `ttl` the life
+    asked for, in seconds.
+    """
+
+    resource: str
+    scopes: frozenset[str]
+    subject_token: str | None = field(default=None, repr=False)
+    session: str | None = None
+    ttl: int | None = None
+
+    @property
+    def key(self) -> Key:
+        """The identity of this asking."""
+        token = self.subject_token
+        digest = None if token is None else hashlib.sha256(token.encode()).digest()
+        return Key(self.resource, self.scopes, digest, self.session, self.ttl)
+
+
+class Granted(NamedTuple):
+    """The answer of the authority: a mandate and its life from receipt, in seconds."""
+
+    token: str
+    expires_in: float
+
+
+class ExchangeError(Exception):
+    """No mandate: the status with which the exchange ended, for whoever made the call."""
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(f"{status.code.name}: {status.details}")
+        self.status = status
+
+
+class Look(NamedTuple):
+    """What the book holds: a mandate that may be used, and whether one is to be asked for.
+
+    `failure` is why there is none, while it is too early to ask again.
+    """
+
+    token: str | None
+    due: bool
+    failure: Status | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """Times are monotonic seconds. Before `due_at` nobody asks."""
+
+    token: str | None = field(default=None, repr=False)
+    dead_at: float = 0.0
+    due_at: float = 0.0
+    life: float = 0.0
+    failure: Status | None = None
+    dropped_at: float | None = None
+
+
+_NOTHING: Final = Look(None, due=True)
+
+
+class TokenBook:
+    """The mandates of one process, the least recently used forgotten beyond `size`.
+
+    Not locked: the driver calls it from one loop or under its own lock. `random` gives numbers
+    from 0 to 1.
+    """
+
+    def __init__(self, random: Callable[[], float], *, size: int = MAX_TOKENS) -> None:
+        self._entries: OrderedDict[Key, _Entry] = OrderedDict()
+        self._random = random
+        self._size = size
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def look(self, key: Key, now: float) -> Look:
+        """What there is for `key` at `now`."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return _NOTHING
+        self._entries.move_to_end(key)
+        due = now >= entry.due_at
+        if entry.token is not None and now < entry.dead_at:
+            return Look(entry.token, due)
+        return _NOTHING if due else Look(None, due=False, failure=entry.failure)
+
+    def store(self, key: Key, granted: Granted, now: float) -> None:
+        """Keeps what was received at `now`."""
+        life = granted.expires_in
+        share = RENEW_AT + JITTER * (2 * self._random() - 1)
+        old = self._entries.get(key)
+        dropped_at = old.dropped_at if old else None
+        self._put(
+            key,
+            _Entry(granted.token, now + life, now + life * share, life, dropped_at=dropped_at),
+        )
+
+    def fail(self, key: Key, failure: Status, now: float) -> None:
+        """Keeps `failure` for a moment: for as long as it asks to wait, if it does.
+
+        A mandate that is still alive goes on serving, and its renewal waits a share of its life.
+        """
+        refusal = read_refusal(failure.trailing_metadata)
+        wait = refusal.retry_after if refusal else None
+        old = self._entries.get(key) or _Entry()
+        alive = old.token is not None and now < old.dead_at
+        pause = FAILURE_PAUSE if wait is None else max(wait, FAILURE_PAUSE)
+        pause = min(max(pause, old.life * _RENEWAL_PAUSE) if alive else pause, MAX_PAUSE)
+        due_at = min(now + pause, old.dead_at) if alive and wait is None else now + pause
+        token = old.token if alive else None
+        self._put(key, replace(old, token=token, due_at=due_at, failure=failure))
+
+    def drop(self, key: Key, token: str, now: float) -> bool:
+        """Forgets `token`, which a server refused; whether asking again is worth it.
+
+        It is when another mandate has taken its place meanwhile, and not when one was dropped for
+        the same `key` less than `DROP_PAUSE` ago.
+        """
+        entry = self._entries.get(key)
+        if entry is None or entry.token != token:
+            return True
+        if entry.dropped_at is not None and now - entry.dropped_at < DROP_PAUSE:
+            return False
+        self._put(key, _Entry(dropped_at=now))
+        return True
+
+    def _put(self, key: Key, entry: _Entry) -> None:
+        self._entries[key] = entry
+        self._entries.move_to_end(key)
+        while len(self._entries) > self._size:
+            self._entries.popitem(last=False)

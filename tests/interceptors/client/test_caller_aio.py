@@ -1,0 +1,112 @@
+"""On whose behalf calls of grpc.aio act."""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+import pytest
+
+from caracal_grpc.core.errors import CaracalError
+from tests.interceptors.client.calling import Dial, enter_handler
+from tests.interceptors.client.calling import say_aio as say
+from tests.interceptors.client.support import (
+    EXPIRED,
+    METHODS,
+    Echo,
+    FakeAuthority,
+)
+
+
+async def test_session_binds_the_channel(dial: Dial, authority: FakeAuthority) -> None:
+    """A channel of a session asks in that session, and shares nothing with another's."""
+    await say(dial(session="ses_a"), "UnaryUnary")
+    await say(dial(session="ses_b"), "UnaryUnary")
+    assert [request.session_id for request in authority.requests] == ["ses_a", "ses_b"]
+
+
+@pytest.mark.parametrize("name", METHODS)
+async def test_handler_exchanges_its_callers_mandate_by_default(
+    dial: Dial, authority: FakeAuthority, echo: Echo, name: str
+) -> None:
+    """An outgoing call from a handler acts on behalf of the caller."""
+    enter_handler("the.callers.token")
+    await say(dial(), name)
+    assert authority.requests[0].subject_token == "the.callers.token"
+    assert echo.tokens == list(authority.issued.values())
+
+
+async def test_two_callers_share_no_mandate(dial: Dial, authority: FakeAuthority) -> None:
+    """What was exchanged for one caller is never used for another."""
+    stubs = dial()
+    for token in ("token.of.one", "token.of.two", "token.of.one"):
+        enter_handler(token)
+        await say(stubs, "UnaryUnary")
+    assert [request.subject_token for request in authority.requests] == [
+        "token.of.one",
+        "token.of.two",
+    ]
+
+
+@pytest.mark.parametrize("name", METHODS)
+async def test_handler_forwards_its_callers_mandate(
+    dial: Dial, authority: FakeAuthority, echo: Echo, name: str
+) -> None:
+    """A forwarding channel sends the caller's own mandate unchanged, and asks nobody."""
+    enter_handler("the.callers.token")
+    await say(dial(on_behalf="forward"), name)
+    assert authority.count == 0
+    assert echo.tokens == ["the.callers.token"]
+
+
+async def test_forwarded_mandate_is_not_replaced(
+    dial: Dial, authority: FakeAuthority, echo: Echo
+) -> None:
+    """A refused mandate of the caller is the caller's to renew."""
+    enter_handler("the.callers.token")
+    echo.refusals.append(EXPIRED)
+    with pytest.raises(grpc.aio.AioRpcError):
+        await say(dial(on_behalf="forward"), "UnaryUnary")
+    assert (authority.count, len(echo.calls)) == (0, 1)
+
+
+async def test_handler_acts_as_itself_when_told(dial: Dial, authority: FakeAuthority) -> None:
+    """A channel of the application's own does not mention the caller."""
+    enter_handler("the.callers.token")
+    await say(dial(on_behalf="self"), "UnaryUnary")
+    assert authority.requests[0].subject_token == ""
+
+
+@pytest.mark.parametrize("mode", ["exchange", "forward", "self"])
+async def test_outside_a_handler_the_application_acts_as_itself(
+    dial: Dial, authority: FakeAuthority, echo: Echo, mode: str
+) -> None:
+    """Without a caller all three modes are the same."""
+    await say(dial(on_behalf=mode), "UnaryUnary")
+    assert authority.requests[0].subject_token == ""
+    assert echo.tokens == list(authority.issued.values())
+
+
+def test_unknown_mode_is_refused() -> None:
+    """A typing error is no silent default."""
+    from caracal_grpc.interceptors.client import Attachment
+    from caracal_grpc.interceptors.rules import Rules
+
+    with pytest.raises(CaracalError):
+        Attachment(Rules(), "forwards")  # type: ignore[arg-type]
+
+
+async def test_concurrent_handlers_keep_their_callers_apart(
+    dial: Dial, authority: FakeAuthority
+) -> None:
+    """Calls of many handlers over one channel each carry their own caller (grpc/grpc#37879)."""
+    stubs = dial()
+
+    async def handler(number: int) -> None:
+        enter_handler(f"token.of.{number}")
+        await asyncio.sleep(0)
+        await say(stubs, METHODS[number % 4])
+
+    await asyncio.gather(*(asyncio.create_task(handler(number)) for number in range(40)))
+    asked = sorted(request.subject_token for request in authority.requests)
+    assert asked == sorted(f"token.of.{number}" for number in range(40))

@@ -1,0 +1,104 @@
+"""Channels to the authority over plaintext, TLS and mutual TLS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.crypto.system import SystemIds
+from caracal_grpc.interceptors.channel import aio_channel, sync_channel
+from caracal_grpc.interceptors.tokens import Ask, ExchangeError
+from caracal_grpc.interceptors.tokens_aio import AioExchanger
+from caracal_grpc.interceptors.tokens_sync import SyncExchanger
+from tests.interceptors.client.support import Echo, FakeAuthority, profile, serving
+from tests.support.etcd_tls import CertificateAuthority
+
+ASK = Ask("resource://echo", frozenset({"echo:say"}))
+
+
+async def _exchange(settings: Any) -> str:
+    async with aio_channel(settings) as channel:
+        return (await AioExchanger(channel, settings, SystemIds(), timeout=2.0)(ASK)).token
+
+
+@pytest.fixture
+def roots() -> CertificateAuthority:
+    """Who signs the certificates of the test."""
+    return CertificateAuthority()
+
+
+def _server(roots: CertificateAuthority, name: str, mutual: bool) -> grpc.ServerCredentials:
+    certificate, key = roots.issue("authority", (name,))
+    return grpc.ssl_server_credentials(
+        [(key, certificate)], roots.pem if mutual else None, require_client_auth=mutual
+    )
+
+
+async def test_plaintext_to_loopback(authority: FakeAuthority, address: str) -> None:
+    """The development set-up."""
+    assert await _exchange(profile(address))
+
+
+async def test_tls_with_roots_as_text(
+    authority: FakeAuthority, roots: CertificateAuthority
+) -> None:
+    """The server's name is checked against the roots of the profile."""
+    async with serving(authority, Echo(), _server(roots, "127.0.0.1", mutual=False)) as address:
+        assert await _exchange(profile(address, plaintext=False, ca=roots.pem.decode()))
+
+
+async def test_tls_under_another_name(
+    authority: FakeAuthority, roots: CertificateAuthority, tmp_path: Path
+) -> None:
+    """`server_name` is the name in the certificate when the address is not."""
+    (tmp_path / "ca.pem").write_bytes(roots.pem)
+    files = {"plaintext": False, "ca_file": str(tmp_path / "ca.pem")}
+    async with serving(authority, Echo(), _server(roots, "caracal.test", mutual=False)) as address:
+        assert await _exchange(profile(address, server_name="caracal.test", **files))
+        with pytest.raises(ExchangeError):
+            await _exchange(profile(address, **files))
+
+
+async def test_tls_of_a_stranger_is_refused(
+    authority: FakeAuthority, roots: CertificateAuthority
+) -> None:
+    """A server whose certificate others signed never sees the secret."""
+    stranger = CertificateAuthority("stranger")
+    async with serving(authority, Echo(), _server(stranger, "127.0.0.1", mutual=False)) as address:
+        with pytest.raises(ExchangeError) as caught:
+            await _exchange(profile(address, plaintext=False, ca=roots.pem.decode()))
+    assert caught.value.status.code is grpc.StatusCode.UNAVAILABLE
+    assert authority.count == 0
+
+
+async def test_mutual_tls(
+    authority: FakeAuthority, roots: CertificateAuthority, tmp_path: Path
+) -> None:
+    """With certificate and key the client shows who it is; without, the server hangs up."""
+    certificate, key = roots.issue("orders")
+    (tmp_path / "cert.pem").write_bytes(certificate)
+    (tmp_path / "key.pem").write_bytes(key)
+    shown = {"cert_file": str(tmp_path / "cert.pem"), "key_file": str(tmp_path / "key.pem")}
+    base = {"plaintext": False, "ca": roots.pem.decode()}
+    async with serving(authority, Echo(), _server(roots, "127.0.0.1", mutual=True)) as address:
+        assert await _exchange(profile(address, **base, **shown))
+        with pytest.raises(ExchangeError):
+            await _exchange(profile(address, **base))
+
+
+def test_plaintext_for_threads(authority: FakeAuthority, sync_address: str) -> None:
+    """The synchronous channel is made of the same settings."""
+    settings = profile(sync_address)
+    with sync_channel(settings) as channel:
+        assert SyncExchanger(channel, settings, SystemIds())(ASK, 2.0).token
+
+
+def test_tls_channel_for_threads_reads_its_files(tmp_path: Path) -> None:
+    """A missing file is named when the channel is made, not at some later call."""
+    with pytest.raises(CaracalError, match="ca_file"):
+        sync_channel(profile("a.example:1", plaintext=False, ca_file=str(tmp_path / "none.pem")))
+    sync_channel(profile("a.example:1", plaintext=False)).close()

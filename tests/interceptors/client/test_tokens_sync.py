@@ -1,0 +1,203 @@
+"""Mandates for threads over a real authority, and over an exchange that a test holds up."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+
+from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.reason import Reason
+from caracal_grpc.interceptors.status import Status
+from caracal_grpc.interceptors.tokens import Ask, ExchangeError, Granted
+from caracal_grpc.interceptors.tokens_sync import RENEWAL_TIMEOUT, SyncTokens
+from tests.interceptors.client.support import DENIED, DOWN, FakeAuthority
+from tests.support.clock import FakeClock
+
+ASK = Ask("resource://echo", frozenset({"echo:say"}))
+
+
+class HeldExchange:
+    """An exchange that ends when the test lets it."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.go = threading.Event()
+        self.limits: list[float] = []
+        self.failure: Status | None = None
+
+    def __call__(self, ask: Ask, timeout: float) -> Granted:
+        """Waits for `go`."""
+        self.limits.append(timeout)
+        self.begun.set()
+        self.go.wait(10)
+        if self.failure is not None:
+            raise ExchangeError(self.failure)
+        return Granted(f"token.{len(self.limits)}", 300.0)
+
+
+def _tokens(exchange: HeldExchange, clock: FakeClock) -> SyncTokens:
+    return SyncTokens(exchange, clock, jitter=lambda: 0.5)
+
+
+def test_one_caller_renews_while_the_others_go_on(clock: FakeClock) -> None:
+    """Past 80 % one caller asks; the others use the old mandate without waiting."""
+    exchange = HeldExchange()
+    exchange.go.set()
+    tokens = _tokens(exchange, clock)
+    first = tokens.get(ASK)
+    clock.advance(250)
+    exchange.go.clear()
+    exchange.begun.clear()
+    with ThreadPoolExecutor(1) as pool:
+        renewer = pool.submit(tokens.get, ASK)
+        assert exchange.begun.wait(5)
+        assert [tokens.get(ASK) for _ in range(20)] == [first] * 20
+        exchange.go.set()
+        assert renewer.result(5) == "token.2"
+    assert tokens.get(ASK) == "token.2"
+
+
+def test_renewal_takes_little_of_the_renewers_time(clock: FakeClock) -> None:
+    """A renewal takes two seconds at most, and half of the caller's deadline."""
+    exchange = HeldExchange()
+    exchange.go.set()
+    tokens = _tokens(exchange, clock)
+    tokens.get(ASK)
+    clock.advance(250)
+    tokens.get(ASK)
+    clock.advance(250)
+    tokens.get(ASK, timeout=1.0)
+    assert exchange.limits[1] == RENEWAL_TIMEOUT
+    assert exchange.limits[2] <= 0.5
+
+
+def test_failed_renewal_gives_the_old_mandate(clock: FakeClock) -> None:
+    """The renewer himself goes on with the old one when the authority fails, until it is over."""
+    exchange = HeldExchange()
+    exchange.go.set()
+    tokens = _tokens(exchange, clock)
+    first = tokens.get(ASK)
+    clock.advance(250)
+    exchange.failure = Status(grpc.StatusCode.DEADLINE_EXCEEDED, "slow", ())
+    assert tokens.get(ASK, timeout=1.0) == first
+    assert tokens.get(ASK, timeout=1.0) == first
+    assert len(exchange.limits) == 2
+    clock.advance(60)
+    with pytest.raises(ExchangeError):
+        tokens.get(ASK)
+
+
+def test_herd_shares_one_exchange(sync_tokens: SyncTokens, authority: FakeAuthority) -> None:
+    """Threads that find nothing wait for the one who asks."""
+    authority.delay = 0.2
+    with ThreadPoolExecutor(32) as pool:
+        got = list(pool.map(lambda _: sync_tokens.get(ASK), range(200)))
+    assert len(set(got)) == 1
+    assert authority.count == 1
+
+
+def test_failure_reaches_all_who_wait(sync_tokens: SyncTokens, authority: FakeAuthority) -> None:
+    """One refused exchange answers all who waited, and those who come a moment later."""
+    authority.delay = 0.3
+    authority.refusals.append(DENIED)
+    with ThreadPoolExecutor(16) as pool:
+        waiting = [pool.submit(sync_tokens.get, ASK) for _ in range(16)]
+        assert all(isinstance(one.exception(10), ExchangeError) for one in waiting)
+    assert authority.count == 1
+
+
+def test_waiter_leaves_at_its_own_deadline(clock: FakeClock) -> None:
+    """Who waits for another's exchange waits no longer than his own time."""
+    exchange = HeldExchange()
+    tokens = _tokens(exchange, clock)
+    with ThreadPoolExecutor(1) as pool:
+        leader = pool.submit(tokens.get, ASK)
+        assert exchange.begun.wait(5)
+        with pytest.raises(ExchangeError) as caught:
+            tokens.get(ASK, timeout=0.05)
+        exchange.go.set()
+        assert leader.result(5) == "token.1"
+    assert caught.value.status.code is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_bug_in_an_exchange_is_a_typed_failure(clock: FakeClock) -> None:
+    """A bare exception reaches nobody, and the next caller is not stuck behind it."""
+    calls: list[float] = []
+
+    def broken(ask: Ask, timeout: float) -> Granted:
+        calls.append(timeout)
+        raise ZeroDivisionError
+
+    tokens = SyncTokens(broken, clock)
+    for _ in range(2):
+        with pytest.raises(ExchangeError) as caught:
+            tokens.get(ASK)
+        assert caught.value.status.code is grpc.StatusCode.INTERNAL
+    assert len(calls) == 2
+
+
+def test_unavailable_is_tried_again_with_the_same_request_id(
+    sync_tokens: SyncTokens, authority: FakeAuthority
+) -> None:
+    """A lost answer is asked for again, and is the same answer; five times at most."""
+    authority.lose_answers = 2
+    token = sync_tokens.get(ASK)
+    assert (authority.count, list(authority.issued.values())) == (3, [token])
+    authority.down = DOWN
+    with pytest.raises(ExchangeError):
+        sync_tokens.get(Ask("resource://other", frozenset({"a"})))
+    assert authority.count == 8
+
+
+def test_closed_tokens_refuse(sync_tokens: SyncTokens) -> None:
+    """After close there is nothing more, not even what was held."""
+    sync_tokens.get(ASK)
+    sync_tokens.close()
+    sync_tokens.close()
+    with pytest.raises(ExchangeError) as caught:
+        sync_tokens.get(ASK)
+    assert caught.value.status.code is grpc.StatusCode.UNAVAILABLE
+
+
+def test_channel_closed_underneath_is_a_typed_failure(sync_address: str, clock: FakeClock) -> None:
+    """grpc says so with a ValueError, which reaches nobody."""
+    from caracal_grpc.crypto.system import SystemIds
+    from caracal_grpc.interceptors.channel import sync_channel
+    from caracal_grpc.interceptors.tokens_sync import SyncExchanger
+    from tests.interceptors.client.support import profile
+
+    channel = sync_channel(profile(sync_address))
+    exchanger = SyncExchanger(channel, profile(sync_address), SystemIds())
+    channel.close()
+    tokens = SyncTokens(exchanger, clock)
+    with pytest.raises(ExchangeError):
+        tokens.get(ASK)
+
+
+@pytest.mark.parametrize("wrong_by", [-300.0, 300.0])
+def test_wrong_wall_clock_changes_nothing(
+    sync_tokens: SyncTokens, authority: FakeAuthority, clock: FakeClock, wrong_by: float
+) -> None:
+    """Life is measured from receipt on the monotonic clock."""
+    clock.wall += wrong_by
+    first = sync_tokens.get(ASK)
+    clock.wall -= 2 * wrong_by
+    clock.advance(200)
+    assert sync_tokens.get(ASK) == first
+    assert authority.count == 1
+
+
+def test_wait_asked_for_is_kept(
+    sync_tokens: SyncTokens, authority: FakeAuthority, clock: FakeClock
+) -> None:
+    """A rate limit's wait is waited out without asking again."""
+    authority.refusals.append(CaracalError(Reason.RATE_LIMITED, "slow down", retry_after=5))
+    for _ in range(3):
+        with pytest.raises(ExchangeError):
+            sync_tokens.get(ASK)
+    clock.advance(5.1)
+    assert sync_tokens.get(ASK)
+    assert authority.count == 2

@@ -1,0 +1,209 @@
+"""Open streams end when their mandate dies: idle, busy, blocked, stubborn, and at expiry."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.wrappers_pb2 import StringValue
+
+from caracal_grpc.core.reason import Reason
+from tests.interceptors.guard.conftest import Eventually
+from tests.support.echo import STREAMS, SYNC_METHODS, text
+from tests.support.echo_client import bearing, ending
+from tests.support.echo_server import Stage
+
+RESPONDING = tuple(name for name in STREAMS if not name.endswith("Collect"))
+AWAITED = tuple(name for name in RESPONDING if not name.startswith("Plain"))
+
+
+@pytest.mark.parametrize("method", STREAMS)
+async def test_revoking_cuts_an_idle_stream_on_an_aio_server(
+    aio: Stage, method: str, eventually: Eventually
+) -> None:
+    """The stream ends at once although its handler waits for ever, and leaves nothing behind."""
+    mandate = aio.mint.mandate()
+    call = await aio.client.open(method, bearing(aio.mint.token(mandate)), "idle")
+    await eventually(lambda: aio.journal.ran == [method])
+    aio.view.revoke(mandate.session)
+    error = await ending(call)
+    assert error.reason is Reason.MANDATE_REVOKED
+    assert error.metadata == {"anchor": mandate.session}
+    aio.journal.freed.set()
+    await eventually(lambda: aio.journal.ended == [method])
+    await eventually(lambda: aio.guard.open_streams == 0)
+    assert [refusal[1].reason for refusal in aio.refusals] == [Reason.MANDATE_REVOKED]
+
+
+@pytest.mark.parametrize("method", SYNC_METHODS[1:])
+async def test_revoking_cuts_an_idle_stream_on_a_sync_server(
+    sync: Stage, method: str, eventually: Eventually
+) -> None:
+    """The stream ends at once although its handler blocks its thread."""
+    mandate = sync.mint.mandate()
+    call = await sync.client.open(method, bearing(sync.mint.token(mandate)), "idle")
+    await eventually(lambda: sync.journal.ran == [method])
+    sync.view.revoke(mandate.application)
+    error = await ending(call)
+    assert error.reason is Reason.MANDATE_REVOKED
+    assert error.metadata == {"anchor": mandate.application}
+    sync.journal.freed.set()
+    await eventually(lambda: sync.journal.ended == [method])
+    assert sync.guard.open_streams == 0
+
+
+@pytest.mark.parametrize("method", RESPONDING)
+async def test_revoking_cuts_a_busy_stream_on_an_aio_server(
+    aio: Stage, method: str, eventually: Eventually
+) -> None:
+    """A handler that never stops sending is stopped."""
+    mandate = aio.mint.mandate()
+    call = await aio.client.open(method, bearing(aio.mint.token(mandate)), "busy")
+    aio.view.revoke(mandate.subject)
+    assert (await ending(call)).reason is Reason.MANDATE_REVOKED
+    await eventually(lambda: aio.journal.ended == [method])
+    await eventually(lambda: aio.guard.open_streams == 0)
+
+
+@pytest.mark.parametrize("method", SYNC_METHODS[2:])
+async def test_revoking_cuts_a_busy_stream_on_a_sync_server(
+    sync: Stage, method: str, eventually: Eventually
+) -> None:
+    """A handler that never stops sending is stopped."""
+    mandate = sync.mint.mandate()
+    call = await sync.client.open(method, bearing(sync.mint.token(mandate)), "busy")
+    sync.view.revoke(mandate.jti)
+    assert (await ending(call)).reason is Reason.MANDATE_REVOKED
+    await eventually(lambda: sync.journal.ended == [method])
+
+
+@pytest.mark.parametrize("method", RESPONDING)
+async def test_revoking_cuts_a_stream_that_is_blocked_on_its_client(
+    aio: Stage, method: str, eventually: Eventually
+) -> None:
+    """A client that does not read gets what was on its way and then the status, nothing more."""
+    mandate = aio.mint.mandate()
+    call = await aio.client.open(method, bearing(aio.mint.token(mandate)), "flood")
+    await asyncio.sleep(0.3)
+    aio.view.revoke(mandate.session)
+    await asyncio.sleep(0.1)
+    assert (await ending(call)).reason is Reason.MANDATE_REVOKED
+    await eventually(lambda: aio.journal.ended == [method])
+    await eventually(lambda: aio.guard.open_streams == 0)
+
+
+@pytest.mark.parametrize("method", SYNC_METHODS[2:])
+async def test_revoking_cuts_a_sync_stream_that_is_blocked_on_its_client(
+    sync: Stage, method: str, eventually: Eventually
+) -> None:
+    """A client that does not read gets what was on its way and then the status, nothing more."""
+    mandate = sync.mint.mandate()
+    call = await sync.client.open(method, bearing(sync.mint.token(mandate)), "flood")
+    await asyncio.sleep(0.3)
+    sync.view.revoke(mandate.session)
+    await asyncio.sleep(0.1)
+    assert (await ending(call)).reason is Reason.MANDATE_REVOKED
+    await eventually(lambda: sync.journal.ended == [method])
+
+
+@pytest.mark.parametrize("method", AWAITED)
+async def test_a_handler_that_swallows_its_cancellation_sends_nothing_more(
+    aio: Stage, method: str
+) -> None:
+    """Its next message is refused instead of sent."""
+    mandate = aio.mint.mandate()
+    call = await aio.client.open(method, bearing(aio.mint.token(mandate)), "stubborn")
+    aio.view.revoke(mandate.session)
+    assert (await ending(call)).reason is Reason.MANDATE_REVOKED
+
+
+async def test_streams_are_cut_when_their_mandate_expires(
+    aio: Stage, eventually: Eventually
+) -> None:
+    """At `exp` and the leeway, with no traffic to notice it, in every style."""
+    metadata = bearing(aio.mint.token(**aio.mint.expiring(0.7)))
+    calls = [await aio.client.open(method, metadata, "idle") for method in STREAMS]
+    await eventually(lambda: sorted(aio.journal.ran) == sorted(STREAMS))
+    endings = await asyncio.gather(*map(ending, calls))
+    assert {error.reason for error in endings} == {Reason.MANDATE_EXPIRED}
+
+
+async def test_sync_streams_are_cut_when_their_mandate_expires(
+    sync: Stage, eventually: Eventually
+) -> None:
+    """At `exp` and the leeway, with no traffic to notice it."""
+    metadata = bearing(sync.mint.token(**sync.mint.expiring(0.7)))
+    calls = [await sync.client.open(method, metadata, "idle") for method in SYNC_METHODS[1:]]
+    await eventually(lambda: len(sync.journal.ran) == len(calls))
+    endings = await asyncio.gather(*map(ending, calls))
+    assert {error.reason for error in endings} == {Reason.MANDATE_EXPIRED}
+
+
+async def test_a_death_cuts_only_the_streams_that_it_concerns(aio: Stage) -> None:
+    """The stream of another session goes on."""
+    dead, alive = aio.mint.mandate(), aio.mint.mandate()
+    first = await aio.client.open("Chat", bearing(aio.mint.token(dead)), "one")
+    second = await aio.client.open("Chat", bearing(aio.mint.token(alive)), "one")
+    aio.view.revoke(dead.session)
+    assert (await ending(first)).reason is Reason.MANDATE_REVOKED
+    assert (await _answer(second, "two")).value.startswith("two|")
+    await second.done_writing()
+    assert await second.code() is grpc.StatusCode.OK
+
+
+async def _answer(call: Any, value: str) -> StringValue:
+    await call.write(text(value))
+    answer: StringValue = await call.read()
+    return answer
+
+
+async def test_a_key_that_vanishes_cuts_the_streams_that_it_signed(aio: Stage) -> None:
+    """The reason says that the key is gone."""
+    call = await aio.client.open("Expand", bearing(aio.mint.token()), "idle")
+    aio.view.retire(aio.mint.key.kid)
+    assert (await ending(call)).reason is Reason.KEY_UNKNOWN
+
+
+async def test_a_stale_view_cuts_nothing_and_refuses_new_calls(aio: Stage) -> None:
+    """What began under a fresh view goes on; what begins now does not."""
+    token = aio.mint.token()
+    call = await aio.client.open("Chat", bearing(token), "one")
+    aio.view.old = 11.0
+    assert (await aio.client.refusal("Unary", bearing(token))).reason is Reason.AUTHORITY_STALE
+    await _answer(call, "two")
+    await call.done_writing()
+    assert await call.code() is grpc.StatusCode.OK
+
+
+@pytest.mark.parametrize("method", AWAITED)
+async def test_a_client_that_hangs_up_ends_the_handler_as_before(
+    aio: Stage, method: str, eventually: Eventually
+) -> None:
+    """Its cancellation reaches the handler, and is no refusal."""
+    call = await aio.client.open(method, bearing(aio.mint.token()), "idle")
+    call.cancel()
+    await eventually(lambda: aio.journal.ended == [method])
+    await eventually(lambda: aio.guard.open_streams == 0)
+    assert aio.refusals == []
+
+
+@pytest.mark.parametrize("method", SYNC_METHODS[1:])
+async def test_a_client_that_hangs_up_on_a_sync_server_frees_its_thread(
+    sync: Stage, method: str, eventually: Eventually
+) -> None:
+    """The call leaves the index although its handler blocks."""
+    call = await sync.client.open(method, bearing(sync.mint.token()), "idle")
+    await eventually(lambda: sync.guard.open_streams == 1)
+    call.cancel()
+    await eventually(lambda: sync.guard.open_streams == 0)
+    assert sync.refusals == []
+
+
+async def test_a_death_told_by_another_thread_cuts_as_well(aio: Stage) -> None:
+    """A view may be fed by a thread, while its streams live on an event loop."""
+    mandate = aio.mint.mandate()
+    call = await aio.client.open("Expand", bearing(aio.mint.token(mandate)), "idle")
+    await asyncio.to_thread(aio.view.revoke, mandate.session)
+    assert (await ending(call)).reason is Reason.MANDATE_REVOKED

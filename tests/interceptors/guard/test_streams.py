@@ -1,0 +1,112 @@
+"""The index of open streams: who dies of what, and what it costs to know."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.mandate import Mandate
+from caracal_grpc.core.reason import Reason
+from caracal_grpc.interceptors.streams import StreamIndex
+from tests.support.keys import Mint, chain
+
+MINT = Mint()
+NOW = 1_790_000_000
+
+
+@dataclass(eq=False)
+class Open:
+    """A stream that records why it was cut."""
+
+    mandate: Mandate
+    errors: list[CaracalError] = field(default_factory=list)
+
+    def cut(self, error: CaracalError) -> None:
+        """Records."""
+        self.errors.append(error)
+
+
+@dataclass
+class Table:
+    """An index and the deadlines that it asked to be woken at."""
+
+    deadlines: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.index = StreamIndex(self.deadlines.append)
+
+    def open(self, **changes: object) -> Open:
+        """One more stream."""
+        stream = Open(MINT.mandate(**changes))
+        self.index.add(stream)
+        return stream
+
+    def kill(self, *anchors: str, vanished: bool = False) -> None:
+        """Kills `anchors`."""
+        self.index.kill(frozenset(anchors), lambda _: vanished)
+
+
+def test_every_anchor_kills_the_stream_once() -> None:
+    """Its jti, key, subject, application, sessions, and everything of its chain."""
+    table = Table()
+    for anchor in MINT.mandate(**chain(3)).anchors:
+        stream = table.open(**chain(3))
+        alias = replace(stream.mandate)
+        object.__setattr__(alias, "anchors", (*alias.anchors, anchor))
+        stream.mandate = alias
+        table.index.add(stream)
+        table.kill(anchor, "ses_other")
+        assert [error.reason for error in stream.errors] == [Reason.MANDATE_REVOKED]
+        assert stream.errors[0].metadata == {"anchor": anchor}
+        table.index.remove(stream)
+
+
+def test_many_deaths_at_once_cut_each_stream_once() -> None:
+    """More anchors than streams, and several of one stream."""
+    table = Table()
+    stream, other = table.open(), table.open()
+    table.kill(*stream.mandate.anchors[2:], *(f"ses_{index}" for index in range(1000)))
+    assert (len(stream.errors), len(other.errors)) == (1, 1 if _shared(stream, other) else 0)
+
+
+def _shared(one: Open, other: Open) -> bool:
+    return not set(one.mandate.anchors[2:]).isdisjoint(other.mandate.anchors)
+
+
+def test_a_key_that_vanished_is_told_apart_from_one_that_was_revoked() -> None:
+    """The one is unknown, the other killed what it signed."""
+    table = Table()
+    stream = table.open()
+    table.kill(MINT.key.kid, vanished=True)
+    table.kill(MINT.key.kid, vanished=False)
+    assert [error.reason for error in stream.errors] == [
+        Reason.KEY_UNKNOWN,
+        Reason.MANDATE_REVOKED,
+    ]
+
+
+def test_nothing_remains_of_a_stream_that_ended() -> None:
+    """Neither by anchor nor by expiry, however many there were."""
+    table = Table()
+    streams = [table.open(**chain(2)) for _ in range(200)]
+    for stream in streams:
+        table.index.remove(stream)
+        table.index.remove(stream)
+    assert len(table.index) == 0
+    assert (table.index._by_anchor, table.index._by_expiry) == ({}, {})
+
+
+def test_one_timer_serves_all_expiries() -> None:
+    """It is asked for again only when a stream expires sooner than all before it."""
+    table = Table()
+    late, soon, between = (
+        table.open(issued_at=NOW, expires_at=NOW + life) for life in (300, 100, 200)
+    )
+    assert table.deadlines == [NOW + 305, NOW + 105]
+    assert table.index.expire(NOW + 104.9) == NOW + 105
+    assert soon.errors == []
+    assert table.index.expire(NOW + 105) == NOW + 205
+    assert [error.reason for error in soon.errors] == [Reason.MANDATE_EXPIRED]
+    assert table.index.expire(math.inf) is None
+    assert (len(between.errors), len(late.errors)) == (1, 1)

@@ -1,0 +1,284 @@
+"""A service in every style that gRPC knows; the text of a request says how its handler behaves."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf.wrappers_pb2 import StringValue
+
+from caracal_grpc.core.rule import Rule
+from caracal_grpc.interceptors.current import current_mandate
+from caracal_grpc.interceptors.rules import Rules
+from tests.support.keys import RESOURCE, SCOPES
+
+SERVICE = "caracal.test.Echo"
+BIG = "x" * 200_000
+
+ARITIES = {
+    "Unary": (False, False),
+    "Collect": (True, False),
+    "Expand": (False, True),
+    "Chat": (True, True),
+    "ExpandWriting": (False, True),
+    "ChatWriting": (True, True),
+    "PlainUnary": (False, False),
+    "PlainCollect": (True, False),
+    "PlainExpand": (False, True),
+    "PlainChat": (True, True),
+}
+SYNC_METHODS = ("Unary", "Collect", "Expand", "Chat")
+AIO_METHODS = tuple(ARITIES)
+STREAMS = tuple(name for name, arity in ARITIES.items() if any(arity))
+
+
+def path(name: str) -> str:
+    """The full path of a method."""
+    return f"/{SERVICE}/{name}"
+
+
+def echo_rules() -> Rules:
+    """Every method asks for one scope, except the open one, and the undeclared one has none."""
+    rules = [Rule(path(name), RESOURCE, SCOPES) for name in ARITIES]
+    return Rules([*rules, Rule(path("Open"), public=True, public_reason="for tests")])
+
+
+@dataclass
+class Journal:
+    """What happened inside the handlers."""
+
+    ran: list[str] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    parsed: int = 0
+    freed: threading.Event = field(default_factory=threading.Event)
+
+    def note(self, name: str) -> str:
+        """Records that the handler `name` ran, and answers with the `jti` it ran under."""
+        self.ran.append(name)
+        self.seen.append(current_mandate().jti)
+        return self.seen[-1]
+
+    def parse(self, raw: bytes) -> StringValue:
+        """A deserializer that counts."""
+        self.parsed += 1
+        return StringValue.FromString(raw)
+
+
+def text(value: str) -> StringValue:
+    """A message."""
+    return StringValue(value=value)
+
+
+@dataclass
+class AioEcho:
+    """The handlers of an asyncio server: coroutines, async generators, writers, plain functions."""
+
+    journal: Journal = field(default_factory=Journal)
+
+    async def unary(self, request: StringValue, context: Any) -> StringValue:
+        """Echoes, under whatever mandate a task of its own sees."""
+        jti = self.journal.note("Unary")
+        if request.value == "abort":
+            await context.abort(grpc.StatusCode.DATA_LOSS, "the handler's own")
+        seen = await asyncio.create_task(_mandate_in_task())
+        return text(f"{request.value}|{jti}|{seen}")
+
+    async def open(self, request: StringValue, _: Any) -> StringValue:
+        """Echoes for anyone."""
+        return request
+
+    async def collect(self, requests: AsyncIterator[StringValue], _: Any) -> StringValue:
+        """Joins the requests; waits for more when one says so."""
+        jti = self.journal.note("Collect")
+        try:
+            parts = [request.value async for request in requests]
+        finally:
+            self.journal.ended.append("Collect")
+        return text(",".join(parts) + f"|{jti}")
+
+    async def expand(self, request: StringValue, context: Any) -> AsyncIterator[StringValue]:
+        """Yields as the request says."""
+        jti = self.journal.note("Expand")
+        try:
+            if request.value == "abort":
+                await context.abort(grpc.StatusCode.DATA_LOSS, "the handler's own")
+            async for value in _script(request.value):
+                yield text(f"{value}|{jti}")
+        finally:
+            self.journal.ended.append("Expand")
+
+    async def chat(
+        self, requests: AsyncIterator[StringValue], _: Any
+    ) -> AsyncIterator[StringValue]:
+        """Answers each request as it says."""
+        jti = self.journal.note("Chat")
+        try:
+            async for request in requests:
+                async for value in _script(request.value):
+                    yield text(f"{value}|{jti}")
+        finally:
+            self.journal.ended.append("Chat")
+
+    async def expand_writing(self, request: StringValue, context: Any) -> None:
+        """Writes as the request says."""
+        jti = self.journal.note("ExpandWriting")
+        try:
+            async for value in _script(request.value):
+                await context.write(text(f"{value}|{jti}"))
+        finally:
+            self.journal.ended.append("ExpandWriting")
+
+    async def chat_writing(self, _: Any, context: Any) -> None:
+        """Reads and writes as each request says."""
+        jti = self.journal.note("ChatWriting")
+        try:
+            while (request := await context.read()) is not grpc.aio.EOF:
+                async for value in _script(request.value):
+                    await context.write(text(f"{value}|{jti}"))
+        finally:
+            self.journal.ended.append("ChatWriting")
+
+
+async def _mandate_in_task() -> str:
+    return current_mandate().jti
+
+
+async def _script(value: str) -> AsyncIterator[str]:
+    """One answer for most texts; `idle` then waits for ever, `busy` and `flood` never stop.
+
+    `stubborn` swallows its cancellation and goes on.
+    """
+    yield value
+    while value in {"idle", "busy", "flood", "stubborn"}:
+        if value == "flood":
+            yield BIG
+        elif value == "busy":
+            await asyncio.sleep(0.001)
+            yield value
+        elif value == "idle":
+            await asyncio.Event().wait()
+        else:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                yield "still here"
+
+
+@dataclass
+class SyncEcho:
+    """The handlers of a sync server, or plain functions on an asyncio one."""
+
+    journal: Journal = field(default_factory=Journal)
+    prefix: str = ""
+
+    def unary(self, request: StringValue, context: Any) -> StringValue:
+        """Echoes."""
+        jti = self.journal.note(f"{self.prefix}Unary")
+        if request.value == "abort":
+            context.abort(grpc.StatusCode.DATA_LOSS, "the handler's own")
+        return text(f"{request.value}|{jti}|{current_mandate().jti}")
+
+    def open(self, request: StringValue, _: Any) -> StringValue:
+        """Echoes for anyone."""
+        return request
+
+    def collect(self, requests: Iterator[StringValue], _: Any) -> StringValue:
+        """Joins the requests."""
+        jti = self.journal.note(f"{self.prefix}Collect")
+        try:
+            parts = [request.value for request in requests]
+        finally:
+            self.journal.ended.append(f"{self.prefix}Collect")
+        return text(",".join(parts) + f"|{jti}")
+
+    def expand(self, request: StringValue, context: Any) -> Iterator[StringValue]:
+        """Yields as the request says."""
+        jti = self.journal.note(f"{self.prefix}Expand")
+        try:
+            if request.value == "abort":
+                context.abort(grpc.StatusCode.DATA_LOSS, "the handler's own")
+            for value in self._script(request.value):
+                yield text(f"{value}|{jti}")
+        finally:
+            self.journal.ended.append(f"{self.prefix}Expand")
+
+    def chat(self, requests: Iterator[StringValue], _: Any) -> Iterator[StringValue]:
+        """Answers each request as it says."""
+        jti = self.journal.note(f"{self.prefix}Chat")
+        try:
+            for request in requests:
+                for value in self._script(request.value):
+                    yield text(f"{value}|{jti}")
+        finally:
+            self.journal.ended.append(f"{self.prefix}Chat")
+
+    def _script(self, value: str) -> Iterator[str]:
+        yield value
+        while value in {"idle", "busy", "flood"}:
+            if value == "idle":
+                self.journal.freed.wait()
+                return
+            if value == "busy":
+                time.sleep(0.001)
+            yield BIG if value == "flood" else value
+
+
+_FACTORIES: dict[tuple[bool, bool], Callable[..., Any]] = {
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (True, False): grpc.stream_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}
+
+
+def _handlers(functions: dict[str, Any], journal: Journal) -> grpc.GenericRpcHandler:
+    handlers = {
+        name: _FACTORIES[ARITIES.get(name, (False, False))](
+            function,
+            request_deserializer=journal.parse,
+            response_serializer=StringValue.SerializeToString,
+        )
+        for name, function in functions.items()
+    }
+    return grpc.method_handlers_generic_handler(SERVICE, handlers)
+
+
+def aio_handlers(journal: Journal) -> grpc.GenericRpcHandler:
+    """The service in all styles of an asyncio server."""
+    echo, plain = AioEcho(journal), SyncEcho(journal, "Plain")
+    functions = {
+        "Unary": echo.unary,
+        "Collect": echo.collect,
+        "Expand": echo.expand,
+        "Chat": echo.chat,
+        "ExpandWriting": echo.expand_writing,
+        "ChatWriting": echo.chat_writing,
+        "PlainUnary": plain.unary,
+        "PlainCollect": plain.collect,
+        "PlainExpand": plain.expand,
+        "PlainChat": plain.chat,
+        "Open": echo.open,
+        "Undeclared": echo.unary,
+    }
+    return _handlers(functions, journal)
+
+
+def sync_handlers(journal: Journal) -> grpc.GenericRpcHandler:
+    """The service in the style of a sync server."""
+    echo = SyncEcho(journal)
+    functions = {
+        "Unary": echo.unary,
+        "Collect": echo.collect,
+        "Expand": echo.expand,
+        "Chat": echo.chat,
+        "Open": echo.open,
+        "Undeclared": echo.unary,
+    }
+    return _handlers(functions, journal)

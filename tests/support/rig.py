@@ -1,0 +1,150 @@
+"""The authority in this process: every use case over a real ledger and policy engine, time by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from caracal_grpc.authority.authority import Authority
+from caracal_grpc.authority.case import ExchangeRequest, Issued
+from caracal_grpc.authority.keyring import Keyring
+from caracal_grpc.authority.plan import Credential
+from caracal_grpc.authority.signers import Signers
+from caracal_grpc.authority.state import State
+from caracal_grpc.authority.zones import Applied
+from caracal_grpc.core.entry import Entry
+from caracal_grpc.core.limits import AUTHORITY_RESOURCE
+from caracal_grpc.core.mandate import Mandate
+from caracal_grpc.crypto.kek import Kek
+from caracal_grpc.crypto.ledger_key import verify_ed25519
+from caracal_grpc.crypto.system import SystemIds
+from caracal_grpc.ledger.port import EVERYTHING, Filter
+from caracal_grpc.ledger.sql import SqlLedger
+from caracal_grpc.policy.engines import engine
+from caracal_grpc.services import zone as zone_service
+from caracal_grpc.store.memory import MemoryStore
+from caracal_grpc.store.mirror import Mirror
+from caracal_grpc.store.port import Store
+from tests.support.clock import FakeClock
+from tests.support.shop import shop, zone_message
+
+MAX_STALENESS = 5.0
+BEAT = 0.02
+OPERATOR_SCOPES = ["caracal:zones:write", "caracal:zones:read", "caracal:sessions:admin"]
+
+
+@dataclass
+class Rig:
+    """One replica of the authority, and the short words in which tests speak to it."""
+
+    clock: FakeClock
+    store: Store
+    mirror: Mirror
+    state: State
+    keyring: Keyring
+    ledger: SqlLedger
+    authority: Authority
+    credentials: dict[tuple[str, str], Credential] = field(default_factory=dict)
+    operator: Mandate | None = None
+
+    async def apply(self, zone: dict[str, Any], **how: Any) -> Applied:
+        """Declares a zone, as the operator once there is one, and keeps the credentials."""
+        declared = zone_service._parse(zone_message(zone))
+        applied = await self.authority.zones.apply(self.operator, declared, **how)
+        for credential in applied.credentials:
+            self.credentials[zone["name"], credential.application.name] = credential
+        return applied
+
+    def request(self, name: str, resource: str, *scopes: str, **more: Any) -> ExchangeRequest:
+        """An exchange of the application `name`; `more` are fields of the request."""
+        zone = more.pop("zone", "shop")
+        credential = self.credentials[zone, name]
+        request = ExchangeRequest(
+            zone, credential.application.id, credential.secret, resource, frozenset(scopes)
+        )
+        return replace(request, **more)
+
+    async def exchange(self, name: str, resource: str, *scopes: str, **more: Any) -> Issued:
+        """What the application `name` is granted."""
+        request = self.request(name, resource, *scopes, **more)
+        return await self.authority.exchange.issue(request)
+
+    async def caller(self, name: str, zone: str = "shop") -> Mandate:
+        """The mandate with which the application calls the authority itself."""
+        return (await self.exchange(name, AUTHORITY_RESOURCE, zone=zone)).mandate
+
+    def application(self, name: str, zone: str = "shop") -> str:
+        """The id of an application."""
+        return self.credentials[zone, name].application.id
+
+    def standing(self, name: str, zone: str = "shop") -> str:
+        """The standing session of an application."""
+        found = self.state.application(zone, self.application(name, zone))
+        assert found is not None
+        return found.standing_session
+
+    async def entries(self, zone: str = "shop", query: Filter = EVERYTHING) -> list[Entry]:
+        """What the ledger holds of a zone, oldest first; every entry as it was recorded."""
+        page = await self.ledger.search(zone, query, page_size=1000)
+        assert all(stored.intact for stored in page.entries)
+        return [stored.entry for stored in page.entries if stored.entry is not None]
+
+    async def last(self, zone: str = "shop") -> Entry:
+        """The newest entry."""
+        return (await self.entries(zone))[-1]
+
+    async def advance(self, seconds: float) -> None:
+        """Lets time pass; the store goes on proving that it is there."""
+        self.clock.advance(seconds)
+        await self.fresh()
+
+    async def fresh(self) -> None:
+        """Returns when the view of the store is proven current."""
+        async with asyncio.timeout(5):
+            while self.state.age() > 1:
+                await asyncio.sleep(BEAT / 2)
+
+
+def memory_store(clock: FakeClock) -> MemoryStore:
+    """A store in memory that beats often."""
+    return MemoryStore(clock, beat_interval=BEAT)
+
+
+@asynccontextmanager
+async def open_rig(
+    folder: Path, store: Store, clock: FakeClock, *, kek: Kek | None = None, ledger: str = "ledger"
+) -> AsyncIterator[Rig]:
+    """A replica over `store`, its ledger in `folder`. The store stays open."""
+    async with AsyncExitStack() as closing:
+        mirror = Mirror(store, clock)
+        closing.push_async_callback(mirror.close)
+        await mirror.start()
+        state = State(mirror, clock, MAX_STALENESS)
+        closing.callback(state.close)
+        keyring = Keyring(state, kek or Kek.generate(), clock)
+        books = await SqlLedger.open(
+            folder / f"{ledger}.db", Signers(state, keyring), verify_ed25519
+        )
+        closing.push_async_callback(books.close)
+        authority = Authority(
+            store, state, keyring, books, engine(), clock, SystemIds(), "https://a.example/"
+        )
+        closing.push_async_callback(authority.close)
+        authority.start()
+        rig = Rig(clock, store, mirror, state, keyring, books, authority)
+        await rig.fresh()
+        yield rig
+
+
+async def settle(rig: Rig) -> Rig:
+    """The authority's own zone with its operator, and the shop."""
+    grant = {"application": "operator", "resource": AUTHORITY_RESOURCE, "scopes": OPERATOR_SCOPES}
+    own = {"name": "caracal", "applications": [{"name": "operator"}], "policy": {"grants": [grant]}}
+    await rig.apply(own)
+    rig.operator = await rig.caller("operator", "caracal")
+    await rig.apply(shop())
+    return rig
