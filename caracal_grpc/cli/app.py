@@ -1,0 +1,61 @@
+"""The commands, in the order in which somebody meets them."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from caracal_grpc.cli.apply import apply
+from caracal_grpc.cli.audit import audit
+from caracal_grpc.cli.demo import demo
+from caracal_grpc.cli.dev import dev
+from caracal_grpc.cli.errors import MEANINGS
+from caracal_grpc.cli.exchange import exchange
+from caracal_grpc.cli.exit_codes import exit_codes
+from caracal_grpc.cli.keys import keys
+from caracal_grpc.cli.revoke import revoke
+from caracal_grpc.cli.serve import serve_command
+from caracal_grpc.cli.sessions import sessions
+from caracal_grpc.cli.version import version
+
+_EPILOG = "Exit codes: " + "; ".join(f"{int(code)} {text}" for code, text in MEANINGS.items())
+
+app = typer.Typer(
+    name="caracal-grpc",
+    help="The authority service for gRPC systems.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(demo)
+app.command()(dev)
+app.command("serve")(serve_command(sys.argv[1:]))
+app.command()(apply)
+app.command()(exchange)
+app.command()(revoke)
+app.add_typer(sessions, name="sessions")
+app.add_typer(keys, name="keys")
+app.add_typer(audit, name="audit")
+app.command("exit-codes")(exit_codes)
+app.command()(version)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """The authority service for gRPC systems: mandates, guards and a provable record."""

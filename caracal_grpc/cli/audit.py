@@ -1,0 +1,16 @@
+"""`audit`: reads the ledger, and proves it."""
+
+from __future__ import annotations
+
+import typer
+
+from caracal_grpc.cli.audit_explain import explain
+from caracal_grpc.cli.audit_export import export
+from caracal_grpc.cli.audit_search import search
+from caracal_grpc.cli.audit_verify import verify
+
+audit = typer.Typer(
+    no_args_is_help=True, help="Search, explain, export and verify the record of decisions."
+)
+for _command in (search, explain, export, verify):
+    audit.command()(_command)

@@ -1,0 +1,61 @@
+"""`audit export`: the ledger of a zone as a file that anybody checks offline."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+import typer
+
+from caracal_grpc.cli.context import JsonOption, ProfileOption, Target, ZoneOption, resolve
+from caracal_grpc.cli.errors import usage
+
+
+def export(
+    file: Annotated[Path, typer.Argument(help="The file to write; it must not exist yet.")],
+    profile: ProfileOption = None,
+    zone: ZoneOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write every entry that the newest signed checkpoint covers to a file of mode 0600."""
+    from caracal_grpc.cli.connection import run
+    from caracal_grpc.cli.output import print_json, print_line
+
+    target = resolve(profile, zone)
+    part = file.with_name(f".{file.name}.part")
+    with _created(part, file) as out:
+        try:
+            checkpoint = run(target, _export(target, out))
+            part.replace(file)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+    facts = {"file": str(file), "zone": target.zone, "entries": checkpoint.size}
+    facts |= {"root": checkpoint.root_hash.hex(), "verifier_key": checkpoint.verifier_key}
+    if json:
+        print_json(facts)
+        return
+    print_line(f"wrote {checkpoint.size} entries of zone {target.zone} to {file}")
+    print_line(f"check them offline with: caracal-grpc audit verify {file} \\")
+    print_line(f"  --key '{checkpoint.verifier_key}'")
+
+
+async def _export(target: Target, out: IO[str]) -> Any:
+    from caracal_grpc.cli.connection import connected
+    from caracal_grpc.cli.ledger_file import write_ledger
+    from caracal_grpc.v1.audit_service_pb2_grpc import AuditServiceStub
+
+    async with connected(target) as channel:
+        return await write_ledger(AuditServiceStub(channel), target.zone, out)
+
+
+def _created(part: Path, file: Path) -> IO[str]:
+    if file.exists():
+        raise usage(f"{file} exists; choose another name or move it away")
+    try:
+        part.unlink(missing_ok=True)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError as exc:
+        raise usage(f"{file} cannot be written: {exc.strerror}") from exc
+    return os.fdopen(descriptor, "w", encoding="ascii", newline="\n")

@@ -1,0 +1,96 @@
+"""The way to the authority: the mandates of each call come from our own client interceptors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+
+from caracal_grpc.cli.context import Target
+from caracal_grpc.cli.errors import CliError, ExitCode, of_refusal, of_status
+from caracal_grpc.crypto.system import SystemClock, SystemIds
+from caracal_grpc.interceptors.channel import aio_channel
+from caracal_grpc.interceptors.client_aio import client_interceptors
+from caracal_grpc.interceptors.rules import Rules
+from caracal_grpc.interceptors.status import from_rpc_error
+from caracal_grpc.interceptors.tokens_aio import AioExchanger, AioTokens
+
+CALL_TIMEOUT: Final = 60.0
+"""Seconds for one call, the exchange for its mandate included."""
+
+_MAX_MESSAGE: Final = 64 << 20
+"""Bytes, either way: a page of the ledger, or the declared state of a large zone."""
+
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", _MAX_MESSAGE),
+    ("grpc.max_send_message_length", _MAX_MESSAGE),
+)
+
+_MAX_SAID: Final = 300
+
+Overrides = Mapping[str, Mapping[str, Any]]
+NO_OVERRIDES: Final[Overrides] = MappingProxyType({})
+
+_Result = TypeVar("_Result")
+
+
+@asynccontextmanager
+async def connected(
+    target: Target, overrides: Overrides = NO_OVERRIDES
+) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel to the authority on which each call carries the mandate that its method asks for.
+
+    `overrides` are rules to use instead of those that the methods declare.
+    """
+    async with AsyncExitStack() as stack:
+        plain = await stack.enter_async_context(aio_channel(target.profile))
+        tokens = AioTokens(AioExchanger(plain, target.profile, SystemIds()), SystemClock())
+        stack.push_async_callback(tokens.close)
+        rules = Rules.default(overrides=overrides)
+        interceptors = client_interceptors(tokens, rules, on_behalf="self")
+        channel = aio_channel(target.profile, interceptors, _OPTIONS)
+        yield await stack.enter_async_context(channel)
+
+
+def ask(
+    target: Target,
+    stub_type: Callable[[grpc.aio.Channel], Any],
+    method: str,
+    request: Message,
+    overrides: Overrides = NO_OVERRIDES,
+) -> Any:
+    """The answer to one call of `method`; a failed call raises `CliError`."""
+
+    async def work() -> Any:
+        async with connected(target, overrides) as channel:
+            return await getattr(stub_type(channel), method)(request, timeout=CALL_TIMEOUT)
+
+    return run(target, work())
+
+
+def run(target: Target, work: Coroutine[Any, Any, _Result]) -> _Result:
+    """The result of `work` on a loop of its own; a failed call raises `CliError`."""
+    try:
+        return asyncio.run(work)
+    except grpc.RpcError as error:
+        raise _failed(target, error) from error
+
+
+def _failed(target: Target, error: grpc.RpcError) -> CliError:
+    refusal = from_rpc_error(error)
+    if refusal is not None:
+        return of_refusal(refusal)
+    raised: Any = error
+    code = of_status(raised.code().name)
+    where = target.profile.authority
+    if code is ExitCode.UNAVAILABLE:
+        text = f"no answer from the authority at {where}; check that it runs and that the profile"
+        return CliError(code, f"{text} {target.path} is for it")
+    said = str(raised.details() or "no more is known")[:_MAX_SAID]
+    return CliError(code, f"the authority at {where} answered {raised.code().name}: {said}")

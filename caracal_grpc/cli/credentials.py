@@ -1,0 +1,66 @@
+"""Profiles of newly made applications: each a file of mode 0600, never printed, never replaced."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from caracal_grpc.cli.context import Target
+from caracal_grpc.cli.errors import CliError, ExitCode, usage
+from caracal_grpc.core.errors import CaracalError
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Where the profiles of one zone go."""
+
+    path: Path
+    zone: str
+
+    def file(self, application: str) -> Path:
+        """The profile of `application`."""
+        return self.path / f"{self.zone}-{application}.json"
+
+    def prepare(self, applications: Iterable[str]) -> None:
+        """Makes sure that the profile of each can be written, before anything is made."""
+        names = list(applications)
+        taken = [str(self.file(name)) for name in names if self.file(name).exists()]
+        if taken:
+            text = f"{taken[0]} exists and is not replaced"
+            raise usage(f"{text}; move it away or choose another --credentials folder")
+        if not names:
+            return
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as exc:
+            raise usage(f"--credentials {self.path} cannot be used: {exc.strerror}") from exc
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise usage(f"--credentials {self.path} cannot be written to; choose another folder")
+
+    def write(self, target: Target, issuer: str, credential: Any) -> Path:
+        """Writes the profile of one credential; raises `CliError` saying how to make a new one."""
+        profile = replace(
+            target.profile,
+            zone=self.zone,
+            issuer=issuer,
+            application_id=credential.application_id,
+            application_name=credential.application_name,
+            client_secret=credential.client_secret,
+            # The client certificate is whoever applies', not the application's.
+            cert_file=None,
+            key_file=None,
+        )
+        name = credential.application_name
+        file = self.file(name)
+        if file.exists():
+            file = self.path / f"{self.zone}-{name}-{credential.application_id}.json"
+        try:
+            profile.save(file)
+        except CaracalError as error:
+            text = f"application {name} was made, but its profile {file} cannot be written"
+            rest = "remove it from the manifest, apply, and declare it again"
+            raise CliError(ExitCode.UNAVAILABLE, f"{text}; {rest}") from error
+        return file

@@ -1,0 +1,33 @@
+"""Values of options: times, lives and ceilings as people write them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from caracal_grpc.cli.errors import usage
+
+_AGO: Final = re.compile(r"([0-9]{1,6})([smhd])")
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def moment(option: str, text: str) -> datetime:
+    """A time in UTC: ISO 8601, or as long ago as `90s`, `15m`, `2h` or `7d` say."""
+    ago = _AGO.fullmatch(text)
+    if ago:
+        return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise usage(f"{option} must be a time such as 2026-01-31T12:00:00Z, or 15m ago") from exc
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def ceiling_part(text: str) -> tuple[str, list[str]]:
+    """One part of a ceiling, `RESOURCE=SCOPE,SCOPE`: the resource and its scopes."""
+    resource, equals, scopes = text.partition("=")
+    named = [each for each in scopes.split(",") if each]
+    if not (resource and equals and named):
+        raise usage("--ceiling must be RESOURCE=SCOPE,SCOPE such as resource://payments=pay:charge")
+    return resource, named

@@ -1,0 +1,60 @@
+"""From the fields that the authority complains about back to the lines of the manifest."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from caracal_grpc.cli.errors import CliError, ExitCode
+from caracal_grpc.cli.manifest import Manifest
+from caracal_grpc.cli.yaml_lines import Place, Problem
+from caracal_grpc.core.errors import CaracalError, FieldViolation
+
+_PART: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)|\[(\d+)\]")
+_IN_MODULE: Final = re.compile(r"(?P<module>.+):(?P<line>\d+):(?P<column>\d+)")
+
+
+def located(manifest: Manifest, error: CaracalError) -> CliError:
+    """The end of an apply that the authority refused for fields of the declared zone."""
+    problems: list[Problem] = []
+    lines: list[str] = []
+    for violation in error.violations:
+        in_module = _in_module(manifest, violation)
+        if in_module is None:
+            place = place_of(manifest, violation.field)
+            problems.append(Problem(place, _text(manifest, place, violation)))
+        else:
+            lines.append(in_module)
+    refused = manifest.document.refused(problems)
+    return CliError(ExitCode.USAGE, *refused.lines, *lines)
+
+
+def place_of(manifest: Manifest, field: str) -> Place:
+    """The place in the manifest of a field of the wire."""
+    if field in manifest.modules:
+        return ("policy", "modules", list(manifest.modules).index(field))
+    parts: list[str | int] = [
+        int(index) if index else name for name, index in _PART.findall(field.removeprefix("zone."))
+    ]
+    if parts[:2] == ["policy", "grants"]:
+        del parts[0]
+    if parts[:1] == ["modules"]:
+        parts.insert(0, "policy")
+    return ("zone",) if parts == ["name"] else tuple(parts)
+
+
+def _text(manifest: Manifest, place: Place, violation: FieldViolation) -> str:
+    """The description, with the field's own name when the manifest has no such place."""
+    if place[:1] and place[0] in type(manifest.shape).model_fields:
+        return violation.description
+    return f"{violation.field}: {violation.description}"
+
+
+def _in_module(manifest: Manifest, violation: FieldViolation) -> str | None:
+    match = _IN_MODULE.fullmatch(violation.field)
+    if match is None or match["module"] not in manifest.modules:
+        return None
+    names = list(manifest.modules)
+    named = manifest.shape.policy.modules[names.index(match["module"])]
+    file = manifest.document.path.parent / named
+    return f"{file}:{match['line']}:{match['column']}: {violation.description}"

@@ -1,0 +1,124 @@
+"""`apply`: shows, does, and does nothing twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.cli.conftest import Shop
+from tests.cli.support import MANIFEST, Dev
+
+
+def test_it_says_what_it_made(shop: Shop) -> None:
+    """Each change with its kind and name, the entry, and where the profiles are."""
+    done = shop.applied.json
+    assert done["applied"] is True
+    assert done["audit_id"].startswith("aud_")
+    made = {(each["kind"], each["name"]) for each in done["changes"]}
+    assert {("zone", shop.zone), ("application", "agent"), ("policy", "active")} <= made
+    assert {each["action"] for each in done["changes"]} == {"create"}
+    assert {each["application"]: each["profile"] for each in done["credentials"]} == {
+        name: str(shop.profile(name)) for name in ("agent", "orders")
+    }
+
+
+def test_profiles_are_private_and_never_printed(shop: Shop) -> None:
+    """Mode 0600, and the secret is in no output."""
+    profile = shop.profile("agent")
+    secret = json.loads(profile.read_text())["client_secret"]
+    assert profile.stat().st_mode & 0o777 == 0o600
+    assert secret not in shop.applied.out + shop.applied.err
+
+
+def test_a_second_apply_changes_nothing(dev: Dev, shop: Shop) -> None:
+    """Not even the ledger."""
+    again = dev.run("apply", "-f", shop.manifest, "--credentials", shop.folder)
+    assert (again.code, again.out) == (0, f"nothing to change in zone {shop.zone}\n")
+    as_json = dev.run("apply", "-f", shop.manifest, "--json").json
+    assert (as_json["applied"], as_json["changes"], as_json["audit_id"]) == (False, [], "")
+
+
+def test_a_dry_run_shows_and_changes_nothing(dev: Dev, tmp_path: Path) -> None:
+    """The zone does not exist afterwards, and no profile was written."""
+    manifest = tmp_path / "zone.yaml"
+    manifest.write_text(MANIFEST.format(zone="only-planned"))
+    shown = dev.run("apply", "-f", manifest, "--dry-run", "--credentials", tmp_path)
+    assert shown.code == 0
+    assert "resource://payments" in shown.out
+    assert [each.name for each in tmp_path.iterdir()] == ["zone.yaml"]
+    assert dev.run("keys", "list", "--zone", "only-planned").code == 3
+
+
+def test_an_existing_profile_is_not_replaced(dev: Dev, tmp_path: Path) -> None:
+    """It is found before anything is made, so that no credential is lost."""
+    manifest = tmp_path / "zone.yaml"
+    manifest.write_text(MANIFEST.format(zone="taken"))
+    (tmp_path / "taken-agent.json").write_text("mine")
+    ended = dev.run("apply", "-f", manifest, "--credentials", tmp_path, "--json")
+    assert ended.code == 2
+    assert "taken-agent.json exists and is not replaced" in ended.line
+    assert (tmp_path / "taken-agent.json").read_text() == "mine"
+    assert dev.run("keys", "list", "--zone", "taken").code == 3
+
+
+def test_credentials_that_cannot_be_written_are_found_before(dev: Dev, tmp_path: Path) -> None:
+    """Nothing is made whose secret would be lost."""
+    manifest = tmp_path / "zone.yaml"
+    manifest.write_text(MANIFEST.format(zone="unwritten"))
+    ended = dev.run("apply", "-f", manifest, "--credentials", manifest, "--json")
+    assert ended.code == 2
+    assert ended.line.startswith(f"--credentials {manifest} cannot be used")
+    assert dev.run("keys", "list", "--zone", "unwritten").code == 3
+
+
+def test_what_is_taken_out_is_removed(dev: Dev, tmp_path: Path) -> None:
+    """The change is shown for people with its sign, and names the fields that differ."""
+    manifest = tmp_path / "zone.yaml"
+    manifest.write_text("zone: shrinking\napplications: [{name: a}, {name: b}]\n")
+    assert dev.run("apply", "-f", manifest, "--credentials", tmp_path).code == 0
+    manifest.write_text("zone: shrinking\napplications: [{name: a, labels: [x]}]\n")
+    ended = dev.run("apply", "-f", manifest, "--credentials", tmp_path)
+    assert ended.code == 0
+    rows = [line.split() for line in ended.out.splitlines()]
+    assert ["-", "delete", "application", "b"] in rows
+    assert ["~", "update", "application", "a", "labels"] in rows
+
+
+def test_what_the_authority_refuses_is_at_its_line(dev: Dev, tmp_path: Path) -> None:
+    """Every violation: file, line, field, and what to write instead."""
+    manifest = tmp_path / "zone.yaml"
+    bad = MANIFEST.format(zone="wrong").replace("[orders:place]", "[orders:plaec]")
+    manifest.write_text(bad.replace("- application: orders", "- application: order"))
+    ended = dev.run("apply", "-f", manifest)
+    assert ended.code == 2
+    scopes, application = ended.err.splitlines()
+    where = f"caracal-grpc: {manifest}"
+    no_scope = "orders:plaec is not a scope of resource://orders"
+    assert scopes == f"{where}:19: grants[0].scopes: {no_scope}"
+    assert application == f"{where}:20: grants[1].application: is not an application of the zone"
+
+
+def test_a_bad_module_is_at_its_own_line(dev: Dev, tmp_path: Path) -> None:
+    """A module that does not compile names the file, the line and the column."""
+    (tmp_path / "rules").mkdir()
+    module = tmp_path / "rules" / "authz.rego"
+    module.write_text("package caracal.authz\n\nresult := {\n")
+    manifest = tmp_path / "zone.yaml"
+    manifest.write_text("zone: own-rules\npolicy: {modules: [rules/authz.rego]}\n")
+    ended = dev.run("apply", "-f", manifest)
+    assert ended.code == 2
+    assert ended.line.startswith(f"{module}:")
+
+
+def test_only_operators_declare_zones(shop: Shop) -> None:
+    """An application of a zone has no scope for that."""
+    ended = shop.as_agent("apply", "-f", shop.manifest)
+    assert ended.code == 1
+    assert "(" in ended.line
+
+
+def test_zone_must_be_that_of_the_manifest(dev: Dev, shop: Shop) -> None:
+    """So that nobody applies one zone's manifest to another."""
+    ended = dev.run("apply", "-f", shop.manifest, "--zone", "other")
+    assert ended.code == 2
+    assert ended.line.startswith(f"{shop.manifest}:1: zone: ")

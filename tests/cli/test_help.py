@@ -1,0 +1,63 @@
+"""Help and version."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from caracal_grpc import __version__
+from tests.cli.support import caracal
+
+TALKING = (
+    ["apply"],
+    ["exchange"],
+    ["revoke"],
+    ["sessions"],
+    ["sessions", "list"],
+    ["sessions", "start"],
+    ["sessions", "get"],
+    ["sessions", "terminate"],
+    ["keys", "list"],
+    ["keys", "rotate"],
+    ["audit", "search"],
+    ["audit", "explain"],
+    ["audit", "export"],
+)
+
+
+def test_version_is_printed_by_option_and_command() -> None:
+    """The same line."""
+    assert caracal("--version").out == f"caracal-grpc {__version__}\n"
+    assert caracal("version").out == f"caracal-grpc {__version__}\n"
+
+
+def test_help_names_every_command_and_the_exit_codes() -> None:
+    """One screen to start from."""
+    shown = caracal("--help").out
+    for command in ("demo", "dev", "serve", "apply", "exchange", "revoke", "sessions", "audit"):
+        assert f"  {command} " in shown
+    assert "Exit codes: 0 done" in shown
+
+
+@pytest.mark.parametrize("command", TALKING, ids=" ".join)
+def test_who_talks_to_the_authority_takes_profile_and_zone(command: list[str]) -> None:
+    """After the name of the command, and a form of output for programs."""
+    from typer.testing import CliRunner
+
+    from caracal_grpc.cli.app import app
+
+    shown = CliRunner().invoke(app, [*command, "--help"]).output
+    for option in ("--profile", "--zone", "--json"):
+        assert option in shown
+
+
+def test_help_loads_no_heavy_room() -> None:
+    """Neither gRPC nor a store, a ledger or a policy engine is needed to show it."""
+    program = (
+        "import sys; import caracal_grpc.cli.app;"
+        "print(*({'grpc', 'sqlalchemy', 'etcd3aio', 'regorus', 'jose'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout.split() == []
