@@ -1,0 +1,138 @@
+"""How fast a revocation bites: at one guard, at the last of many, and on a live stream."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+
+import grpc
+import grpc.aio
+
+from caracal_grpc.v1 import revocation_service_pb2
+from tests.bench.child import ECHO, TICK
+from tests.bench.exchange import request
+from tests.bench.row import Row, percentile
+from tests.bench.world import ZONE, World, child
+
+WATCH = "/caracal.v1.RevocationService/Watch"
+
+
+async def measure(world: World, *, samples: int, guards: int, streams: int) -> list[Row]:
+    """Every row in seconds from the acknowledged revoke, shown in milliseconds."""
+    async with (
+        child("services", world.service_profile) as up,
+        grpc.aio.insecure_channel(up["guarded"]) as guarded,
+    ):
+        refused = [await _refused_after(world, guarded) for _ in range(samples)]
+        cut = await _cut_after(world, guarded, streams, samples)
+    last = await _last_after(world, guards, min(samples, 50))
+    return [
+        _row("revoke acknowledged to refused, p99, 1 guard", refused, 10),
+        _row(f"live stream cut after revoke, p99, {streams:,} open", cut, 20),
+        _row(f"revoke acknowledged to the last of {guards:,} guards, p99", last, 50),
+    ]
+
+
+def _row(name: str, seconds: list[float], bar: float) -> Row:
+    p50, p99 = percentile(seconds, 0.5) * 1000, percentile(seconds, 0.99) * 1000
+    return Row(name, p99, "ms", bar, "at most", f"p50 {p50:.1f} ms, {len(seconds)} samples")
+
+
+async def _revoke(world: World, anchor: str) -> float:
+    """Revokes and returns the moment of the acknowledgement."""
+    asked = revocation_service_pb2.RevocationServiceRevokeRequest(zone=ZONE, anchor=anchor)
+    await world.revocations.Revoke(asked)
+    return time.perf_counter()
+
+
+async def _mandate(world: World) -> tuple[str, tuple[tuple[str, str], ...]]:
+    issued = await world.tokens.Exchange(request(world))
+    return issued.jti, (("authorization", f"Bearer {issued.mandate}"),)
+
+
+async def _refused_after(world: World, guarded: grpc.aio.Channel) -> float:
+    """Calls without a pause until one is refused."""
+    say = guarded.unary_unary(ECHO)
+    jti, bearer = await _mandate(world)
+    await say(b"x", metadata=bearer)
+    acknowledged = await _revoke(world, jti)
+    while True:
+        try:
+            await say(b"x", metadata=bearer)
+        except grpc.aio.AioRpcError as error:
+            assert error.code() is grpc.StatusCode.UNAUTHENTICATED, error
+            return time.perf_counter() - acknowledged
+
+
+async def _cut_after(
+    world: World, guarded: grpc.aio.Channel, streams: int, samples: int
+) -> list[float]:
+    """Among many idle streams, each under its own mandate, revokes one after the other."""
+    tick = guarded.unary_stream(TICK)
+    opened = []
+    for _ in range(streams):
+        jti, bearer = await _mandate(world)
+        call = tick(b"x", metadata=bearer)
+        await call.read()
+        opened.append((jti, call))
+    seconds = [await _cut(world, jti, call) for jti, call in opened[:samples]]
+    for _, call in opened[samples:]:
+        call.cancel()
+    return seconds
+
+
+async def _cut(world: World, jti: str, call: grpc.aio.UnaryStreamCall) -> float:
+    ended = asyncio.create_task(_end_of(call))
+    acknowledged = await _revoke(world, jti)
+    return max(0.0, await ended - acknowledged)
+
+
+async def _end_of(call: grpc.aio.UnaryStreamCall) -> float:
+    code = await call.code()
+    assert code is grpc.StatusCode.UNAUTHENTICATED, code
+    return time.perf_counter()
+
+
+async def _last_after(world: World, guards: int, samples: int) -> list[float]:
+    """Many subscribers of the feed; a revocation counts when the last of them has its message."""
+    token = await world.tokens.Exchange(_watcher(world))
+    bearer = (("authorization", f"Bearer {token.mandate}"),)
+    asked = revocation_service_pb2.RevocationServiceWatchRequest(zone=ZONE).SerializeToString()
+    seen: asyncio.Queue[tuple[int, float]] = asyncio.Queue()
+
+    async def follow(call: grpc.aio.UnaryStreamCall, number: int) -> None:
+        while (message := await call.read()) is not grpc.aio.EOF:
+            # Told by its bytes, so that the time of parsing a thousand copies here is not charged
+            # to the authority.
+            if b"mnd_" in message:
+                seen.put_nowait((number, time.perf_counter()))
+
+    async with AsyncExitStack() as stack:
+        tasks = []
+        for number in range(guards):
+            options = (("grpc.use_local_subchannel_pool", 1),)
+            channel = grpc.aio.insecure_channel(world.caller.authority, options=options)
+            await stack.enter_async_context(channel)
+            call = channel.unary_stream(WATCH)(asked, metadata=bearer)
+            await call.read()
+            tasks.append(asyncio.create_task(follow(call, number)))
+        seconds = [await _reached_all(world, seen, guards) for _ in range(samples)]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return seconds
+
+
+async def _reached_all(world: World, seen: asyncio.Queue[tuple[int, float]], guards: int) -> float:
+    jti, _ = await _mandate(world)
+    acknowledged = await _revoke(world, jti)
+    moments = [(await asyncio.wait_for(seen.get(), 10))[1] for _ in range(guards)]
+    return max(0.0, max(moments) - acknowledged)
+
+
+def _watcher(world: World):  # type: ignore[no-untyped-def]
+    asked = request(world)
+    asked.resource = "resource://caracal"
+    asked.scopes[:] = ["caracal:feed:watch"]
+    return asked

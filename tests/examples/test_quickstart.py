@@ -1,0 +1,31 @@
+"""The quickstart runs alone."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.examples.processes import EXAMPLES, Run
+
+
+def test_the_quickstart_shows_a_grant_a_refusal_and_a_verified_ledger(examples: Run) -> None:
+    """It needs nothing but itself, says what it should, and leaves nothing behind."""
+    said = examples.run(sys.executable, str(EXAMPLES / "quickstart.py"))
+    assert "/Greeter/Greet allowed: b'hello world, because of aud_" in said
+    assert "/Greeter/Shout refused: POLICY_DENIED" in said
+    assert "ledger.jsonl verifies: 4 entries" in said
+    assert examples.alive() == []
+    assert list(examples.temporary.iterdir()) == []
+
+
+def test_the_quickstart_fits_on_a_screen() -> None:
+    """Somebody who reads it needs not scroll much."""
+    lines = (EXAMPLES / "quickstart.py").read_text().splitlines()
+    assert len([each for each in lines if each.strip()]) <= 55
+
+
+def test_the_index_names_every_example() -> None:
+    """Nobody has to guess what a file is for."""
+    index = (EXAMPLES / "README.md").read_text()
+    files = [path for path in EXAMPLES.rglob("*") if path.suffix in {".py", ".proto", ".yaml"}]
+    names = [path.name for path in files if "_pb2" not in path.name]
+    assert [name for name in names if name not in index] == []

@@ -1,0 +1,90 @@
+"""The shop, run by hand as its README says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.examples.processes import CLI, SHOP, Run, line
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A running authority in which the zone of the shop is declared."""
+
+    run: Run
+    authority: subprocess.Popen[str]
+    applied: dict[str, object]
+
+    def caracal(self, *arguments: str) -> str:
+        """The command line with the operator's profile."""
+        return self.run.run(*CLI, *arguments, CARACAL_PROFILE="dev/operator.json")
+
+    def service(self, name: str, **settings: str) -> tuple[subprocess.Popen[str], str]:
+        """A service of the shop on a free port, and its address."""
+        listen = {f"SHOP_{name.upper()}": "127.0.0.1:0"}
+        process = self.script(name, **listen, **settings)
+        return process, line(process).split()[-1]
+
+    def script(self, name: str, **settings: str) -> subprocess.Popen[str]:
+        """One of the programs of the shop."""
+        profile = {"CARACAL_PROFILE": f"dev/shop-{name}.json"}
+        return self.run.start(sys.executable, str(SHOP / f"{name}.py"), **profile, **settings)
+
+
+@pytest.fixture
+def zone(examples: Run) -> Iterator[Zone]:
+    """`dev` with `zone.yaml` applied."""
+    authority = examples.start(*CLI, "dev", "--json", "--port=0", "--data-dir=dev")
+    line(authority)
+    command = (*CLI, "apply", "-f", str(SHOP / "zone.yaml"), "--json")
+    applied = json.loads(examples.run(*command, CARACAL_PROFILE="dev/operator.json"))
+    yield Zone(examples, authority, applied)
+    authority.terminate()
+    assert authority.wait(20) == 0
+    assert examples.alive() == []
+
+
+def test_applying_the_zone_again_changes_nothing(zone: Zone) -> None:
+    """The manifest makes everything once."""
+    assert zone.applied["applied"]
+    kinds = {each["kind"] for each in zone.applied["changes"]}  # type: ignore[attr-defined]
+    assert kinds == {"zone", "application", "resource", "policy"}
+    again = json.loads(zone.caracal("apply", "-f", str(SHOP / "zone.yaml"), "--json"))
+    assert (again["applied"], again["changes"]) == (False, [])
+
+
+def test_the_agent_shops_and_is_cut_when_it_is_revoked(zone: Zone) -> None:
+    """Both services and the agent do what they say, and stop when they are told to."""
+    payments, payments_at = zone.service("payments")
+    orders, orders_at = zone.service("orders", SHOP_PAYMENTS=payments_at)
+    agent = zone.script("agent", SHOP_ORDERS=orders_at, SHOP_PAYMENTS=payments_at)
+    assert [line(agent) for _ in range(2)] == ["for sale  tea, 4.50", "for sale  teapot, 39.00"]
+    assert line(agent).startswith("placed    order-")
+    assert line(agent).startswith("paid      payment-")
+    assert line(agent).startswith("refund    PERMISSION_DENIED POLICY_DENIED")
+    assert line(agent) == "tracking  paid"
+
+    profile = json.loads((zone.run.folder / "dev" / "shop-agent.json").read_text())
+    zone.caracal("revoke", "--zone", "shop", profile["application_id"])
+    said, _ = agent.communicate(timeout=30)
+    assert said.splitlines()[-1].startswith("tracking  UNAUTHENTICATED MANDATE_REVOKED")
+    assert agent.returncode == 0
+
+    for service in (orders, payments):
+        service.terminate()
+        _, errors = service.communicate(timeout=30)
+        assert (service.returncode, errors) == (0, "")
+
+
+def test_a_service_without_a_profile_says_which_setting_is_missing(examples: Run) -> None:
+    """It names the variable, and serves nothing."""
+    process = examples.start(sys.executable, str(SHOP / "payments.py"))
+    out, errors = process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert (out, "CARACAL_PROFILE" in errors) == ("", True)
