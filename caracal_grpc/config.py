@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -17,6 +18,10 @@ from caracal_grpc.store.etcd_settings import EtcdSettings
 
 ENVIRONMENT: Final = "CARACAL_"
 """A setting `kek_file` is the variable `CARACAL_KEK_FILE`; a flag wins over the environment."""
+
+_LISTEN: Final = re.compile(r".+:\d{1,5}")
+
+T = TypeVar("T")
 
 
 class ServeSettings(BaseModel):
@@ -80,6 +85,8 @@ class ServeSettings(BaseModel):
 
     def _problems(self) -> list[tuple[str, str]]:
         problems = []
+        if not _LISTEN.fullmatch(self.listen):
+            problems.append(("listen", "must be host:port"))
         if not self.tls and not is_loopback(self.listen):
             problems.append(("tls_cert_file", "is needed, since listen is not a loopback address"))
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
@@ -104,22 +111,44 @@ class ServeSettings(BaseModel):
         certificate = read_file("tls_cert_file", self.tls_cert_file)
         if certificate is None or self.tls_key_file is None:
             raise field_invalid("tls_cert_file", "and tls_key_file are needed for TLS")
-        return read_secret_file(self.tls_key_file).encode(), certificate
+        return named("tls_key_file", read_secret_file, self.tls_key_file).encode(), certificate
 
     def etcd(self) -> EtcdSettings:
         """The settings of the store, with its files read; raises `FIELD_INVALID`."""
-        password = self.etcd_password_file
-        key = self.etcd_key_file
-        return EtcdSettings(
-            endpoints=self.etcd_endpoints,
-            prefix=self.etcd_prefix,
-            ca=read_file("etcd_ca_file", self.etcd_ca_file),
-            cert=read_file("etcd_cert_file", self.etcd_cert_file),
-            key=read_secret_file(key).encode() if key else None,
-            server_name=self.etcd_server_name,
-            username=self.etcd_username,
-            password=read_secret_file(password).strip() if password else None,
-        )
+        key = _secret("etcd_key_file", self.etcd_key_file)
+        values: dict[str, Any] = {
+            "endpoints": self.etcd_endpoints,
+            "prefix": self.etcd_prefix,
+            "ca": read_file("etcd_ca_file", self.etcd_ca_file),
+            "cert": read_file("etcd_cert_file", self.etcd_cert_file),
+            "key": key.encode() if key else None,
+            "server_name": self.etcd_server_name,
+            "username": self.etcd_username,
+            "password": _secret("etcd_password_file", self.etcd_password_file),
+        }
+        try:
+            return EtcdSettings(**values)
+        except CaracalError as error:
+            violation = error.violations[0]
+            setting = _ETCD_SETTINGS.get(violation.field, f"etcd_{violation.field}")
+            raise field_invalid(setting, violation.description) from error
+
+
+_ETCD_SETTINGS: Final = {"cert": "etcd_cert_file"}
+"""What a setting of the store is called here, unless it only gets `etcd_` in front."""
+
+
+def named(setting: str, read: Callable[[Path], T], path: Path) -> T:
+    """What `read` makes of `path`; raises `FIELD_INVALID` naming `setting` before the path."""
+    try:
+        return read(path)
+    except CaracalError as error:
+        violation = error.violations[0]
+        raise field_invalid(setting, f"{violation.field} {violation.description}") from error
+
+
+def _secret(setting: str, path: Path | None) -> str | None:
+    return named(setting, read_secret_file, path) if path else None
 
 
 def read_file(setting: str, path: Path | None) -> bytes | None:

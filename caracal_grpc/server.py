@@ -20,64 +20,34 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from caracal_grpc.authority.authority import Authority
-from caracal_grpc.authority.bootstrap import bootstrap, needs_bootstrap
 from caracal_grpc.authority.keyring import Keyring
-from caracal_grpc.authority.plan import Credential
 from caracal_grpc.authority.signers import Signers
 from caracal_grpc.authority.state import State
-from caracal_grpc.config import ServeSettings, read_file
+from caracal_grpc.config import ServeSettings, named, read_file
 from caracal_grpc.core.errors import CaracalError, field_invalid
-from caracal_grpc.core.limits import AUTHORITY_ZONE, MAX_TOKEN_BYTES
+from caracal_grpc.core.limits import MAX_TOKEN_BYTES
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.crypto.kek import Kek
 from caracal_grpc.crypto.ledger_key import verify_ed25519
 from caracal_grpc.crypto.system import SystemClock, SystemIds
+from caracal_grpc.first_start import make_operator, require_matching_kek, require_possible
 from caracal_grpc.interceptors.guard_aio import AioGuard
-from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.interceptors.rules import Rules
 from caracal_grpc.interceptors.verifier import Verifier
 from caracal_grpc.ledger.sql import SqlLedger
 from caracal_grpc.policy.engines import engine
-from caracal_grpc.services.audit import AuditServicer
+from caracal_grpc.services.drain import Drain
 from caracal_grpc.services.errors import StatusInterceptor
-from caracal_grpc.services.key import KeyServicer
-from caracal_grpc.services.revocation import RevocationServicer
-from caracal_grpc.services.session import SessionServicer
-from caracal_grpc.services.token import TokenServicer
-from caracal_grpc.services.zone import ZoneServicer
+from caracal_grpc.services.register import SERVICES, add_services
 from caracal_grpc.store.etcd import EtcdStore
 from caracal_grpc.store.mirror import Mirror
 from caracal_grpc.store.port import Store
 from caracal_grpc.telemetry import server_interceptors
-from caracal_grpc.v1 import (
-    audit_service_pb2,
-    audit_service_pb2_grpc,
-    key_service_pb2,
-    key_service_pb2_grpc,
-    revocation_service_pb2,
-    revocation_service_pb2_grpc,
-    session_service_pb2,
-    session_service_pb2_grpc,
-    token_service_pb2,
-    token_service_pb2_grpc,
-    zone_service_pb2,
-    zone_service_pb2_grpc,
-)
 
 _log = logging.getLogger("caracal.server")
 
-SERVICES = tuple(
-    file.DESCRIPTOR.services_by_name[name]
-    for file, name in (
-        (audit_service_pb2, "AuditService"),
-        (key_service_pb2, "KeyService"),
-        (revocation_service_pb2, "RevocationService"),
-        (session_service_pb2, "SessionService"),
-        (token_service_pb2, "TokenService"),
-        (zone_service_pb2, "ZoneService"),
-    )
-)
-"""The descriptors of every service, from which the guard takes its rules."""
+_LAST_WORDS = 0.5
+"""Seconds for answers on their way, and for health watches, which never end by themselves."""
 
 _OPTIONS = (
     # Without this a second server would share the port and take half of the calls.
@@ -98,6 +68,7 @@ class Server:
         self._ids = SystemIds()
         self._closing = contextlib.AsyncExitStack()
         self._health = health.aio.HealthServicer()
+        self._drain = Drain()
         self._server: grpc.aio.Server | None = None
         self._authority: Authority | None = None
 
@@ -123,7 +94,7 @@ class Server:
         await self._closing.aclose()
 
     async def _start(self) -> str:
-        kek = Kek.load(self.settings.kek_file)
+        kek = named("kek_file", Kek.load, self.settings.kek_file)
         store = EtcdStore(self.settings.etcd(), self._clock)
         self._closing.push_async_callback(store.close)
         authority = await self._open(store, kek)
@@ -131,24 +102,28 @@ class Server:
         port = self._bind(server)
         host = self.settings.listen.rpartition(":")[0]
         address = f"{host}:{port}"
-        await self._bootstrap(authority, self.settings.advertise or address)
+        await make_operator(self.settings, authority, address)
         authority.start()
         await server.start()
-        self._closing.push_async_callback(server.stop, self.settings.drain_seconds)
+        self._closing.push_async_callback(server.stop, _LAST_WORDS)
+        self._closing.push_async_callback(self._drain.done, self.settings.drain_seconds)
         self._closing.push_async_callback(authority.feed.close)
+        self._closing.callback(self._drain.close)
         self._own(self._report_health(authority), "health")
         return address
 
     async def _open(self, store: Store, kek: Kek) -> Authority:
         mirror = Mirror(store, self._clock)
         self._closing.push_async_callback(mirror.close)
-        await mirror.start()
+        await mirror.start(self.settings.max_staleness)
         state = State(mirror, self._clock, self.settings.max_staleness)
         self._closing.callback(state.close)
         await self._first_beat(state)
         keyring = Keyring(state, kek, self._clock)
+        require_matching_kek(keyring, state)
         ledger = await SqlLedger.open(self.settings.ledger, Signers(state, keyring), verify_ed25519)
         self._closing.push_async_callback(ledger.close)
+        await require_possible(self.settings, state, ledger)
         authority = Authority(
             store,
             state,
@@ -185,32 +160,14 @@ class Server:
         self._closing.push_async_callback(guard.close)
         telemetry = server_interceptors(enabled=self.settings.telemetry)
         server = grpc.aio.server(
-            interceptors=[*telemetry, StatusInterceptor(), guard], options=_OPTIONS
+            interceptors=[*telemetry, StatusInterceptor(self._drain), guard], options=_OPTIONS
         )
         self._add_services(server, authority)
         self._server, self._authority = server, authority
         return server
 
     def _add_services(self, server: grpc.aio.Server, authority: Authority) -> None:
-        feed = authority.feed
-        audit_service_pb2_grpc.add_AuditServiceServicer_to_server(
-            AuditServicer(authority.audit), server
-        )
-        key_service_pb2_grpc.add_KeyServiceServicer_to_server(
-            KeyServicer(authority.keys, feed), server
-        )
-        revocation_service_pb2_grpc.add_RevocationServiceServicer_to_server(
-            RevocationServicer(authority.revocations, feed, self._clock), server
-        )
-        session_service_pb2_grpc.add_SessionServiceServicer_to_server(
-            SessionServicer(authority.sessions), server
-        )
-        token_service_pb2_grpc.add_TokenServiceServicer_to_server(
-            TokenServicer(authority.exchange), server
-        )
-        zone_service_pb2_grpc.add_ZoneServiceServicer_to_server(
-            ZoneServicer(authority.zones), server
-        )
+        add_services(server, authority, self._clock)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self.settings.reflection:
             names = [service.full_name for service in SERVICES]
@@ -234,31 +191,6 @@ class Server:
         pair = settings.key_pair()
         ca = read_file("tls_client_ca_file", settings.tls_client_ca_file)
         return grpc.ssl_server_credentials([pair], ca, require_client_auth=ca is not None)
-
-    async def _bootstrap(self, authority: Authority, address: str) -> None:
-        if not needs_bootstrap(authority.state):
-            return
-        target = self.settings.bootstrap_profile
-        if target is None:
-            raise field_invalid(
-                "bootstrap_profile", "is needed on the first start, for the operator's profile"
-            )
-        credential = await bootstrap(authority.zones)
-        self._profile(authority, credential, address).save(target)
-        _log.info("first start: the operator's profile is in %s", target)
-
-    def _profile(self, authority: Authority, credential: Credential, address: str) -> Profile:
-        ca = self.settings.tls_ca_file
-        return Profile(
-            authority=address,
-            zone=AUTHORITY_ZONE,
-            issuer=authority.zones.issuer(AUTHORITY_ZONE),
-            application_id=credential.application.id,
-            client_secret=credential.secret,
-            application_name=credential.application.name,
-            ca_file=str(ca.absolute()) if ca else None,
-            plaintext=not self.settings.tls,
-        )
 
     def _own(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Runs a coroutine as a task that ends, awaited, when the server stops."""

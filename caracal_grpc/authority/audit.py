@@ -77,7 +77,8 @@ class Audit:
                 "the entry is not what was recorded; run caracal-grpc audit verify",
             )
         dead_by = self._dead_by(zone, entry)
-        return Explanation(stored, entry, _steps(entry), bool(entry.jti and not dead_by), dead_by)
+        alive = entry.decision == "allow" and not dead_by
+        return Explanation(stored, entry, _steps(entry), alive, dead_by)
 
     def _require(self, caller: Mandate, zone: str) -> None:
         require_zone(caller, zone)
@@ -141,7 +142,8 @@ def _steps(entry: Entry) -> tuple[ExplainStep, ...]:
 def _who(entry: Entry) -> str:
     actor = entry.application_name or entry.application or "an unknown application"
     if entry.actor_chain:
-        return f"{actor} on behalf of {entry.subject}, {entry.hops} hops from it,"
+        hops = "1 hop" if entry.hops == 1 else f"{entry.hops} hops"
+        return f"{actor} on behalf of {entry.subject}, {hops} from it,"
     return actor
 
 

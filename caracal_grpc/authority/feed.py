@@ -115,6 +115,7 @@ class Feed:
         self._subscribers.add(subscriber)
         try:
             yield self._snapshot(zone)
+            yield FeedHeartbeat(self._state.revision)  # a view is not fresh before the first
             while not self._draining:
                 event = await subscriber.queue.get()
                 if subscriber.behind or event is None:

@@ -142,7 +142,8 @@ def resolve(
 
 def _sessions_of(state: State, zone: str, mandate: Mandate) -> list[Session]:
     """Every session that the subject's mandate stands on, with all above each."""
-    named = [mandate.root_session, *(hop.session for hop in mandate.chain), mandate.session]
+    hops = (hop.session for hop in mandate.chain)
+    named = [mandate.root_session, *mandate.ancestors, *hops, mandate.session]
     return [above for each in named for above in state.lineage(state.session(zone, each))]
 
 

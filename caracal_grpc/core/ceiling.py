@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.limits import AUTHORITY_OWN_SCOPES, AUTHORITY_RESOURCE
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.verdict import scope_insufficient
+
+_OWN = frozenset(AUTHORITY_OWN_SCOPES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +21,14 @@ class Ceiling:
     limits: Mapping[str, frozenset[str]] | None = None
 
     def on(self, resource: str, scopes: frozenset[str]) -> frozenset[str]:
-        """The part of `scopes` on `resource` that lies under the ceiling."""
+        """The part of `scopes` on `resource` that lies under the ceiling.
+
+        What every application may ask of the authority itself lies under each.
+        """
         if self.limits is None:
             return scopes
-        return scopes & self.limits.get(resource, frozenset())
+        own = _OWN if resource == AUTHORITY_RESOURCE else frozenset()
+        return scopes & (self.limits.get(resource, frozenset()) | own)
 
     def within(self, upper: Ceiling) -> bool:
         """Whether nothing under this ceiling lies above `upper`."""

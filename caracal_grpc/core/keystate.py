@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from caracal_grpc.core.errors import CaracalError
-from caracal_grpc.core.limits import LEEWAY, MAX_SESSION_TTL
+from caracal_grpc.core.limits import LEEWAY, MAX_LIVE_KEYS, MAX_SESSION_TTL
 from caracal_grpc.core.reason import Reason
 
 
@@ -38,7 +38,7 @@ def retire_times(keys: Iterable[KeyTimes]) -> dict[str, float | None]:
     """When each key stops signing: when its successor begins; `None` for the newest."""
     alive = sorted((key for key in keys if not key.revoked), key=_order)
     following = [key.activates_at for key in alive[1:]]
-    return dict(zip((key.kid for key in alive), [*following, None], strict=True))
+    return dict(zip((key.kid for key in alive), [*following, None], strict=False))
 
 
 def states(keys: Sequence[KeyTimes], now: float) -> dict[str, KeyState]:
@@ -71,7 +71,10 @@ def verifying(keys: Sequence[KeyTimes], now: float) -> frozenset[str]:
 
 
 def require_rotatable(keys: Sequence[KeyTimes], now: float) -> None:
-    """Raises `KEY_STATE_CONFLICT`, saying how long to wait, while a key is pending."""
+    """Raises `KEY_STATE_CONFLICT`, saying how long to wait, while a key is pending.
+
+    The same while so many keys verify that another would be more than an edge holds.
+    """
     for kid, state in states(keys, now).items():
         if state is KeyState.PENDING:
             wait = next(key.activates_at for key in keys if key.kid == kid) - now
@@ -81,6 +84,13 @@ def require_rotatable(keys: Sequence[KeyTimes], now: float) -> None:
                 metadata={"key": kid},
                 retry_after=wait,
             )
+    if len(verifying(keys, now)) >= MAX_LIVE_KEYS:
+        raise CaracalError(
+            Reason.KEY_STATE_CONFLICT,
+            "the zone has too many keys that still verify; rotate again when one has retired",
+            metadata={"key": max(keys, key=_order).kid},
+            retry_after=(next_change(keys, now) or now) - now,
+        )
 
 
 def next_change(keys: Sequence[KeyTimes], now: float) -> float | None:

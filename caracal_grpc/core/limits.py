@@ -24,6 +24,9 @@ DEFAULT_MAX_HOPS: Final = 5
 MAX_HOPS: Final = 10
 DEFAULT_KEY_PUBLISH: Final = 15
 MAX_KEY_PUBLISH: Final = 86_400
+MAX_LIVE_KEYS: Final = 32
+"""Keys of one zone that verify at a time: every edge holds them all, and takes at most 64."""
+
 DEFAULT_MAX_STALENESS: Final = 10.0
 
 MAX_TOKEN_BYTES: Final = 4096
@@ -69,3 +72,12 @@ AUTHORITY_SCOPES: Final = (
     "caracal:zones:write",
 )
 """Every scope of the authority itself; the rules of its own methods use no other."""
+
+AUTHORITY_OWN_SCOPES: Final = (
+    "caracal:feed:watch",
+    "caracal:sessions:read",
+    "caracal:sessions:start",
+    "caracal:sessions:terminate",
+)
+"""What every application may ask of the authority under any policy of grants and any ceiling: to
+hear what it must refuse, and to manage its own sessions."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NoReturn
 
 from caracal_grpc.core.errors import CaracalError
-from caracal_grpc.core.limits import MAX_HOPS
+from caracal_grpc.core.limits import MAX_HOPS, MAX_SESSION_DEPTH
 from caracal_grpc.core.reason import Reason
 
 Use = Literal["resource", "session"]
@@ -18,6 +18,7 @@ SubjectType = Literal["application", "user"]
 
 _MAX_ID: Final = 256
 _MAX_TIME: Final = 1 << 40
+_MAX_ANCESTORS: Final = MAX_SESSION_DEPTH * (MAX_HOPS + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,9 @@ class Hop:
 class Mandate:
     """A signed grant of scopes on one resource. Times are in seconds since the Unix epoch.
 
-    `chain` goes from the root to the holder; it is empty when the subject acts itself. `kid` is the
-    key that signed it. `anchors` is everything whose revocation kills it.
+    `chain` goes from the root to the holder; it is empty when the subject acts itself. `ancestors`
+    are the sessions above those that the other claims name. `kid` is the key that signed it.
+    `anchors` is everything whose revocation kills it.
     """
 
     issuer: str
@@ -56,13 +58,14 @@ class Mandate:
     chain: tuple[Hop, ...] = ()
     binding: str | None = None
     approval: str | None = None
+    ancestors: tuple[str, ...] = ()
     anchors: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         lineage = [part for hop in self.chain for part in (hop.application, hop.session)]
         delegations = [hop.delegation for hop in self.chain if hop.delegation]
         own = [self.jti, self.kid, self.subject, self.application, self.session, self.root_session]
-        anchors = tuple(dict.fromkeys([*own, *lineage, *delegations]))
+        anchors = tuple(dict.fromkeys([*own, *lineage, *delegations, *self.ancestors]))
         object.__setattr__(self, "anchors", anchors)
 
     @property
@@ -97,6 +100,8 @@ def to_claims(mandate: Mandate) -> dict[str, Any]:
         claims["cnf"] = {"x5t#S256": mandate.binding}
     if mandate.approval:
         claims["approval_id"] = mandate.approval
+    if mandate.ancestors:
+        claims["ancestor_sids"] = list(mandate.ancestors)
     return claims
 
 
@@ -155,6 +160,7 @@ def from_claims(claims: Mapping[str, Any], kid: str) -> Mandate:
         chain=read.chain(),
         binding=read.binding(),
         approval=read.optional("approval_id"),
+        ancestors=read.ancestors(),
     )
     if _LINEAGE_CLAIMS & claims.keys():
         _require_consistent(mandate, claims)
@@ -229,6 +235,14 @@ class _Reader:
         if not isinstance(value, dict) or set(value) != {"x5t#S256"}:
             _malformed("cnf")
         return _Reader(value).text("x5t#S256")
+
+    def ancestors(self) -> tuple[str, ...]:
+        value = self._claims.get("ancestor_sids", [])
+        if not isinstance(value, list) or len(value) > _MAX_ANCESTORS:
+            _malformed("ancestor_sids")
+        if not all(isinstance(item, str) and 0 < len(item) <= _MAX_ID for item in value):
+            _malformed("ancestor_sids")
+        return tuple(value)
 
     def chain(self) -> tuple[Hop, ...]:
         value = self._claims.get("delegation_chain", [])

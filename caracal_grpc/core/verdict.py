@@ -104,6 +104,15 @@ def mandate_revoked(mandate: Mandate, revoked: AbstractSet[str]) -> CaracalError
     )
 
 
+def subject_token_invalid(cause: Reason) -> CaracalError:
+    """The refusal of a subject token for the reason that a guard would have given."""
+    return CaracalError(
+        Reason.SUBJECT_TOKEN_INVALID,
+        "the subject token is not a live mandate of this zone; obtain a fresh one",
+        metadata={"cause": cause.value},
+    )
+
+
 def scope_insufficient(required: AbstractSet[str], held: AbstractSet[str]) -> CaracalError:
     """The refusal of a call whose mandate lacks scopes (`SCOPE_INSUFFICIENT`), naming them."""
     missing = " ".join(sorted(required - held))

@@ -9,6 +9,7 @@ from typing import Any, Final
 from caracal_grpc.core.decision import MAX_TTL_SECONDS
 from caracal_grpc.core.errors import CaracalError, FieldViolation, field_invalid
 from caracal_grpc.core.ids import require_resource, require_scope, require_slug
+from caracal_grpc.core.limits import AUTHORITY_OWN_SCOPES
 from caracal_grpc.core.reason import Reason
 
 GRANTS_MODULE: Final = "grants.rego"
@@ -38,7 +39,7 @@ def grants_data(grants: Iterable[Grant]) -> dict[str, Any]:
     for grant in sorted(validate_grants(list(grants)), key=_life):
         resources = by_application.setdefault(grant["application"], {})
         resources.setdefault(grant["resource"], []).append(_laid_out(grant))
-    return {"grants": by_application}
+    return {"grants": by_application, "own_scopes": list(AUTHORITY_OWN_SCOPES)}
 
 
 def validate_grants(grants: object) -> list[dict[str, Any]]:

@@ -18,12 +18,7 @@ result := answer if {
 
 # What every principal of a zone may ask of the authority itself. That the sessions are its own is
 # enforced by the authority, not here.
-always(resource) := {
-	"caracal:feed:watch",
-	"caracal:sessions:read",
-	"caracal:sessions:start",
-	"caracal:sessions:terminate",
-} if {
+always(resource) := {scope | some scope in data.caracal.own_scopes} if {
 	resource == "resource://caracal"
 } else := set()
 

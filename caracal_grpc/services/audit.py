@@ -121,7 +121,10 @@ def _parse_target(request: audit_service_pb2.ExplainRequest) -> dict[str, str]:
 def _render(stored: Stored) -> audit_pb2.AuditEntry:
     """The entry; one whose bytes no longer parse still shows those bytes."""
     rendered = audit_pb2.AuditEntry(
-        index=stored.index, canonical=stored.canonical, leaf_hash=stored.leaf
+        index=stored.index,
+        canonical=stored.canonical,
+        leaf_hash=stored.leaf,
+        checkpoint=stored.checkpoint,
     )
     if stored.entry is not None:
         rendered.MergeFrom(_render_entry(stored.entry))

@@ -4,60 +4,70 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
-from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.errors import CaracalError, field_invalid
+from caracal_grpc.interceptors.guard import Style, style_of
 from caracal_grpc.interceptors.status import to_status
+from caracal_grpc.services.drain import Drain
 
 _log = logging.getLogger("caracal.services")
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Reader: TypeAlias = Callable[[bytes], Any]
+Around: TypeAlias = Callable[[], AbstractContextManager[None]]
 
 
 class StatusInterceptor(grpc.aio.ServerInterceptor):
     """Turns refusals into their statuses, and anything unforeseen into INTERNAL without a cause.
 
-    The services answer unary requests only, with one message or with a stream of them.
+    The services take one message each, which is read here so that a broken one is refused, too.
+    `drain` counts the calls, gRPC's own services aside.
     """
 
-    def __init__(self) -> None:
-        self._wrapped: dict[int, tuple[Handler, Handler]] = {}
+    def __init__(self, drain: Drain | None = None) -> None:
+        self._drain = drain or Drain()
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        """The handler with its errors mapped; each handler is wrapped once."""
+        """The handler with its errors mapped. The guard gives each call a handler of its own."""
         handler = await continuation(handler_call_details)
         if handler is None or handler.request_streaming:
             return handler
-        known = self._wrapped.get(id(handler))
-        if known is None or known[0] is not handler:
-            known = (handler, _wrap(handler))
-            if len(self._wrapped) < 1024:
-                self._wrapped[id(handler)] = known
-        return known[1]
+        infrastructure = handler_call_details.method.startswith("/grpc.")
+        return _wrap(handler, nullcontext if infrastructure else self._drain.call)
 
 
-def _wrap(handler: Handler) -> Handler:
-    serialisers = {
-        "request_deserializer": handler.request_deserializer,
-        "response_serializer": handler.response_serializer,
-    }
+def _wrap(handler: Handler, around: Around) -> Handler:
+    read = handler.request_deserializer or _as_it_is
     if handler.response_streaming:
-        stream = _stream(handler.unary_stream)
-        return grpc.unary_stream_rpc_method_handler(stream, **serialisers)
-    return grpc.unary_unary_rpc_method_handler(_unary(handler.unary_unary), **serialisers)
+        stream = _stream(handler.unary_stream, read, around)
+        return grpc.unary_stream_rpc_method_handler(
+            stream, response_serializer=handler.response_serializer
+        )
+    unary = _unary(handler.unary_unary, read, around)
+    return grpc.unary_unary_rpc_method_handler(
+        unary, response_serializer=handler.response_serializer
+    )
 
 
-def _unary(behavior: Any) -> Any:
-    async def mapped(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+def _as_it_is(payload: bytes) -> bytes:
+    return payload
+
+
+def _unary(behavior: Any, read: Reader, around: Around) -> Any:
+    async def mapped(payload: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         try:
-            return await behavior(request, context)
+            with around():
+                return await behavior(_parsed(read, payload), context)
         except CaracalError as refusal:
             await _abort(context, refusal)
         except (grpc.aio.AbortError, grpc.aio.BaseError):
@@ -68,13 +78,18 @@ def _unary(behavior: Any) -> Any:
     return mapped
 
 
-def _stream(behavior: Any) -> Any:
+def _stream(behavior: Any, read: Reader, around: Around) -> Any:
+    """In the style of `behavior`: gRPC's own services write to the context, ours generate."""
+    if style_of(behavior) is not Style.ASYNC_GENERATOR:
+        return _unary(behavior, read, around)
+
     async def mapped(
-        request: Any, context: grpc.aio.ServicerContext[Any, Any]
+        payload: bytes, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[Any]:
         try:
-            async for message in behavior(request, context):
-                yield message
+            with around():
+                async for message in behavior(_parsed(read, payload), context):
+                    yield message
         except CaracalError as refusal:
             await _abort(context, refusal)
         except (grpc.aio.AbortError, grpc.aio.BaseError):
@@ -83,6 +98,14 @@ def _stream(behavior: Any) -> Any:
             await _fail(context)
 
     return mapped
+
+
+def _parsed(read: Reader, payload: bytes) -> Any:
+    """The request; gRPC itself would answer broken bytes with UNKNOWN and log a traceback."""
+    try:
+        return read(payload)
+    except (DecodeError, ValueError):
+        raise field_invalid("request", "is not a message of this method") from None
 
 
 async def _abort(context: grpc.aio.ServicerContext[Any, Any], refusal: CaracalError) -> NoReturn:

@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from caracal_grpc.authority.feed import ZoneKeys
 from caracal_grpc.core.ceiling import UNBOUNDED, Ceiling
+from caracal_grpc.core.entry import MAX_INT
 from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.core.ids import require_resource, require_slug
 from caracal_grpc.core.limits import MAX_CEILING, MAX_LABEL, MAX_LABELS, MAX_REASON_TEXT
@@ -21,8 +22,9 @@ def timestamp(seconds: float) -> Timestamp:
 
 
 def milliseconds(moment: Timestamp) -> int:
-    """A moment in milliseconds since the Unix epoch."""
-    return moment.seconds * 1000 + moment.nanos // 1_000_000
+    """A moment in milliseconds since the Unix epoch, kept within what every engine can compare."""
+    exact = moment.seconds * 1000 + moment.nanos // 1_000_000
+    return max(-MAX_INT, min(exact, MAX_INT))
 
 
 def duration(seconds: float) -> Duration:

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import grpc.aio
 
-from caracal_grpc.authority.exchange import Exchange, ExchangeRequest
+from caracal_grpc.authority.case import ExchangeRequest
+from caracal_grpc.authority.exchange import Exchange
 from caracal_grpc.core import limits
 from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.core.ids import APPLICATION, SESSION, require_id, require_resource, require_scope

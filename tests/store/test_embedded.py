@@ -31,7 +31,7 @@ def lives(pid: int) -> bool:
 async def gone(pid: int) -> None:
     """Returns once the process has ended."""
     async with asyncio.timeout(PATIENCE):
-        while lives(pid):  # noqa: ASYNC110 - another process gives no event
+        while lives(pid):
             await asyncio.sleep(0.02)
 
 

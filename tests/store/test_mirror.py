@@ -77,7 +77,7 @@ def record(name: str, revision: int) -> Record:
 async def until(holds: Any) -> None:
     """Lets the loop run until `holds()`."""
     async with asyncio.timeout(PATIENCE):
-        while not holds():  # noqa: ASYNC110 - there is no event to wait for
+        while not holds():
             await asyncio.sleep(0.005)
 
 

@@ -1,4 +1,4 @@
-"""A real authority on a real etcd, served on loopback, and the short words in which tests call it."""
+"""A real authority on a real etcd, served on loopback, and the short words of tests for it."""
 
 from __future__ import annotations
 

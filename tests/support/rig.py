@@ -1,4 +1,4 @@
-"""The authority in this process: every use case over a real ledger and policy engine, time by hand."""
+"""The authority in this process: every use case, real ledger and policy engine, time by hand."""
 
 from __future__ import annotations
 

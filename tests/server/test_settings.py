@@ -1,0 +1,109 @@
+"""Settings: an unsafe or senseless combination refuses, and names the setting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from caracal_grpc.config import ServeSettings, is_loopback
+from caracal_grpc.core.reason import Reason
+from tests.support.refusals import refused
+
+GOOD: dict[str, Any] = {
+    "public_url": "https://a.example",
+    "etcd_endpoints": ["127.0.0.1:2379"],
+    "kek_file": "kek",
+    "ledger": "ledger.db",
+}
+
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "no TLS off loopback": ({"listen": "0.0.0.0:7420"}, "tls_cert_file"),
+    "no TLS on a name": ({"listen": "authority.example:7420"}, "tls_cert_file"),
+    "no TLS on every IPv6 address": ({"listen": "[::]:7420"}, "tls_cert_file"),
+    "no port": ({"listen": "127.0.0.1"}, "listen"),
+    "certificate without key": ({"tls_cert_file": "cert.pem"}, "tls_key_file"),
+    "key without certificate": ({"tls_key_file": "key.pem"}, "tls_key_file"),
+    "client CA without TLS": ({"tls_client_ca_file": "ca.pem"}, "tls_client_ca_file"),
+    "etcd in the clear": ({"etcd_endpoints": ["etcd.internal:2379"]}, "etcd_ca_file"),
+    "one etcd in the clear": (
+        {"etcd_endpoints": ["127.0.0.1:2379", "http://10.0.0.1:2379"]},
+        "etcd_ca_file",
+    ),
+    "user without password": ({"etcd_username": "me"}, "etcd_password_file"),
+    "password without user": ({"etcd_password_file": "password"}, "etcd_password_file"),
+    "no etcd": ({"etcd_endpoints": []}, "etcd_endpoints"),
+    "no url": ({"public_url": "a.example"}, "public_url"),
+    "trust for ever": ({"max_staleness": 61}, "max_staleness"),
+    "trust for no time": ({"max_staleness": 0}, "max_staleness"),
+    "endless drain": ({"drain_seconds": 301}, "drain_seconds"),
+    "unknown engine": ({"policy_engine": "opa"}, "policy_engine"),
+    "unknown setting": ({"kek": "x"}, "kek"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_setting_is_named(case: str) -> None:
+    """FIELD_INVALID with the setting, and the flag that sets it."""
+    changes, setting = BAD[case]
+    with refused(Reason.FIELD_INVALID) as seen:
+        ServeSettings.load(GOOD | changes)
+    assert seen.fields[0].partition(".")[0] == setting
+    assert f"--{setting.replace('_', '-')}" in str(seen.error)
+
+
+@pytest.mark.parametrize("setting", GOOD)
+def test_missing_setting_is_named(setting: str) -> None:
+    """What has no default must be given."""
+    with refused(Reason.FIELD_INVALID) as seen:
+        ServeSettings.load({name: value for name, value in GOOD.items() if name != setting})
+    assert seen.fields == [setting]
+
+
+def test_every_wrong_setting_is_named_at_once() -> None:
+    """Nobody has to run it twice to see the second fault."""
+    with refused(Reason.FIELD_INVALID) as seen:
+        ServeSettings.load({"max_staleness": "soon", "drain_seconds": -1})
+    assert {"max_staleness", "drain_seconds", *GOOD} == set(seen.fields)
+
+
+@pytest.mark.parametrize(
+    ("changes", "setting"),
+    [
+        ({"etcd_endpoints": ["127.0.0.1:not-a-port"]}, "etcd_endpoints"),
+        ({"etcd_prefix": "/starts/with/slash"}, "etcd_prefix"),
+        ({"etcd_ca_file": "missing.pem"}, "etcd_ca_file"),
+        ({"etcd_ca_file": "ca.pem", "etcd_cert_file": "cert.pem"}, "etcd_cert_file"),
+        ({"etcd_key_file": "missing.key"}, "etcd_key_file"),
+        ({"etcd_key_file": "open.key"}, "etcd_key_file"),
+        ({"etcd_username": "me", "etcd_password_file": "open.key"}, "etcd_password_file"),
+    ],
+    ids=str,
+)
+def test_etcd_setting_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], setting: str
+) -> None:
+    """Files that are missing or that others may read, and what the store itself would refuse."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("ca.pem", "cert.pem", "open.key"):
+        Path(name).write_text("-----BEGIN THING-----")
+        Path(name).chmod(0o644)
+    loaded = ServeSettings.load(GOOD | changes)
+    with refused(Reason.FIELD_INVALID) as seen:
+        loaded.etcd()
+    assert seen.fields == [setting]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "127.8.8.8:1", "[::1]:1", "localhost:1"])
+def test_loopback_addresses(address: str) -> None:
+    """Plain text is for this machine only."""
+    assert is_loopback(address)
+
+
+@pytest.mark.parametrize(
+    "address", ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "localhost.evil.example:1", ":1", ""]
+)
+def test_other_addresses(address: str) -> None:
+    """Everything else is somewhere else."""
+    assert not is_loopback(address)

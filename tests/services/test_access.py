@@ -1,0 +1,214 @@
+"""Who may call what: every method of the authority, tried by everybody who must not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message_factory import GetMessageClass
+
+from caracal_grpc.core.limits import AUTHORITY_SCOPES
+from caracal_grpc.core.reason import Reason
+from caracal_grpc.interceptors.rules import Rules
+from caracal_grpc.services.register import SERVICES
+from tests.support.authority import Running, bearer, reason_of
+from tests.support.shop import CARACAL, ORDERS, shop
+
+RULES = Rules.from_descriptors(*SERVICES)
+METHODS: dict[str, MethodDescriptor] = {
+    f"/{service.full_name}/{method.name}": method
+    for service in SERVICES
+    for method in service.methods
+}
+GUARDED = [path for path in METHODS if not (rule := RULES.find(path)) or not rule.public]
+PUBLIC = sorted(METHODS.keys() - set(GUARDED))
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a request is about: a zone, and objects in it."""
+
+    zone: str
+    session: str
+    mandate: str
+    entry: str
+
+
+def filled(path: str, target: Target) -> Any:
+    """A good request to the method about `target`."""
+    method = METHODS[path]
+    request = GetMessageClass(method.input_type)()
+    name = path.rpartition("/")[2]
+    service = method.containing_service.name
+    if service == "ZoneService" and name == "Apply":
+        request.zone.name = target.zone
+        return request
+    request.zone = target.zone
+    if service == "SessionService" and name in {"Get", "Terminate"}:
+        request.id = target.session
+    if name == "Revoke":
+        request.anchor = target.mandate
+    if name == "Explain":
+        request.audit_id = target.entry
+    return request
+
+
+async def call(authority: Running, path: str, request: Any, metadata: Iterable[Any] = ()) -> Any:
+    """One call of any method, as bytes on the wire; of a stream the first message."""
+    method = METHODS[path]
+    make = authority.channel.unary_unary
+    if method.server_streaming:
+        make = authority.channel.unary_stream
+    stub = make(
+        path, type(request).SerializeToString, GetMessageClass(method.output_type).FromString
+    )
+    if method.server_streaming:
+        stream = stub(request, metadata=tuple(metadata))
+        first = await stream.read()
+        stream.cancel()
+        return first
+    return await stub(request, metadata=tuple(metadata))
+
+
+async def targets(authority: Running) -> Target:
+    """Objects of the shop."""
+    issued = await authority.exchange("agent", ORDERS)
+    entry = issued.audit_id
+    from caracal_grpc.v1 import session_service_pb2
+
+    started = await authority.stubs.sessions.Start(
+        session_service_pb2.SessionServiceStartRequest(zone="shop"),
+        metadata=await authority.caller("agent"),
+    )
+    return Target("shop", started.session.id, issued.jti, entry)
+
+
+def test_only_two_methods_are_public() -> None:
+    """Everything else asks for a mandate."""
+    assert PUBLIC == ["/caracal.v1.KeyService/GetKeySet", "/caracal.v1.TokenService/Exchange"]
+
+
+async def test_nobody_calls_without_a_mandate(authority: Running) -> None:
+    """MANDATE_MISSING on every method that is not public."""
+    target = await targets(authority)
+    for path in GUARDED:
+        assert await reason_of(call(authority, path, filled(path, target))) is (
+            Reason.MANDATE_MISSING
+        ), path
+
+
+async def test_mandate_for_a_resource_opens_nothing_here(authority: Running) -> None:
+    """USE_MISMATCH: what services accept, the authority does not."""
+    target = await targets(authority)
+    token = bearer((await authority.exchange("agent", ORDERS)).mandate)
+    for path in GUARDED:
+        refusal = await reason_of(call(authority, path, filled(path, target), token))
+        assert refusal is Reason.USE_MISMATCH, path
+
+
+async def test_application_has_its_own_sessions_and_the_feed_only(authority: Running) -> None:
+    """Without a grant on the authority all else is SCOPE_INSUFFICIENT."""
+    target, token = await targets(authority), await authority.caller("agent")
+    open_to_all = {
+        "/caracal.v1.RevocationService/Watch",
+        "/caracal.v1.SessionService/Get",
+        "/caracal.v1.SessionService/List",
+        "/caracal.v1.SessionService/Start",
+        "/caracal.v1.SessionService/Terminate",
+    }
+    for path in sorted(GUARDED):
+        refusal = await reason_of(call(authority, path, filled(path, target), token))
+        assert refusal is (None if path in open_to_all else Reason.SCOPE_INSUFFICIENT), path
+
+
+async def mall_admin(authority: Running) -> tuple[tuple[str, str], ...]:
+    """The metadata of an application that has every scope there is, in another zone."""
+    zone = shop(name="mall")
+    zone["policy"]["grants"].append(
+        {"application": "agent", "resource": CARACAL, "scopes": list(AUTHORITY_SCOPES)}
+    )
+    await authority.apply(zone)
+    return await authority.caller("agent", "mall")
+
+
+async def test_no_zone_touches_another(authority: Running) -> None:
+    """ZONE_FORBIDDEN on every method, whatever scopes the caller has at home."""
+    target, token = await targets(authority), await mall_admin(authority)
+    for path in GUARDED:
+        refusal = await reason_of(call(authority, path, filled(path, target), token))
+        assert refusal is Reason.ZONE_FORBIDDEN, path
+
+
+async def test_unknown_zone_reads_as_forbidden(authority: Running) -> None:
+    """Whether another zone exists is nobody's business."""
+    token = await mall_admin(authority)
+    target = Target("nowhere", (await targets(authority)).session, "mnd_x", "aud_x")
+    for path in GUARDED:
+        if "Explain" in path or "Revoke" in path:
+            continue  # their ids are read first, and belong to no zone
+        refusal = await reason_of(call(authority, path, filled(path, target), token))
+        assert refusal is Reason.ZONE_FORBIDDEN, path
+
+
+async def test_zone_does_not_declare_itself(authority: Running) -> None:
+    """Only operators of the zone caracal declare zones, their own among them."""
+    token = await mall_admin(authority)
+    path = "/caracal.v1.ZoneService/Apply"
+    target = Target("mall", "", "", "")
+    assert await reason_of(call(authority, path, filled(path, target), token)) is (
+        Reason.ZONE_FORBIDDEN
+    )
+
+
+async def test_operator_may_do_everything_but_start_sessions_of_others(
+    authority: Running,
+) -> None:
+    """An operator acts in every zone; a session is its own application's affair."""
+    target, token = await targets(authority), await authority.operator()
+    last = {"/caracal.v1.ZoneService/Apply": 1, "/caracal.v1.SessionService/Terminate": 2}
+    for path in sorted(GUARDED, key=lambda path: (last.get(path, 0), path)):
+        refusal = await reason_of(call(authority, path, filled(path, target), token))
+        wanted = Reason.OBJECT_NOT_FOUND if path.endswith("/Start") else None
+        if path.endswith("/Terminate"):
+            continue  # the apply of an empty zone has ended it already
+        assert refusal is wanted, path
+
+
+@pytest.mark.parametrize("method", ["Get", "Terminate"])
+async def test_sessions_of_others_are_unseen(authority: Running, method: str) -> None:
+    """OBJECT_NOT_FOUND, the same as for one that does not exist."""
+    target, token = await targets(authority), await authority.caller("orders")
+    path = f"/caracal.v1.SessionService/{method}"
+    unknown = Target("shop", "ses_01h455vb4pex5vsknk084sn02q", "", "")
+    for each in (target, unknown):
+        refusal = await reason_of(call(authority, path, filled(path, each), token))
+        assert refusal is Reason.OBJECT_NOT_FOUND
+
+
+async def test_list_shows_ones_own_sessions(authority: Running) -> None:
+    """An application sees its own; an operator sees all."""
+    await targets(authority)
+    path = "/caracal.v1.SessionService/List"
+    request = filled(path, Target("shop", "", "", ""))
+    mine = await call(authority, path, request, await authority.caller("orders"))
+    every = await call(authority, path, request, await authority.operator())
+    assert {session.application_name for session in mine.sessions} == {"orders"}
+    assert {session.application_name for session in every.sessions} >= {"agent", "orders"}
+    request.application_id = authority.credentials["shop", "agent"].application_id
+    theirs = await call(authority, path, request, await authority.caller("orders"))
+    assert not theirs.sessions
+
+
+async def test_mandate_of_a_dead_session_calls_nothing(authority: Running) -> None:
+    """MANDATE_REVOKED at the authority's own guard, as at every other."""
+    target, token = await targets(authority), await authority.caller("agent")
+    found = authority.server._authority
+    assert found is not None
+    application = authority.credentials["shop", "agent"].application_id
+    await authority.revoke(application)
+    path = "/caracal.v1.SessionService/List"
+    refusal = await reason_of(call(authority, path, filled(path, target), token))
+    assert refusal is Reason.MANDATE_REVOKED

@@ -1,0 +1,155 @@
+"""AuditService on the wire: search, explain, checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from caracal_grpc.core.reason import Reason
+from caracal_grpc.crypto.ledger_key import verify_ed25519
+from caracal_grpc.v1 import audit_pb2, audit_service_pb2, mandate_pb2
+from tests.support.authority import Running, reason_of
+from tests.support.refusals import refused
+from tests.support.shop import ORDERS, PAYMENTS
+
+
+async def search(authority: Running, **query: Any) -> Any:
+    """One page of the shop's ledger, for the operator."""
+    request = audit_service_pb2.SearchRequest(zone="shop", **query)
+    return await authority.stubs.audit.Search(request, metadata=await authority.operator())
+
+
+async def explain(authority: Running, **target: str) -> Any:
+    """An explanation, for the operator."""
+    request = audit_service_pb2.ExplainRequest(zone="shop", **target)
+    return await authority.stubs.audit.Explain(request, metadata=await authority.operator())
+
+
+async def a_little_history(authority: Running) -> list[str]:
+    """Three grants and a refusal; returns the ids of their entries."""
+    ids = [
+        (await authority.exchange("agent", ORDERS, request_id=f"r{n}")).audit_id for n in range(3)
+    ]
+    with refused(Reason.POLICY_DENIED) as seen:
+        await authority.exchange("agent", PAYMENTS, "payments:charge", request_id="r3")
+    return [*ids, seen.metadata["audit_id"]]
+
+
+async def test_search_finds_what_matches(authority: Running) -> None:
+    """Every filter narrows; set together they must all match."""
+    ids = await a_little_history(authority)
+    application = authority.credentials["shop", "agent"].application_id
+    first = (await search(authority, request_id="r0")).entries[0]
+    queries: list[tuple[dict[str, Any], list[str]]] = [
+        ({"decision": audit_pb2.AUDIT_DECISION_DENY}, ids[3:]),
+        ({"reason": "POLICY_DENIED"}, ids[3:]),
+        ({"application_id": application}, ids),
+        ({"resource": ORDERS}, ids[:3]),
+        ({"jti": first.jti}, ids[:1]),
+        ({"session_id": first.session_id, "resource": PAYMENTS}, ids[3:]),
+        ({"subject": application, "request_id": "r2"}, ids[2:3]),
+        ({"type": "exchange", "newest_first": True}, ids[::-1]),
+        ({"type": "nothing"}, []),
+    ]
+    for query, wanted in queries:
+        found = await search(authority, **query)
+        assert [entry.id for entry in found.entries] == wanted, query
+
+
+async def test_pages_follow_each_other(authority: Running) -> None:
+    """Every entry once, and an empty token at the end."""
+    ids, found, token = await a_little_history(authority), [], ""
+    while True:
+        page = await search(authority, type="exchange", page_size=3, page_token=token)
+        found += [entry.id for entry in page.entries]
+        token = page.next_page_token
+        if not token:
+            break
+    assert found == ids
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"page_size": -1},
+        {"page_size": 1001},
+        {"page_token": "nonsense"},
+        {"page_token": "MTAuMTA="},
+        {"decision": 99},
+    ],
+    ids=str,
+)
+async def test_bad_query_is_refused(authority: Running, query: dict[str, Any]) -> None:
+    """FIELD_INVALID."""
+    assert await reason_of(search(authority, **query)) is Reason.FIELD_INVALID
+
+
+@pytest.mark.parametrize("seconds", [-(2**62), -1, 0, 2**62, 2**63 - 1])
+async def test_times_beyond_all_reason_are_no_fault(authority: Running, seconds: int) -> None:
+    """Any moment that the message can hold is answered: nothing before, everything since."""
+    await a_little_history(authority)
+    moment = Timestamp(seconds=seconds)
+    since = await search(authority, since=moment)
+    until = await search(authority, until=moment)
+    early, late = (since, until) if seconds <= 0 else (until, since)
+    assert early.entries
+    assert not late.entries
+
+
+async def test_entry_can_be_verified_by_hand(authority: Running) -> None:
+    """The leaf is the hash of the canonical bytes, and the bytes are what the fields say."""
+    ids = await a_little_history(authority)
+    entry = (await search(authority, request_id="r0")).entries[0]
+    assert entry.leaf_hash == hashlib.sha256(b"\0" + entry.canonical).digest()
+    event = json.loads(entry.canonical)
+    assert (event["id"], event["index"], event["type"]) == (ids[0], entry.index, "exchange")
+
+
+async def test_explain_tells_the_mandate(authority: Running) -> None:
+    """What was granted, told from the entry alone."""
+    issued = await authority.exchange("agent", ORDERS, "orders:place")
+    second = await authority.exchange("orders", PAYMENTS, subject_token=issued.mandate)
+    told = await explain(authority, jti=second.jti)
+    assert told.alive
+    assert told.mandate.use == mandate_pb2.MANDATE_USE_RESOURCE
+    assert told.mandate.subject == authority.credentials["shop", "agent"].application_id
+    assert [hop.application_id for hop in told.mandate.chain] == [
+        authority.credentials["shop", "orders"].application_id
+    ]
+    await authority.revoke(issued.jti)
+    assert (await explain(authority, jti=second.jti)).alive, "another mandate, another id"
+    await authority.revoke(second.jti)
+    assert (await explain(authority, jti=second.jti)).dead_by == second.jti
+
+
+@pytest.mark.parametrize(
+    "target",
+    [{}, {"audit_id": "x"}, {"jti": "aud_01h455vb4pex5vsknk084sn02q"}, {"request_id": ""}],
+    ids=str,
+)
+async def test_bad_target_is_refused(authority: Running, target: dict[str, str]) -> None:
+    """FIELD_INVALID: exactly one id, of its kind."""
+    assert await reason_of(explain(authority, **target)) is Reason.FIELD_INVALID
+
+
+async def test_checkpoint_is_signed_by_the_key_it_names(authority: Running) -> None:
+    """A C2SP signed note over size and root."""
+    from base64 import b64decode
+
+    await a_little_history(authority)
+    request = audit_service_pb2.GetCheckpointRequest(zone="shop")
+    response = await authority.stubs.audit.GetCheckpoint(
+        request, metadata=await authority.operator()
+    )
+    checkpoint = response.checkpoint
+    body, _, signature = checkpoint.note.partition("\n\n")
+    name, key_hash, key = checkpoint.verifier_key.split("+", 2)
+    raw = b64decode(signature.split()[-1])
+    assert body.splitlines()[0] == name == "a.example/zones/shop"
+    assert raw[:4].hex() == key_hash
+    assert verify_ed25519(b64decode(key)[1:], raw[4:], (body + "\n").encode())
+    assert body.splitlines()[1] == str(checkpoint.size)
