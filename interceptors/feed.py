@@ -69,6 +69,10 @@ class FeedView:
         """Every dead anchor: a live view."""
         return self._revoked.keys()
 
+    def dead(self, zone: str) -> AbstractSet[str]:
+        """Every dead anchor of the zone; this view knows one zone and trusts keys of no other."""
+        return self.revoked if zone == self.zone else frozenset()
+
     @property
     def complete(self) -> bool:
         """Whether the present stream has brought a whole snapshot."""

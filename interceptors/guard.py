@@ -120,10 +120,6 @@ class Gate:
         except Exception:  # noqa: BLE001 - it only watches
             _log.exception("the callback for refusals failed")
 
-    def key_vanished(self, kid: str) -> bool:
-        """Whether a key that died is merely gone, and not revoked."""
-        return kid not in self.view.revoked
-
 
 def log_refusal(method: str, error: CaracalError, mandate: Mandate | None) -> None:
     """One line a refusal, by which an operator finds the grant in the ledger. Never the token."""

@@ -101,7 +101,7 @@ class AioGuard(grpc.aio.ServerInterceptor):
         return plan.bind(self._desk.gate.read(method, plan.rule, metadata))
 
     def _on_death(self, dead: AbstractSet[str]) -> None:
-        self._desk.index.kill(dead, self._desk.gate.key_vanished)
+        self._desk.index.kill(dead, self._desk.gate.view.dead)
 
     def _wrapper(self, plan: Plan) -> Callable[[Admission], Any]:
         takes_stream, gives_stream = plan.streams

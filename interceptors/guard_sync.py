@@ -94,7 +94,7 @@ class SyncGuard(grpc.ServerInterceptor):
         return plan.bind(self._desk.gate.read(method, plan.rule, metadata))
 
     def _on_death(self, dead: AbstractSet[str]) -> None:
-        self._desk.index.kill(dead, self._desk.gate.key_vanished)
+        self._desk.index.kill(dead, self._desk.gate.view.dead)
 
     def _wrapper(self, plan: Plan) -> Callable[[Admission], Any]:
         desk, (takes_stream, gives_stream) = self._desk, plan.streams

@@ -66,16 +66,19 @@ class StreamIndex:
                 _discard(self._by_anchor, anchor, stream)
             _discard(self._by_expiry, expiry_of(stream), stream)
 
-    def kill(self, dead: AbstractSet[str], vanished: Callable[[str], bool]) -> None:
-        """Cuts every stream that an anchor of `dead` kills.
+    def kill(self, died: AbstractSet[str], dead_in: Callable[[str], AbstractSet[str]]) -> None:
+        """Cuts every stream that an anchor of `died` kills.
 
-        `vanished` says whether a key is gone rather than revoked, which is another reason.
+        `dead_in` gives the dead anchors of a zone: an id that another zone calls dead kills nothing
+        here, and a key that died without being among them is gone rather than revoked.
         """
-        for stream in self._touched(dead):
-            kid = stream.mandate.kid
-            gone = kid in dead and vanished(kid)
-            error = key_unknown(kid) if gone else mandate_revoked(stream.mandate, dead)
-            stream.cut(error)
+        for stream in self._touched(died):
+            mandate = stream.mandate
+            dead = dead_in(mandate.zone)
+            if not dead.isdisjoint(mandate.anchors):
+                stream.cut(mandate_revoked(mandate, dead))
+            elif mandate.kid in died:
+                stream.cut(key_unknown(mandate.kid))
 
     def _touched(self, dead: AbstractSet[str]) -> set[Stream]:
         with self._lock:

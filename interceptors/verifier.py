@@ -99,7 +99,7 @@ class Verifier:
             raise key_unknown(mandate.kid)
         audience = rule.resource if self._use == "resource" else trust.issuer
         call = verdict.Call(self._use, audience, rule.scopes, self._now(), binding)
-        verdict.judge(mandate, trust, call, view.revoked)
+        verdict.judge(mandate, trust, call, view.dead(trust.zone))
 
 
 def _prove(token: str, keys: KeySet) -> Reading:

@@ -24,9 +24,8 @@ class View(Protocol):
         """The keys that mandates verify with; empty before the first snapshot."""
         ...
 
-    @property
-    def revoked(self) -> AbstractSet[str]:
-        """Every anchor that is dead; it may grow while it is read."""
+    def dead(self, zone: str) -> AbstractSet[str]:
+        """Every anchor of `zone` that is dead; it may grow while it is read."""
         ...
 
     def trust(self, kid: str) -> Trust | None:

@@ -107,7 +107,7 @@ class Audit:
         lineage = _lineage(entry)
         anchors = {entry.jti, entry.application, entry.subject, *entry.actor_chain, *lineage}
         anchors.add(str(entry.details.get("key", "")))
-        dead = sorted(anchors & self._state.revoked)
+        dead = sorted(anchors & self._state.dead(zone))
         if dead:
             return dead[0]
         for each in lineage:

@@ -18,7 +18,7 @@ def authenticate(state: State, zone: str, application: str, secret: str) -> Appl
     found = state.application(zone, application) if state.find_zone(zone) else None
     digest = found.secret_digest if found else None
     matches = secret_matches(secret, digest)
-    if found is None or not matches or found.disabled or found.id in state.revoked:
+    if found is None or not matches or found.disabled or found.id in state.dead(zone):
         raise CaracalError(
             Reason.CLIENT_AUTH_FAILED,
             "the application is unknown or disabled, or its secret is wrong; check the profile",

@@ -103,7 +103,7 @@ class Exchange:
 
     def _is_alive(self, mandate: Mandate) -> bool:
         expired = mandate.expires_at <= self._clock.now()
-        return not expired and self._state.revoked.isdisjoint(mandate.anchors)
+        return not expired and self._state.dead(mandate.zone).isdisjoint(mandate.anchors)
 
     async def _decided(self, case: Case) -> Issued:
         try:

@@ -173,9 +173,10 @@ class Feed:
         if not subscribers:
             return
         mine = [key for key in changed if key.zone == zone]
-        dead = [key.id for key in mine if key.kind == places.REVOCATIONS]
-        revoked = tuple(anchor for anchor in dead if anchor in self._state.revoked)
-        released = tuple(anchor for anchor in dead if anchor not in self._state.revoked)
+        touched = [key.id for key in mine if key.kind == places.REVOCATIONS]
+        now_dead = self._state.dead(zone)
+        revoked = tuple(anchor for anchor in touched if anchor in now_dead)
+        released = tuple(anchor for anchor in touched if anchor not in now_dead)
         rekeyed = any(key.kind in {places.KEYS, places.ZONES} for key in mine)
         if not (revoked or released or rekeyed):
             return

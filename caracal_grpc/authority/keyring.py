@@ -47,6 +47,7 @@ class Keyring:
         self._state = state
         self._kek = kek
         self._clock = clock
+        self._read: dict[str, tuple[tuple[int, ...], tuple[ZoneKey, ...]]] = {}
         self._opened: dict[str, SigningKey] = {}
         self._verifiers: dict[str, VerifyingKey] = {}
         self._ledger_keys: dict[str, LedgerKey] = {}
@@ -54,7 +55,12 @@ class Keyring:
     def keys(self, zone: str) -> tuple[ZoneKey, ...]:
         """Every signing key of the zone, newest first."""
         records = self._state.records(zone, places.KEYS).values()
-        return tuple(sorted((_read(record.value) for record in records), key=_newest_first))
+        revisions = tuple(record.revision for record in records)
+        known = self._read.get(zone)
+        if known is None or known[0] != revisions:
+            read = sorted((_read(record.value) for record in records), key=_newest_first)
+            known = self._read[zone] = (revisions, tuple(read))
+        return known[1]
 
     def report(self, zone: str) -> list[KeyReport]:
         """Every signing key of the zone with its state now, newest first."""
@@ -66,7 +72,7 @@ class Keyring:
 
     def signing_key(self, zone: str) -> SigningKey:
         """The key that signs now; raises `KEY_STATE_CONFLICT` when the zone has none."""
-        kid = signer([key.times for key in self.keys(zone)], self._clock.now())
+        kid = signer((key.times for key in self.keys(zone)), self._clock.now())
         if kid is None:
             raise CaracalError(
                 Reason.KEY_STATE_CONFLICT, "the zone has no active signing key; rotate it"

@@ -14,7 +14,7 @@ from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.session import Session, session_not_active
 from caracal_grpc.core.zone import AUTHORITY, Resource, Zone
 from caracal_grpc.store.mirror import Mirror
-from caracal_grpc.store.port import Delta, Event, Key, Record, Snapshot
+from caracal_grpc.store.port import Event, Key, Record
 
 T = TypeVar("T")
 
@@ -30,10 +30,7 @@ class State:
         self._clock = clock
         self._max_staleness = max_staleness
         self._parsed: dict[Key, tuple[int, Any]] = {}
-        self._revoked: set[str] = set()
         self._unsubscribe = mirror.subscribe(self._on_event)
-        for zone in mirror.zones():
-            self._revoked.update(mirror.all(zone, places.REVOCATIONS))
 
     def close(self) -> None:
         """Stops following the mirror."""
@@ -44,10 +41,9 @@ class State:
         """The revision of the store that every read reflects."""
         return self._mirror.revision
 
-    @property
-    def revoked(self) -> AbstractSet[str]:
-        """Every dead anchor of every zone; anchors are ids, unique across zones."""
-        return self._revoked
+    def dead(self, zone: str) -> AbstractSet[str]:
+        """Every dead anchor of the zone: a live view. What one zone revokes is alive in others."""
+        return self._mirror.all(zone, places.REVOCATIONS).keys()
 
     def age(self) -> float:
         """How old the knowledge is, in seconds; infinite before the first proof of freshness."""
@@ -157,17 +153,9 @@ class State:
         value: T = known[1]
         return value
 
-    def _on_event(self, event: Event, changed: AbstractSet[Key]) -> None:
+    def _on_event(self, _: Event, changed: AbstractSet[Key]) -> None:
         for key in changed:
             self._parsed.pop(key, None)
-        if isinstance(event, Snapshot):
-            keys = (record.key for record in event.records)
-            self._revoked = {key.id for key in keys if key.kind == places.REVOCATIONS}
-        elif isinstance(event, Delta):
-            puts = (record.key for record in event.puts)
-            self._revoked.update(key.id for key in puts if key.kind == places.REVOCATIONS)
-            gone = (key.id for key in event.deletes if key.kind == places.REVOCATIONS)
-            self._revoked.difference_update(gone)
 
 
 def not_found(kind: str, name: str) -> CaracalError:

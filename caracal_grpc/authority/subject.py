@@ -37,7 +37,7 @@ class SubjectTokens:
             raise CaracalError(Reason.ZONE_MISMATCH, "the mandate is of another zone")
         # The guard of the resource has let the call in; here only its life and lineage count.
         call = Call("resource", mandate.resource, frozenset(), self._clock.now(), mandate.binding)
-        judge(mandate, trust, call, self._view.revoked)
+        judge(mandate, trust, call, self._view.dead(zone))
         # No leeway here: it would let a mandate be renewed by exchanging it after its end.
         if mandate.expires_at <= call.now:
             raise mandate_expired()

@@ -38,10 +38,9 @@ class AuthorityView:
             self._rebuild()
         return self._keys
 
-    @property
-    def revoked(self) -> AbstractSet[str]:
-        """Every dead anchor."""
-        return self._state.revoked
+    def dead(self, zone: str) -> AbstractSet[str]:
+        """Every dead anchor of the zone."""
+        return self._state.dead(zone)
 
     def trust(self, kid: str) -> Trust | None:
         """What is known of the zone that owns the key, `None` for a key of no zone."""
@@ -89,5 +88,5 @@ class AuthorityView:
         """Anchors among the changes that are dead now: put by a delta, or new in a snapshot."""
         if not isinstance(event, Snapshot | Delta):
             return frozenset()
-        anchors = (key.id for key in changed if key.kind == places.REVOCATIONS)
-        return frozenset(anchor for anchor in anchors if anchor in self._state.revoked)
+        named = (key for key in changed if key.kind == places.REVOCATIONS)
+        return frozenset(key.id for key in named if key.id in self._state.dead(key.zone))

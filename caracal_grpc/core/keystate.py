@@ -60,9 +60,10 @@ def _state(key: KeyTimes, retires_at: float | None, now: float) -> KeyState:
     return KeyState.RETIRED
 
 
-def signer(keys: Sequence[KeyTimes], now: float) -> str | None:
-    """The `kid` that signs at `now`, `None` when none does."""
-    return next((kid for kid, at in states(keys, now).items() if at is KeyState.ACTIVE), None)
+def signer(keys: Iterable[KeyTimes], now: float) -> str | None:
+    """The `kid` that signs at `now`, the active one; `None` when none does."""
+    begun = [key for key in keys if not key.revoked and key.activates_at <= now]
+    return max(begun, key=_order).kid if begun else None
 
 
 def verifying(keys: Sequence[KeyTimes], now: float) -> frozenset[str]:

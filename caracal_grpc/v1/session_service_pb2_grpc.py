@@ -63,9 +63,9 @@ class SessionServiceServicer(object):
 
     def Start(self, request, context):
         """Starts a session below one of the caller's own, never wider and never longer than that one. The
-        caller must hold `caracal:sessions:start`. Answers SESSION_NOT_ACTIVE, CEILING_EXCEEDED,
-        LIMIT_EXCEEDED, FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN, STORE_UNAVAILABLE,
-        AUDIT_UNAVAILABLE.
+        caller must hold `caracal:sessions:start`. Answers SESSION_NOT_ACTIVE, CEILING_EXCEEDED also for
+        a label that the parent does not carry, LIMIT_EXCEEDED, FIELD_INVALID, OBJECT_NOT_FOUND,
+        ZONE_FORBIDDEN, CONFLICT, STORE_UNAVAILABLE, AUDIT_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,11 +49,11 @@ class TokenServiceServicer(object):
     def Exchange(self, request, context):
         """Exchanges what an application is, and on whose behalf it acts, for a mandate for one resource.
         Policy decides; the decision is in the ledger before it is answered, and a refusal is recorded
-        too. Anyone may call: the request authenticates itself. Answers CLIENT_AUTH_FAILED,
-        SUBJECT_TOKEN_INVALID, POLICY_DENIED, STEP_UP_REQUIRED, SCOPE_INSUFFICIENT, CEILING_EXCEEDED,
-        SESSION_NOT_ACTIVE, HOPS_EXCEEDED, CHAIN_MISMATCH, ZONE_MISMATCH, NO_ACTIVE_POLICY,
-        POLICY_FAILED, OBJECT_NOT_FOUND, FIELD_INVALID, MANDATE_TOO_LARGE, LIMIT_EXCEEDED, CONFLICT,
-        AUTHORITY_STALE, AUDIT_UNAVAILABLE.
+        too. Anyone may call: the request authenticates itself. Answers CLIENT_AUTH_FAILED, RATE_LIMITED,
+        SUBJECT_TOKEN_INVALID, ACTOR_FORBIDDEN, POLICY_DENIED, STEP_UP_REQUIRED, SCOPE_INSUFFICIENT,
+        CEILING_EXCEEDED, SESSION_NOT_ACTIVE, HOPS_EXCEEDED, NO_ACTIVE_POLICY, POLICY_FAILED,
+        OBJECT_NOT_FOUND, FIELD_INVALID, MANDATE_TOO_LARGE, LIMIT_EXCEEDED, KEY_STATE_CONFLICT, CONFLICT
+        for a request id that was used for another request, AUTHORITY_STALE, AUDIT_UNAVAILABLE, DRAINING.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

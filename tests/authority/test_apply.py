@@ -80,7 +80,7 @@ async def test_removed_application_is_dead_at_once(any_rig: Rig) -> None:
     zone["applications"] = zone["applications"][1:]
     zone["policy"] = {"grants": []}
     await rig.apply(zone)
-    assert not rig.state.revoked.isdisjoint(issued.mandate.anchors)
+    assert not rig.state.dead("shop").isdisjoint(issued.mandate.anchors)
     with refused(Reason.CLIENT_AUTH_FAILED):
         await rig.exchange("agent", ORDERS)
 

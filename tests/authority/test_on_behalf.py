@@ -213,7 +213,7 @@ async def test_session_in_the_middle_ends_the_line(rig: Rig) -> None:
         await rig.exchange("orders", PAYMENTS, subject_token=first.token)
     for issued in (first, second):
         assert outer.id in issued.mandate.anchors, "an edge would go on accepting it"
-        assert not rig.state.revoked.isdisjoint(issued.mandate.anchors)
+        assert not rig.state.dead("shop").isdisjoint(issued.mandate.anchors)
 
 
 async def test_expired_session_above_ends_the_line(rig: Rig) -> None:

@@ -40,7 +40,7 @@ async def test_revocation_holds_when_it_is_answered(any_rig: Rig) -> None:
     """This replica knows it before the caller does."""
     issued = await any_rig.exchange("agent", ORDERS)
     revision = await revoke(any_rig, issued.mandate.jti)
-    assert issued.mandate.jti in any_rig.state.revoked
+    assert issued.mandate.jti in any_rig.state.dead("shop")
     assert any_rig.state.revision >= revision
 
 
@@ -70,7 +70,7 @@ async def test_revocation_needs_no_ledger(rig: Rig) -> None:
     assert rig.operator is not None
     revoked = await rig.authority.revocations.revoke(rig.operator, "shop", issued.mandate.jti, "")
     assert revoked.audit_id == ""
-    assert issued.mandate.jti in rig.state.revoked
+    assert issued.mandate.jti in rig.state.dead("shop")
 
 
 async def test_revocation_needs_no_fresh_view(rig: Rig) -> None:
@@ -116,9 +116,9 @@ async def test_revocation_is_forgotten_when_nothing_can_name_it(rig: Rig) -> Non
     issued = await rig.exchange("agent", ORDERS)
     await revoke(rig, issued.mandate.jti)
     await rig.advance(REVOCATION_TTL - 1)
-    assert issued.mandate.jti in rig.state.revoked
+    assert issued.mandate.jti in rig.state.dead("shop")
     await rig.advance(2)
-    assert issued.mandate.jti not in rig.state.revoked
+    assert issued.mandate.jti not in rig.state.dead("shop")
 
 
 async def test_ended_session_makes_room_at_last(rig: Rig) -> None:
@@ -161,7 +161,7 @@ async def test_revoked_key_takes_its_mandates_with_it(rig: Rig) -> None:
     await rig.authority.keys.rotate(caller, "shop")
     await rig.advance(16)
     await revoke(rig, old.mandate.kid)
-    assert old.mandate.kid in rig.state.revoked
+    assert old.mandate.kid in rig.state.dead("shop")
     assert old.mandate.kid not in rig.keyring.key_set("shop")
     record = rig.state.record(places.key_place("shop", old.mandate.kid))
     assert record is not None
@@ -306,7 +306,7 @@ async def test_revoked_application_ends_with_its_sessions(rig: Rig) -> None:
     mandate = (await rig.exchange("agent", ORDERS, session=session.id)).mandate
     await revoke(rig, rig.application("agent"))
     assert rig.application("agent") in mandate.anchors
-    assert rig.application("agent") in rig.state.revoked
+    assert rig.application("agent") in rig.state.dead("shop")
 
 
 async def test_revocation_in_one_zone_says_nothing_in_another(rig: Rig) -> None:
@@ -315,3 +315,12 @@ async def test_revocation_in_one_zone_says_nothing_in_another(rig: Rig) -> None:
     for anchor in (rig.application("agent"), rig.standing("agent")):
         with refused(Reason.OBJECT_NOT_FOUND):
             await revoke(rig, anchor, "mall")
+
+
+async def test_a_zone_revokes_nothing_of_another(rig: Rig) -> None:
+    """An id of another zone, known or guessed, kills only where it was revoked."""
+    issued = await rig.exchange("agent", ORDERS)
+    await rig.apply(shop(name="other"))
+    await revoke(rig, issued.mandate.jti, "other")
+    assert issued.mandate.jti in rig.state.dead("other")
+    assert rig.state.dead("shop").isdisjoint(issued.mandate.anchors)

@@ -66,7 +66,9 @@ class _Still:
 
     def __init__(self, keys: KeySet, trust: Trust) -> None:
         self.keys, self._trust = keys, trust
-        self.revoked: frozenset[str] = frozenset()
+
+    def dead(self, zone: str) -> frozenset[str]:
+        return frozenset()
 
     def trust(self, kid: str) -> Trust | None:
         return self._trust

@@ -103,7 +103,7 @@ async def test_etcd_compacted_behind_the_mirror(tmp_path: Path, fresh_etcd: Etcd
         await mirror.start()
 
         async def caught_up() -> bool:
-            return issued.jti in found.state.revoked
+            return issued.jti in found.state.dead("shop")
 
         await eventually(caught_up, timeout=5)
 

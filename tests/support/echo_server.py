@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -91,7 +92,8 @@ async def aio_stage(setup: Setup | None = None) -> AsyncIterator[Stage]:
             stage.journal.freed.set()
     await server.stop(None)
     await guard.close()
-    pool.shutdown()
+    # Not on the loop: a thread of the pool may still wait for the loop to take its last message.
+    await asyncio.to_thread(pool.shutdown)
 
 
 @asynccontextmanager
@@ -110,6 +112,6 @@ async def sync_stage(setup: Setup | None = None) -> AsyncIterator[Stage]:
             yield stage
         finally:
             stage.journal.freed.set()
-    server.stop(None).wait(10)
+    await asyncio.to_thread(server.stop(None).wait, 10)
     guard.close()
-    pool.shutdown()
+    await asyncio.to_thread(pool.shutdown)

@@ -106,6 +106,10 @@ class HeldView:
         """The zone of the key."""
         return self.trusts.get(kid)
 
+    def dead(self, zone: str) -> AbstractSet[str]:
+        """What the test revoked."""
+        return self.revoked if zone == ZONE else frozenset()
+
     def age(self) -> float:
         """What the test set."""
         return self.old

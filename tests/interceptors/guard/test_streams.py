@@ -9,7 +9,7 @@ from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors.streams import StreamIndex
-from tests.support.keys import Mint, chain
+from tests.support.keys import ZONE, Mint, chain
 
 MINT = Mint()
 NOW = 1_790_000_000
@@ -44,7 +44,8 @@ class Table:
 
     def kill(self, *anchors: str, vanished: bool = False) -> None:
         """Kills `anchors`."""
-        self.index.kill(frozenset(anchors), lambda _: vanished)
+        dead = frozenset() if vanished else frozenset(anchors)
+        self.index.kill(frozenset(anchors), lambda zone: dead if zone == ZONE else frozenset())
 
 
 def test_every_anchor_kills_the_stream_once() -> None:
@@ -68,6 +69,14 @@ def test_many_deaths_at_once_cut_each_stream_once() -> None:
     stream, other = table.open(), table.open()
     table.kill(*stream.mandate.anchors[2:], *(f"ses_{index}" for index in range(1000)))
     assert (len(stream.errors), len(other.errors)) == (1, 1 if _shared(stream, other) else 0)
+
+
+def test_death_in_another_zone_cuts_nothing() -> None:
+    """A zone that calls a foreign mandate dead says nothing about it."""
+    table = Table()
+    stream = table.open(zone="other")
+    table.kill(stream.mandate.jti)
+    assert stream.errors == []
 
 
 def _shared(one: Open, other: Open) -> bool:
