@@ -8,13 +8,12 @@ from typing import Final
 from caracal_grpc.core import verdict
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.limits import DEFAULT_MAX_STALENESS, MAX_TOKEN_BYTES
-from caracal_grpc.core.mandate import Mandate, Use, from_claims
+from caracal_grpc.core.mandate import Mandate, Use
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.rule import Rule
-from caracal_grpc.crypto import jws
-from caracal_grpc.crypto.header import MANDATE_TYPES, kid_of
-from caracal_grpc.crypto.key_set import KeySet, VerifyingKey
+from caracal_grpc.crypto import mandates
+from caracal_grpc.crypto.key_set import KeySet
 from caracal_grpc.interceptors.cache import DEFAULT_SIZE, Reading, ReadingCache
 from caracal_grpc.interceptors.view import View
 
@@ -103,15 +102,8 @@ class Verifier:
 
 
 def _prove(token: str, keys: KeySet) -> Reading:
-    claims = jws.verify(token, keys)
-    key = _key_of(token, keys)
-    return Reading(from_claims(claims, key.kid), key, keys)
-
-
-def _key_of(token: str, keys: KeySet) -> VerifyingKey:
-    """The key that `jws.verify` used: the same look-up, on the same set."""
-    header = token.partition(".")[0]
-    return keys.by_header(header) or keys[kid_of(header, MANDATE_TYPES)]
+    mandate = mandates.read(token, keys)
+    return Reading(mandate, keys[mandate.kid], keys)
 
 
 def _unreadable() -> CaracalError:

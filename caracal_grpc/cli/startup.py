@@ -8,8 +8,7 @@ from collections.abc import Callable
 from logging.handlers import MemoryHandler
 from typing import Final
 
-from caracal_grpc.cli.errors import CliError, ExitCode
-from caracal_grpc.cli.main import DEBUG_VARIABLE
+from caracal_grpc.cli.errors import DEBUG_VARIABLE, CliError, ExitCode
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.telemetry import configure_logging

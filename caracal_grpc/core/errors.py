@@ -55,3 +55,10 @@ def field_invalid(field: str, description: str) -> CaracalError:
     """The refusal of one bad field (`FIELD_INVALID`), naming it and what it should hold."""
     violation = FieldViolation(field, description)
     return CaracalError(Reason.FIELD_INVALID, f"{field}: {description}", violations=(violation,))
+
+
+def draining() -> CaracalError:
+    """The refusal of a server that is shutting down (`DRAINING`)."""
+    return CaracalError(
+        Reason.DRAINING, "the authority is shutting down; another replica answers", retry_after=0.5
+    )

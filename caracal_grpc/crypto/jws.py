@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.limits import MAX_TOKEN_BYTES
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.crypto import base64url, strict_json
 from caracal_grpc.crypto.header import (
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
     from caracal_grpc.crypto.key_set import KeySet, VerifyingKey
     from caracal_grpc.crypto.signing_key import SigningKey
-
-MAX_TOKEN_BYTES: Final = 4096
-"""gRPC may drop metadata from 8 KiB on; a token over half of that is refused on both sides."""
 
 _SIGNATURE_CHARS: Final = 86  # 64 bytes: RFC 7518 section 3.4
 

@@ -22,10 +22,6 @@ _DECISIONS: Final = {
     "done": audit_pb2.AUDIT_DECISION_DONE,
 }
 _DECISION_NAMES: Final = {value: name for name, value in _DECISIONS.items()}
-_SUBJECT_TYPES: Final = {
-    "application": mandate_pb2.SUBJECT_TYPE_APPLICATION,
-    "user": mandate_pb2.SUBJECT_TYPE_USER,
-}
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -162,7 +158,7 @@ def _mandate(explained: Explanation) -> mandate_pb2.Mandate:
         resource=entry.resource,
         scopes=entry.granted_scopes,
         subject=entry.subject,
-        subject_type=_SUBJECT_TYPES[entry.subject_type],
+        subject_type=render.SUBJECT_TYPES[entry.subject_type],
         application_id=entry.application,
         session_id=entry.session,
         root_session_id=entry.root_session,

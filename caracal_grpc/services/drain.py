@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from caracal_grpc.core.errors import CaracalError
-from caracal_grpc.core.reason import Reason
+from caracal_grpc.core.errors import draining
 
 QUIET: Final = 0.1
 """Seconds without a new call after which nobody is thought to be on the way any more."""
@@ -54,10 +53,3 @@ class Drain:
             if now >= until or (not self._running and now - self._last >= QUIET):
                 return
             await asyncio.sleep(_POLL)
-
-
-def draining() -> CaracalError:
-    """The refusal of a call that comes too late (`DRAINING`)."""
-    return CaracalError(
-        Reason.DRAINING, "the authority is shutting down; another replica answers", retry_after=0.5
-    )

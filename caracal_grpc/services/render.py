@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -13,7 +14,13 @@ from caracal_grpc.core.entry import MAX_INT
 from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.core.ids import require_resource, require_slug
 from caracal_grpc.core.limits import MAX_CEILING, MAX_LABEL, MAX_LABELS, MAX_REASON_TEXT
-from caracal_grpc.v1 import application_pb2, key_pb2
+from caracal_grpc.v1 import application_pb2, key_pb2, mandate_pb2
+
+SUBJECT_TYPES: Final = {
+    "application": mandate_pb2.SUBJECT_TYPE_APPLICATION,
+    "user": mandate_pb2.SUBJECT_TYPE_USER,
+}
+"""The wire form of `sub_type`."""
 
 
 def timestamp(seconds: float) -> Timestamp:

@@ -12,16 +12,12 @@ from caracal_grpc.core.ids import APPLICATION, SESSION, require_id
 from caracal_grpc.core.session import Session
 from caracal_grpc.interceptors.current import current_mandate
 from caracal_grpc.services import render
-from caracal_grpc.v1 import mandate_pb2, session_pb2, session_service_pb2, session_service_pb2_grpc
+from caracal_grpc.v1 import session_pb2, session_service_pb2, session_service_pb2_grpc
 
 _STATES: Final = {
     "active": session_pb2.SESSION_STATE_ACTIVE,
     "terminated": session_pb2.SESSION_STATE_TERMINATED,
     "expired": session_pb2.SESSION_STATE_EXPIRED,
-}
-_SUBJECT_TYPES: Final = {
-    "application": mandate_pb2.SUBJECT_TYPE_APPLICATION,
-    "user": mandate_pb2.SUBJECT_TYPE_USER,
 }
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -93,7 +89,7 @@ class SessionServicer(session_service_pb2_grpc.SessionServiceServicer):
             parent_id=session.parent,
             root_id=session.root,
             subject=session.subject,
-            subject_type=_SUBJECT_TYPES[session.subject_type],
+            subject_type=render.SUBJECT_TYPES[session.subject_type],
             state=_STATES[state],
             labels=session.labels,
             ceiling=render.ceiling_parts(session.ceiling),

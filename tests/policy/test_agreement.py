@@ -76,7 +76,6 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
         context=draw(
             st.one_of(
                 st.just({}),
-                st.fixed_dictionaries({"approved_scopes": SCOPES}),
                 st.fixed_dictionaries({"amount": st.integers(0, 200), "note": st.text(max_size=5)}),
             )
         ),
