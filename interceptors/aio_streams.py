@@ -112,9 +112,19 @@ class AioContext:
         return message
 
     async def write(self, message: Any) -> None:
-        """Sends one response."""
-        self._stream.require_alive()
-        await self._context.write(message)
+        """Sends one response.
+
+        A cut waits until it has gone: a send that is cancelled half-way leaves the call in a state
+        in which the server takes no status any more.
+        """
+        stream = self._stream
+        stream.require_alive()
+        stream.outside = True
+        try:
+            await self._context.write(message)
+        finally:
+            stream.outside = False
+        stream.require_alive()
 
 
 class ThreadedStream:

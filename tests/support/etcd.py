@@ -39,6 +39,12 @@ class RealClock:
         return time.monotonic()
 
 
+def _is_stopped(task: Path) -> bool:
+    """Whether a thread has come to a halt; the signal takes a moment to reach each of them."""
+    state = (task / "stat").read_text().rpartition(")")[2].split()[0]
+    return state in {"T", "t", "Z"}
+
+
 class EtcdProcess(EmbeddedEtcd):
     """A real etcd that starts fast and that a test may kill, freeze and start again."""
 
@@ -51,8 +57,11 @@ class EtcdProcess(EmbeddedEtcd):
         await self.start()
 
     def freeze(self) -> None:
-        """Stops it where it is: connections stay, nothing answers."""
+        """Stops it where it is: connections stay, nothing answers once this returns."""
         self._signal(signal.SIGSTOP)
+        tasks = Path(f"/proc/{self.pid}/task")
+        while tasks.is_dir() and not all(map(_is_stopped, tasks.iterdir())):
+            time.sleep(0.001)
 
     def thaw(self) -> None:
         """Lets it go on."""
