@@ -1,9 +1,9 @@
 """Group commit: one task that gathers what waits and hands it, group by group, to one thread.
 
 A lone caller is not delayed: an idle writer commits at once what is there, and what arrives during
-that commit is the next group. Only when the last group held several does the writer linger, as long
-as more keep arriving and for a few milliseconds at most: a commit costs about the same for one
-as for fifty entries. The queue is bounded; beyond it callers are refused at once.
+A lone caller is not delayed: an idle writer commits at once what is there, and what comes during
+milliseconds, since a commit costs about the same for one entry as for fifty. The queue is bounded;
+beyond it callers are refused at once.
 
 The thread competes with the event loop for the interpreter lock. A saturated loop gives the lock up
 for a microsecond at each poll and takes it back before the thread, woken each time, can run;
@@ -30,10 +30,8 @@ OVERDUE: Final = 0.004
 
 STANDSTILL: Final = 0.001
 
-LINGER: Final = 0.004
-"""Seconds that a group waits at most for others to join it."""
-
-_STEP: Final = 0.001
+LINGER: Final = 0.005
+"""Seconds that a group waits for as many as the last one held."""
 
 _Waiting = tuple[Job, "asyncio.Future[Receipt]"]
 
@@ -92,13 +90,9 @@ class GroupWriter:
             _refuse(self._waiting)
 
     async def _gather(self) -> None:
-        """Lets others join while each step brings some, if the last group was one of several."""
-        steps = round(LINGER / _STEP) if self._last_group > 1 and not self._closing else 0
-        for _ in range(steps):
-            before = len(self._waiting)
-            await asyncio.sleep(_STEP)
-            if len(self._waiting) in {before, GROUP}:
-                return
+        """Lets others join when the last group was one of several and fewer are here this time."""
+        if 1 < self._last_group > len(self._waiting) and not self._closing:
+            await asyncio.sleep(LINGER)
 
     async def _commit_group(self) -> None:
         waiting = self._waiting
