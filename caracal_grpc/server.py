@@ -40,6 +40,7 @@ from caracal_grpc.services.drain import Drain
 from caracal_grpc.services.errors import StatusInterceptor
 from caracal_grpc.services.register import SERVICES, add_services
 from caracal_grpc.store.etcd import EtcdStore
+from caracal_grpc.store.etcd_release import ADVICE, is_leaky
 from caracal_grpc.store.mirror import Mirror
 from caracal_grpc.store.port import Store
 from caracal_grpc.telemetry import server_interceptors
@@ -70,6 +71,7 @@ class Server:
         self._closing = contextlib.AsyncExitStack()
         self._health = health.aio.HealthServicer()
         self._drain = Drain()
+        self._store: EtcdStore | None = None
         self._server: grpc.aio.Server | None = None
         self._authority: Authority | None = None
 
@@ -90,6 +92,12 @@ class Server:
         if self._server:
             await self._server.wait_for_termination()
 
+    async def judge_etcd(self) -> None:
+        """Warns of an etcd that may lose a revocation; raises `STORE_UNAVAILABLE`."""
+        version = await self._store.release() if self._store else ""
+        if is_leaky(version):
+            _log.warning("etcd %s may lose writes or watch events; %s", version, ADVICE)
+
     async def stop(self) -> None:
         """Takes no new work, finishes what was accepted in the drain time, closes everything."""
         await self._closing.aclose()
@@ -98,6 +106,7 @@ class Server:
         kek = named("kek_file", Kek.load, self.settings.kek_file)
         store = EtcdStore(self.settings.etcd(), self._clock)
         self._closing.push_async_callback(store.close)
+        self._store = store
         authority = await self._open(store, kek)
         server = self._build(authority)
         port = self._bind(server)
@@ -229,7 +238,9 @@ async def serve(settings: ServeSettings, ready: Callable[[str], None]) -> None:
         loop.add_signal_handler(number, stopping.set)
     server = Server(settings)
     try:
-        ready(await server.start())
+        address = await server.start()
+        await server.judge_etcd()
+        ready(address)
         await stopping.wait()
     finally:
         await server.stop()

@@ -134,6 +134,13 @@ class EtcdStore:
         finally:
             self._watches.discard(watch)
 
+    async def release(self) -> str:
+        """The version of the etcd in use, such as `3.5.5`; raises `STORE_UNAVAILABLE`."""
+        status = self._caller.read(
+            "status", lambda member, timeout: member.maintenance.status(timeout=timeout)
+        )
+        return str((await _answer(status)).version)
+
     async def close(self) -> None:
         """See `Store.close`."""
         for watch in tuple(self._watches):

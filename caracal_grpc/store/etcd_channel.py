@@ -14,6 +14,7 @@ import grpc.aio
 from etcd3aio.auth import AuthService
 from etcd3aio.kv import KVService
 from etcd3aio.lease import LeaseService
+from etcd3aio.maintenance import MaintenanceService
 from etcd3aio.watch import WatchService
 
 from caracal_grpc.store.etcd_settings import EtcdSettings
@@ -58,10 +59,11 @@ class Member:
     lease: LeaseService
     watch: WatchService
     auth: AuthService
+    maintenance: MaintenanceService
 
     def set_token(self, token: str | None) -> None:
         """Sends `token` with every later call, or none."""
-        for service in (self.kv, self.lease, self.watch):
+        for service in (self.kv, self.lease, self.watch, self.maintenance):
             service.set_token(token)
 
 
@@ -104,6 +106,7 @@ def _member(settings: EtcdSettings, target: str) -> Member:
         LeaseService(channel, max_attempts=1),
         OneStreamWatch(channel, max_attempts=1),
         AuthService(channel, max_attempts=1),
+        MaintenanceService(channel, max_attempts=1),
     )
 
 

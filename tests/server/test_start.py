@@ -8,13 +8,16 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import grpc.aio
 import pytest
+from etcd3aio.maintenance import MaintenanceService
 
 from caracal_grpc.config import ServeSettings
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.crypto.secret_file import write_secret_file
 from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.server import Server
+from caracal_grpc.store.etcd_release import is_leaky
 from tests.support.authority import Starter, serve_values
 from tests.support.etcd import EtcdProcess
 from tests.support.etcd_tls import CertificateAuthority
@@ -206,3 +209,19 @@ async def test_ledger_of_another_authority(tmp_path: Path, etcd: EtcdProcess) ->
     server = Server(ServeSettings.load(values | {"ledger": tmp_path / "new.db"}))
     await server.start()
     await server.stop()
+
+
+async def test_an_etcd_that_may_lose_a_revocation_is_said(
+    tmp_path: Path, etcd: EtcdProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By name and with what to run instead; of a whole one nothing is said."""
+    server = Server(ServeSettings.load(serve_values(tmp_path, etcd)))
+    try:
+        await server.start()
+        await server.judge_etcd()
+    finally:
+        await server.stop()
+    async with grpc.aio.insecure_channel(f"dns:///{etcd.endpoint}") as channel:
+        version = (await MaintenanceService(channel).status()).version
+    said = [text for text in caplog.messages if text.startswith(f"etcd {version} may lose")]
+    assert bool(said) is is_leaky(version)
