@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from caracal_grpc.authority.lineage import Lineage
+from caracal_grpc.authority.replay import ReplayKey
 from caracal_grpc.core.application import Application
 from caracal_grpc.core.ceiling import Step
 from caracal_grpc.core.entry import Narrowing, plain_text
@@ -19,7 +20,11 @@ from caracal_grpc.core.reason import Reason
 
 @dataclass(frozen=True, slots=True)
 class ExchangeRequest:
-    """What is asked of an exchange. `ttl` is in seconds, `None` for the default."""
+    """What is asked of an exchange.
+
+    `ttl` is a wish in seconds, `None` for the default: a larger one than may be is shortened, and
+    one below `MIN_TTL` (5 s) is taken for that.
+    """
 
     zone: str
     application: str
@@ -32,6 +37,11 @@ class ExchangeRequest:
     request_id: str = ""
     context: Mapping[str, str] = field(default_factory=dict)
     peer: str = ""
+
+    @property
+    def key(self) -> ReplayKey:
+        """What makes two requests with a request id the same one."""
+        return self.zone, self.application, self.request_id
 
     def digest(self) -> bytes:
         """What the request asks, without who proves it: equal requests have equal digests."""

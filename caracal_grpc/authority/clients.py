@@ -12,8 +12,9 @@ from caracal_grpc.crypto.system import secret_matches
 def authenticate(state: State, zone: str, application: str, secret: str) -> Application:
     """The application that `secret` belongs to; raises `CLIENT_AUTH_FAILED`.
 
-    An unknown zone or application, a wrong secret and a disabled application read and cost the
-    same, so that none can be told from another.
+    Within a zone, an unknown application, a wrong secret and a disabled application read and cost
+    the same, so that none can be told from another. An unknown zone has no ledger, so that its
+    refusal names no entry: that a zone exists is public, as its keys are.
     """
     found = state.application(zone, application) if state.find_zone(zone) else None
     digest = found.secret_digest if found else None

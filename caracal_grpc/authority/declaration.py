@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from caracal_grpc.core import limits
 from caracal_grpc.core.ceiling import UNBOUNDED, Ceiling
+from caracal_grpc.core.entry import plain_text
 from caracal_grpc.core.errors import CaracalError, FieldViolation
-from caracal_grpc.core.ids import require_resource, require_scope, require_slug
+from caracal_grpc.core.ids import require_labels, require_resource, require_scope, require_slug
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.zone import AUTHORITY, Resource
 
@@ -51,15 +53,23 @@ class Declaration:
 
 def check(declared: Declaration) -> None:
     """Raises `FIELD_INVALID` with every violation of the declaration, each with its path."""
-    violations = [*_name(declared), *_applications(declared), *_resources(declared)]
-    violations += [*_settings(declared.settings), *_references(declared)]
-    if violations:
-        first = violations[0]
-        raise CaracalError(
-            Reason.FIELD_INVALID,
-            f"{first.field}: {first.description}",
-            violations=violations[:50],
+    require(
+        (
+            *_name(declared),
+            *_applications(declared),
+            *_resources(declared),
+            *_settings(declared.settings),
+            *_references(declared),
         )
+    )
+
+
+def require(violations: Iterable[FieldViolation]) -> None:
+    """Raises `FIELD_INVALID` with the first fifty of `violations`, if there are any."""
+    found = tuple(islice(violations, 50))
+    if found:
+        text = f"{found[0].field}: {found[0].description}"
+        raise CaracalError(Reason.FIELD_INVALID, text, violations=found)
 
 
 def _name(declared: Declaration) -> Iterable[FieldViolation]:
@@ -78,8 +88,8 @@ def _applications(declared: Declaration) -> Iterable[FieldViolation]:
     for index, application in enumerate(applications):
         path = f"applications[{index}]"
         yield from _tried(require_slug, f"{path}.name", application.name)
-        yield from _labels(f"{path}.labels", application.labels)
-        yield from _ceiling(f"{path}.ceiling", application.ceiling, known)
+        yield from _tried(require_labels, f"{path}.labels", application.labels)
+        yield from ceiling_violations(f"{path}.ceiling", application.ceiling, known)
 
 
 def _resources(declared: Declaration) -> Iterable[FieldViolation]:
@@ -126,25 +136,16 @@ def _references(declared: Declaration) -> Iterable[FieldViolation]:
             yield FieldViolation(f"{path}.application", "is not an application of the zone")
         scopes = frozenset(grant.get("scopes", ()))
         yield from _scopes_exist(path, grant.get("resource", ""), scopes, known)
-        yield from _step_up(path, grant, scopes)
         for subject in grant.get("subjects", ()):
             if subject not in {*names, "*"}:
                 yield FieldViolation(f"{path}.subjects", f"{subject[:64]} is no application")
 
 
-def _step_up(
-    path: str, grant: Mapping[str, Any], scopes: frozenset[str]
-) -> Iterable[FieldViolation]:
-    if not frozenset(grant.get("step_up", ())) <= scopes:
-        yield FieldViolation(f"{path}.step_up", "must name scopes that the grant gives")
-
-
-def _ceiling(
+def ceiling_violations(
     path: str, ceiling: Ceiling, known: Mapping[str, frozenset[str]]
 ) -> Iterable[FieldViolation]:
-    limited = ceiling.limits or {}
-    yield from _at_most(path, len(limited), limits.MAX_CEILING)
-    for resource, scopes in limited.items():
+    """What is wrong with a ceiling, given the scopes of each resource that it may name."""
+    for resource, scopes in (ceiling.limits or {}).items():
         yield from _scopes_exist(path, resource, scopes, known)
 
 
@@ -157,13 +158,8 @@ def _scopes_exist(
     if not scopes:
         yield FieldViolation(f"{path}.scopes", "must name at least one scope")
     for scope in sorted(scopes - known[resource]):
-        yield FieldViolation(f"{path}.scopes", f"{scope[:64]} is not a scope of {resource[:64]}")
-
-
-def _labels(path: str, labels: tuple[str, ...]) -> Iterable[FieldViolation]:
-    yield from _at_most(path, len(labels), limits.MAX_LABELS)
-    if any(not 0 < len(label) <= limits.MAX_LABEL or not label.isprintable() for label in labels):
-        yield FieldViolation(path, "must each be 1 to 64 printable characters")
+        shown = plain_text(scope, 64)
+        yield FieldViolation(f"{path}.scopes", f"{shown} is not a scope of {resource[:64]}")
 
 
 def _at_most(path: str, count: int, limit: int) -> Iterable[FieldViolation]:
@@ -177,7 +173,7 @@ def _unique(path: str, names: Iterable[str]) -> Iterable[FieldViolation]:
             yield FieldViolation(path, f"{name[:64]} is declared {count} times")
 
 
-def _tried(require: Any, path: str, value: str) -> Iterable[FieldViolation]:
+def _tried(require: Any, path: str, value: Any) -> Iterable[FieldViolation]:
     try:
         require(path, value)
     except CaracalError as error:

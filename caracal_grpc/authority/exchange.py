@@ -18,7 +18,8 @@ from caracal_grpc.authority.recorder import Recorder
 from caracal_grpc.authority.replay import Replay
 from caracal_grpc.authority.state import State, not_found
 from caracal_grpc.authority.subject import SubjectTokens
-from caracal_grpc.core.ceiling import narrow, step
+from caracal_grpc.authority.unfinished import require_settled
+from caracal_grpc.core.ceiling import narrow, reachable, step
 from caracal_grpc.core.decision import Decision
 from caracal_grpc.core.entry import MAX_ITEMS
 from caracal_grpc.core.errors import CaracalError
@@ -62,15 +63,7 @@ class Exchange:
 
         A refusal is recorded too, and carries the id of its entry as metadata `audit_id`.
         """
-        self._state.require_fresh()
-        case = Case(request, self._recorder.new_id())
-        try:
-            case.application = authenticate(
-                self._state, request.zone, request.application, request.secret
-            )
-        except CaracalError as refusal:
-            self._failures.take()
-            raise await self._refused(case, refusal) from None
+        case = await self._opened(request)
         if not request.request_id:
             return await self._decided(case)
         return await self._repeatable(case)
@@ -83,20 +76,37 @@ class Exchange:
         """Waits for exchanges in flight."""
         await self._replay.close()
 
-    async def _repeatable(self, case: Case) -> Issued:
-        request = case.request
-        key = (request.zone, request.application, request.request_id)
-        digest = request.digest()
+    async def _opened(self, request: ExchangeRequest) -> Case:
+        """A case with an entry of its own and an authenticated client, from a view to go by."""
+        self._state.require_fresh()
+        case = Case(request, self._recorder.new_id())
         try:
-            issued = await self._replay.once(key, digest, lambda: self._decided(case))
-            if not self._is_alive(issued.mandate):
-                self._replay.drop(key, issued)
-                issued = await self._replay.once(key, digest, lambda: self._decided(case))
+            case.application = authenticate(
+                self._state, request.zone, request.application, request.secret
+            )
+        except CaracalError as refusal:
+            self._failures.take()
+            raise await self._refused(case, refusal) from None
+        return case
+
+    async def _repeatable(self, case: Case) -> Issued:
+        """The answer to all with the same request id; one that is dead by now is decided anew."""
+        issued = await self._once(case)
+        if self._is_alive(issued.mandate):
+            return issued
+        self._replay.drop(case.request.key, issued)
+        return await self._once(await self._opened(case.request))
+
+    async def _once(self, case: Case) -> Issued:
+        request = case.request
+        try:
+            return await self._replay.once(
+                request.key, request.digest(), lambda: self._decided(case)
+            )
         except CaracalError as refusal:
             if refusal.reason not in {Reason.CONFLICT, Reason.LIMIT_EXCEEDED}:
                 raise  # recorded where it was decided
             raise await self._refused(case, refusal) from None
-        return issued
 
     def _is_alive(self, mandate: Mandate) -> bool:
         expired = mandate.expires_at <= self._clock.now()
@@ -114,6 +124,7 @@ class Exchange:
         """Everything between the question and the signature, in one piece of time."""
         request, application = case.request, required(case.application)
         zone = self._state.zone(request.zone)
+        require_settled(self._state, zone.name)
         resource = self._resource(request)
         subject = self._subjects.verify(zone.name, request.subject_token)
         lineage = resolve(self._state, zone, application, request.session, subject)
@@ -147,7 +158,10 @@ class Exchange:
         question = {
             "zone": zone.name,
             **lineage.question(self._state),
-            "resource": {"name": resource.name, "scopes": sorted(resource.scopes)},
+            "resource": {
+                "name": resource.name,
+                "scopes": sorted(_in_reach(case, resource, scopes)),
+            },
             "requested_scopes": sorted(scopes) if request.scopes else [],
             "peer": {"address": request.peer} if request.peer else None,
             "context": dict(request.context),
@@ -160,8 +174,9 @@ class Exchange:
     def _granted(self, case: Case, scopes: frozenset[str], decision: Decision) -> frozenset[str]:
         if decision.outcome == "step_up":
             raise policy_refusal(case, Reason.STEP_UP_REQUIRED, "policy asks for an approval first")
-        kept = scopes if decision.scopes is None else scopes & frozenset(decision.scopes)
-        if decision.outcome != "allow" or not kept:
+        allowed = decision.outcome == "allow"
+        kept = decision.given(case.request.scopes, scopes) if allowed else frozenset[str]()
+        if not kept:
             raise policy_refusal(case, Reason.POLICY_DENIED, "policy does not grant this")
         case.steps = (*case.steps, step("policy", kept))
         return kept
@@ -202,7 +217,7 @@ class Exchange:
     def _life(
         self, case: Case, zone: Zone, resource: Resource, decision: Decision, now: float
     ) -> int:
-        """Seconds: what is asked for, shortened by everything that ends earlier."""
+        """Seconds: what is asked for, at least `MIN_TTL`, shortened by all that ends earlier."""
         wanted = case.request.ttl or zone.default_ttl
         bounds = [max(wanted, MIN_TTL), resource.max_ttl, decision.ttl_seconds]
         bounds.append(required(case.lineage).remaining(now))
@@ -231,3 +246,15 @@ class Exchange:
         )
         refusal.metadata["audit_id"] = case.audit_id
         return refusal
+
+
+def _in_reach(case: Case, resource: Resource, scopes: frozenset[str]) -> frozenset[str]:
+    """What policy hears of a resource: the scopes that the lineage leaves of it, asked for or not.
+
+    `scopes` is what it leaves of the request.
+    """
+    if not case.request.scopes:
+        return scopes
+    lineage = required(case.lineage)
+    left = reachable(resource.name, resource.scopes, lineage.ceilings())
+    return lineage.narrowed(resource.name, frozenset(), left)

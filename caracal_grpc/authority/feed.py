@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from caracal_grpc.authority import places
+from caracal_grpc.authority.capacity import Capacity
 from caracal_grpc.authority.keyring import Keyring
 from caracal_grpc.authority.state import State
-from caracal_grpc.core.errors import CaracalError, draining
-from caracal_grpc.core.limits import MAX_RESOURCE_TTL, MAX_WATCHERS
-from caracal_grpc.core.reason import Reason
+from caracal_grpc.core.errors import draining
+from caracal_grpc.core.limits import MAX_RESOURCE_TTL, MAX_WATCHERS, MAX_WATCHERS_EACH
 from caracal_grpc.core.rule import Trust
 from caracal_grpc.crypto.key_set import KeySet
 from caracal_grpc.store.port import Delta, Event, Key, Snapshot
@@ -84,6 +84,9 @@ class Feed:
         self._state = state
         self._keyring = keyring
         self._subscribers: set[_Subscriber] = set()
+        self._capacity = Capacity(
+            MAX_WATCHERS, MAX_WATCHERS_EACH, "edges", "use another replica", 5.0
+        )
         self._unsubscribe = state.subscribe(self._on_event)
         self._ticker: asyncio.Task[None] | None = None
         self._draining = False
@@ -104,13 +107,16 @@ class Feed:
             subscriber.behind = True
             _wake(subscriber)
 
-    async def events(self, zone: str) -> AsyncIterator[FeedEvent]:
+    async def events(self, zone: str, application: str) -> AsyncIterator[FeedEvent]:
         """A snapshot, then what changes, a heartbeat each second, and a snapshot after a gap.
 
-        Raises `OBJECT_NOT_FOUND`, `LIMIT_EXCEEDED`, and `DRAINING` at the end.
+        Raises `OBJECT_NOT_FOUND`, `LIMIT_EXCEEDED` when no more edges are fed, of the `application`
+        that watches or of all, and `DRAINING` at the end.
         """
         self._state.zone(zone)
-        self._require_room()
+        if self._draining:
+            raise draining()
+        self._capacity.take(application)
         subscriber = _Subscriber(zone)
         self._subscribers.add(subscriber)
         try:
@@ -124,6 +130,7 @@ class Feed:
                     yield event
         finally:
             self._subscribers.discard(subscriber)
+            self._capacity.give_back(application)
         raise draining()
 
     def age(self) -> float:
@@ -135,17 +142,6 @@ class Feed:
         known = self._state.zone(zone)
         trust = Trust(known.name, known.issuer, MAX_RESOURCE_TTL, known.max_hops)
         return ZoneKeys(trust, self._keyring.key_set(zone))
-
-    def _require_room(self) -> None:
-        if self._draining:
-            raise draining()
-        if len(self._subscribers) >= MAX_WATCHERS:
-            raise CaracalError(
-                Reason.LIMIT_EXCEEDED,
-                "this authority feeds as many edges as it can; use another replica",
-                metadata={"limit": str(MAX_WATCHERS)},
-                retry_after=5.0,
-            )
 
     def _snapshot(self, zone: str) -> FeedSnapshot:
         revoked = tuple(self._state.records(zone, places.REVOCATIONS))

@@ -13,7 +13,6 @@ from caracal_grpc.core.ids import KEY
 from caracal_grpc.core.keystate import require_rotatable
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.ports import Clock, Ids
-from caracal_grpc.crypto.key_set import KeySet
 from caracal_grpc.store.port import Expect, Put, Store
 
 
@@ -44,11 +43,6 @@ class Keys:
         self._recorder = recorder
         self._clock = clock
         self._ids = ids
-
-    def key_set(self, zone: str) -> KeySet:
-        """The keys that the zone's mandates verify with; raises `OBJECT_NOT_FOUND`."""
-        self._state.zone(zone)
-        return self._keyring.key_set(zone)
 
     def list(self, caller: Mandate, zone: str) -> list[KeyReport]:
         """Every key of the zone, newest first; raises `OBJECT_NOT_FOUND`, `ZONE_FORBIDDEN`."""

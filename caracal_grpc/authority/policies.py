@@ -7,7 +7,6 @@ from typing import Any
 
 from caracal_grpc.authority import places
 from caracal_grpc.authority.state import State
-from caracal_grpc.core.decision import Decision
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.policy.grants import grants_data, grants_modules
@@ -48,10 +47,6 @@ class Policies:
         """Lets go of every engine, on the thread that compiled it."""
         while self._compiled:
             self._compiled.popitem()[1][1].close()
-
-    def decide(self, zone: str, question: Mapping[str, Any]) -> Decision:
-        """What the zone's policy answers; raises `POLICY_FAILED` when it does not decide."""
-        return self.active(zone).decide(question)
 
     def _compile(self, value: Mapping[str, Any]) -> Policy:
         modules = value["modules"] or grants_modules()

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from caracal_grpc.authority.capacity import Capacity
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.limits import REQUEST_WINDOW
 from caracal_grpc.core.ports import Clock
@@ -16,6 +17,11 @@ from caracal_grpc.core.reason import Reason
 T = TypeVar("T")
 
 MAX_REMEMBERED: Final = 50_000
+MAX_REMEMBERED_EACH: Final = 10_000
+"""Of one application."""
+
+ReplayKey = tuple[str, str, str]
+"""Zone, application and request id."""
 
 
 @dataclass(slots=True)
@@ -30,14 +36,16 @@ class Replay(Generic[T]):
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._kept: OrderedDict[tuple[str, ...], _Kept[T]] = OrderedDict()
+        self._kept: OrderedDict[ReplayKey, _Kept[T]] = OrderedDict()
+        self._capacity = Capacity(
+            MAX_REMEMBERED, MAX_REMEMBERED_EACH, "repeatable requests", "try again soon", 1.0
+        )
 
-    async def once(
-        self, key: tuple[str, ...], request: bytes, run: Callable[[], Awaitable[T]]
-    ) -> T:
+    async def once(self, key: ReplayKey, request: bytes, run: Callable[[], Awaitable[T]]) -> T:
         """The answer of `run`, run once for all callers with the same `key`.
 
-        `request` is a digest of what is asked; raises `CONFLICT` when the key was used for another.
+        `request` is a digest of what is asked; raises `CONFLICT` when the key was used for another,
+        and `LIMIT_EXCEEDED` when no more are remembered, of the application or of all.
         A caller that gives up leaves the run, and its answer, to the others.
         """
         self._forget()
@@ -50,7 +58,7 @@ class Replay(Generic[T]):
             )
         return await asyncio.shield(kept.answer)
 
-    def drop(self, key: tuple[str, ...], answer: T) -> None:
+    def drop(self, key: ReplayKey, answer: T) -> None:
         """Forgets `answer`, which must not be given again, unless another took its place."""
         kept = self._kept.get(key)
         if (
@@ -59,31 +67,27 @@ class Replay(Generic[T]):
             and not _failed(kept.answer)
             and kept.answer.result() is answer
         ):
-            del self._kept[key]
+            self._remove(key)
 
     async def close(self) -> None:
         """Waits for runs in flight."""
         await asyncio.gather(*(kept.answer for kept in self._kept.values()), return_exceptions=True)
 
-    def _keep(
-        self, key: tuple[str, ...], request: bytes, run: Callable[[], Awaitable[T]]
-    ) -> _Kept[T]:
-        if len(self._kept) >= MAX_REMEMBERED:
-            raise CaracalError(
-                Reason.LIMIT_EXCEEDED,
-                "too many repeatable requests at once; try again soon",
-                metadata={"limit": str(MAX_REMEMBERED)},
-                retry_after=1.0,
-            )
+    def _keep(self, key: ReplayKey, request: bytes, run: Callable[[], Awaitable[T]]) -> _Kept[T]:
+        self._capacity.take(key[1])
         task: asyncio.Task[T] = asyncio.ensure_future(_awaited(run))
         kept = _Kept(request, self._clock.monotonic() + REQUEST_WINDOW, task)
         self._kept[key] = kept
         task.add_done_callback(lambda done: self._settle(key, kept, done))
         return kept
 
-    def _settle(self, key: tuple[str, ...], kept: _Kept[T], done: asyncio.Task[T]) -> None:
+    def _settle(self, key: ReplayKey, kept: _Kept[T], done: asyncio.Task[T]) -> None:
         if _failed(done) and self._kept.get(key) is kept:
-            del self._kept[key]
+            self._remove(key)
+
+    def _remove(self, key: ReplayKey) -> None:
+        del self._kept[key]
+        self._capacity.give_back(key[1])
 
     def _forget(self) -> None:
         now = self._clock.monotonic()
@@ -91,7 +95,7 @@ class Replay(Generic[T]):
             key, oldest = next(iter(self._kept.items()))
             if oldest.until > now:
                 return
-            del self._kept[key]
+            self._remove(key)
 
 
 def _failed(done: asyncio.Task[T]) -> bool:

@@ -35,8 +35,9 @@ class SubjectTokens:
         trust = self._view.trust(mandate.kid)
         if trust is None or trust.zone != zone:
             raise CaracalError(Reason.ZONE_MISMATCH, "the mandate is of another zone")
-        # The guard of the resource has let the call in; here only its life and lineage count.
-        call = Call("resource", mandate.resource, frozenset(), self._clock.now(), mandate.binding)
+        # The guard of the resource has let the call in; here only its life and lineage count. No
+        # binding is presented, so a bound mandate is refused: its holder's key proves nothing here.
+        call = Call("resource", mandate.resource, frozenset(), self._clock.now())
         judge(mandate, trust, call, self._view.dead(zone))
         # No leeway here: it would let a mandate be renewed by exchanging it after its end.
         if mandate.expires_at <= call.now:

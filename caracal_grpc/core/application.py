@@ -11,7 +11,10 @@ from caracal_grpc.core.ceiling import UNBOUNDED, Ceiling
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """One application. Of its secret only a digest is kept; `None` never authenticates."""
+    """One application. Of its secret only a digest is kept; `None` never authenticates.
+
+    `apply` is the id of the apply that made the secret, and answers with it.
+    """
 
     id: str
     name: str
@@ -20,6 +23,7 @@ class Application:
     labels: tuple[str, ...] = ()
     ceiling: Ceiling = UNBOUNDED
     disabled: bool = False
+    apply: str = ""
 
     def to_value(self) -> dict[str, Any]:
         """The JSON form for the store."""
@@ -31,6 +35,7 @@ class Application:
             "labels": list(self.labels),
             "ceiling": self.ceiling.to_value(),
             "disabled": self.disabled,
+            "apply": self.apply,
         }
 
     @staticmethod
@@ -44,4 +49,5 @@ class Application:
             labels=tuple(value["labels"]),
             ceiling=Ceiling.from_value(value["ceiling"]),
             disabled=value["disabled"],
+            apply=value.get("apply", ""),
         )

@@ -94,6 +94,15 @@ def narrow(
     return scopes, tuple(steps)
 
 
+def reachable(
+    resource: str, declared: frozenset[str], ceilings: Iterable[tuple[str, Ceiling]]
+) -> frozenset[str]:
+    """What of the `declared` scopes of a resource lies under every one of `(session, ceiling)`."""
+    for _, ceiling in ceilings:
+        declared = ceiling.on(resource, declared)
+    return declared
+
+
 def ceiling_exceeded(session: str) -> CaracalError:
     """The refusal of what lies above a session's ceiling (`CEILING_EXCEEDED`)."""
     return CaracalError(

@@ -27,8 +27,9 @@ _OUTCOMES: Final = ("allow", "deny", "step_up")
 class Decision:
     """One answer of a policy.
 
-    `scopes` narrows what was requested (`None`: as requested), `ttl_seconds` caps the life of the
-    mandate, `obligations` are for the resource to honour, `step_up` says what an approval needs.
+    `scopes` narrows what was requested (`None`: as requested, by name), `ttl_seconds` caps the life
+    of the mandate, `obligations` are what a resource would have to honour, `step_up` says what an
+    approval needs.
     """
 
     outcome: Outcome
@@ -37,6 +38,21 @@ class Decision:
     ttl_seconds: int | None = None
     obligations: tuple[str, ...] = ()
     step_up: Mapping[str, Any] | None = None
+
+    def given(self, requested: frozenset[str], reachable: frozenset[str]) -> frozenset[str]:
+        """The part of `reachable` that an allowance gives to a request that named `requested`.
+
+        Raises `POLICY_FAILED` for an allowance that must not be acted upon: one that says no scopes
+        though none were requested, since a policy that looks through the requested ones has then
+        looked at nothing; and one with obligations, which no mandate carries to the resource.
+        """
+        if self.obligations:
+            raise _failed("an allow has obligations, which nothing carries; leave them out")
+        if self.scopes is not None:
+            return reachable & frozenset(self.scopes)
+        if not requested:
+            raise _failed("no scopes were requested, so an allow must list them as scopes")
+        return reachable & requested
 
 
 def parse_result(value: object) -> Decision:

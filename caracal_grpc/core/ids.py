@@ -6,12 +6,13 @@ Form: TypeID specification 0.3 (jetpack-io/typeid); the UUID is version 7 of RFC
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from caracal_grpc.core.errors import field_invalid
+from caracal_grpc.core.limits import MAX_LABEL, MAX_LABELS
 
 SESSION: Final = "ses"
-DELEGATION: Final = "del"
 MANDATE: Final = "mnd"
 APPLICATION: Final = "app"
 KEY: Final = "key"
@@ -70,3 +71,14 @@ def require_scope(field: str, value: str) -> str:
     if not _SCOPE.fullmatch(value):
         raise field_invalid(field, "must be 1 to 128 letters, digits, colon, dot, slash or hyphen")
     return value
+
+
+def require_labels(field: str, labels: Iterable[str]) -> tuple[str, ...]:
+    """`labels` when they can be those of a session or a grant; raises `FIELD_INVALID` otherwise."""
+    read = tuple(labels)
+    fits = all(0 < len(label) <= MAX_LABEL and label.isprintable() for label in read)
+    if len(read) > MAX_LABELS or not fits:
+        raise field_invalid(
+            field, f"must be at most {MAX_LABELS} of 1 to {MAX_LABEL} printable characters"
+        )
+    return read

@@ -13,11 +13,15 @@ MAX_RESOURCE_TTL: Final = 900
 MAX_SESSION_TTL: Final = 3600
 """The longest life of a mandate with `use=session`, hence of any mandate."""
 
-REVOCATION_TTL: Final = MAX_SESSION_TTL + 60
-"""How long a revocation is remembered: longer than anything that it could kill may live.
+DEFAULT_MAX_STALENESS: Final = 10.0
+MAX_STALENESS: Final = 60
+"""The longest that a replica may be told to trust its view of the store."""
 
-A replica whose view lags may still issue for as long as its view is trusted, so the margin is more
-than the leeway and the staleness bound together.
+REVOCATION_TTL: Final = MAX_SESSION_TTL + MAX_STALENESS + 3 * LEEWAY
+"""How long a revocation is remembered: longer than anything that it could kill is accepted.
+
+A replica whose view lags may still issue for as long as its view is trusted, an edge accepts a
+leeway longer, and the clocks of the two may each be off by as much.
 """
 
 DEFAULT_MAX_HOPS: Final = 5
@@ -26,8 +30,6 @@ DEFAULT_KEY_PUBLISH: Final = 15
 MAX_KEY_PUBLISH: Final = 86_400
 MAX_LIVE_KEYS: Final = 32
 """Keys of one zone that verify at a time: every edge holds them all, and takes at most 64."""
-
-DEFAULT_MAX_STALENESS: Final = 10.0
 
 MAX_TOKEN_BYTES: Final = 4096
 MAX_METADATA_BYTES: Final = 6144
@@ -39,6 +41,9 @@ SESSION_RETENTION: Final = 86_400
 """How long an ended session stays readable in the store."""
 
 MAX_SESSION_DEPTH: Final = 10
+MAX_SESSIONS: Final = 10_000
+"""Live sessions that one application has started."""
+
 MAX_LABELS: Final = 32
 MAX_LABEL: Final = 64
 MAX_SCOPES: Final = 64
@@ -51,6 +56,8 @@ MAX_CONTEXT: Final = 16
 MAX_CONTEXT_KEY: Final = 64
 MAX_CONTEXT_VALUE: Final = 256
 MAX_WATCHERS: Final = 10_000
+MAX_WATCHERS_EACH: Final = 2_000
+"""Edges of one application that one authority feeds."""
 
 REQUEST_WINDOW: Final = 60
 """How long a repeated `request_id` answers with the same mandate."""

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.crypto import base64url, strict_json
 
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
 ALGORITHM: Final = "ES256"
 MANDATE_TYPE: Final = "at+jwt"
 MANDATE_TYPES: Final = frozenset({MANDATE_TYPE, "application/at+jwt"})  # RFC 9068 section 4
-ASSERTION_TYPE: Final = "JWT"
-ASSERTION_TYPES: Final = frozenset({"", "jwt", "client-authentication+jwt"})  # RFC 7523 names none
 
 _KID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 # Each lets the sender of a token choose the key or the meaning of the header: RFC 7515 section 4.1.
@@ -29,14 +24,14 @@ def is_kid(value: object) -> bool:
     return isinstance(value, str) and _KID.fullmatch(value) is not None
 
 
-def encoded_header(kid: str, typ: str = MANDATE_TYPE) -> str:
+def encoded_header(kid: str) -> str:
     """The first segment of every token that we sign with the key `kid`."""
-    header = {"alg": ALGORITHM, "kid": kid, "typ": typ}
+    header = {"alg": ALGORITHM, "kid": kid, "typ": MANDATE_TYPE}
     return base64url.encode(json.dumps(header, separators=(",", ":")).encode("ascii"))
 
 
-def kid_of(segment: str, types: Collection[str]) -> str:
-    """The `kid` of a header segment that is ES256 and of one of `types` (lower case).
+def kid_of(segment: str) -> str:
+    """The `kid` of a header segment that is ES256 and of a mandate.
 
     Raises `MANDATE_MALFORMED` for another algorithm or type, and for a header that brings a key
     of its own or an extension.
@@ -50,7 +45,7 @@ def kid_of(segment: str, types: Collection[str]) -> str:
     if not _FORBIDDEN.isdisjoint(header):
         raise malformed("its header names a key or an extension of its own")
     typ = header.get("typ", "")
-    if not isinstance(typ, str) or typ.lower() not in types:
+    if not isinstance(typ, str) or typ.lower() not in MANDATE_TYPES:
         raise malformed("its header has another typ")
     kid = header.get("kid")
     if not isinstance(kid, str) or not is_kid(kid):

@@ -13,17 +13,10 @@ from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.limits import MAX_TOKEN_BYTES
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.crypto import base64url, strict_json
-from caracal_grpc.crypto.header import (
-    ASSERTION_TYPE,
-    ASSERTION_TYPES,
-    MANDATE_TYPES,
-    encoded_header,
-    kid_of,
-    malformed,
-)
+from caracal_grpc.crypto.header import kid_of, malformed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from caracal_grpc.crypto.key_set import KeySet, VerifyingKey
     from caracal_grpc.crypto.signing_key import SigningKey
@@ -33,12 +26,13 @@ _SIGNATURE_CHARS: Final = 86  # 64 bytes: RFC 7518 section 3.4
 
 def sign(key: SigningKey, claims: Mapping[str, Any]) -> str:
     """The mandate that holds `claims`; raises `MANDATE_TOO_LARGE` past `MAX_TOKEN_BYTES`."""
-    return _signed(key, key.header, claims)
-
-
-def sign_assertion(key: SigningKey, claims: Mapping[str, Any]) -> str:
-    """The client assertion that holds `claims` (RFC 7523 section 2.2), which no guard accepts."""
-    return _signed(key, encoded_header(key.kid, ASSERTION_TYPE), claims)
+    payload = json.dumps(dict(claims), separators=(",", ":"), allow_nan=False)
+    signing_input = f"{key.header}.{base64url.encode(payload.encode())}"
+    token = f"{signing_input}.{base64url.encode(key.sign(signing_input.encode('ascii')))}"
+    if len(token) > MAX_TOKEN_BYTES:
+        text = f"the mandate would exceed {MAX_TOKEN_BYTES} bytes; ask for fewer scopes or hops"
+        raise CaracalError(Reason.MANDATE_TOO_LARGE, text)
+    return token
 
 
 def verify(token: str, keys: KeySet) -> dict[str, Any]:
@@ -48,35 +42,9 @@ def verify(token: str, keys: KeySet) -> dict[str, Any]:
     that nobody without a key reaches the payload. Raises `MANDATE_MALFORMED`, `KEY_UNKNOWN` or
     `MANDATE_SIGNATURE_INVALID`, and nothing else.
     """
-    return _verified(token, keys, MANDATE_TYPES, use_known_headers=True)
-
-
-def verify_assertion(token: str, keys: KeySet) -> dict[str, Any]:
-    """The claims of a client assertion that a key of `keys` signed; refuses mandates.
-
-    Raises what `verify` raises.
-    """
-    return _verified(token, keys, ASSERTION_TYPES, use_known_headers=False)
-
-
-def _signed(key: SigningKey, header: str, claims: Mapping[str, Any]) -> str:
-    payload = json.dumps(dict(claims), separators=(",", ":"), allow_nan=False)
-    signing_input = f"{header}.{base64url.encode(payload.encode())}"
-    token = f"{signing_input}.{base64url.encode(key.sign(signing_input.encode('ascii')))}"
-    if len(token) > MAX_TOKEN_BYTES:
-        text = f"the mandate would exceed {MAX_TOKEN_BYTES} bytes; ask for fewer scopes or hops"
-        raise CaracalError(Reason.MANDATE_TOO_LARGE, text)
-    return token
-
-
-def _verified(
-    token: str, keys: KeySet, types: Collection[str], *, use_known_headers: bool
-) -> dict[str, Any]:
     signing_input, payload, signature = _parts(token)
     header = signing_input.partition(".")[0]
-    key = keys.by_header(header) if use_known_headers else None
-    if key is None:
-        key = _key(kid_of(header, types), keys)
+    key = keys.by_header(header) or _key(kid_of(header), keys)
     if not key.verifies(signing_input.encode("ascii"), signature):
         text = "the signature of the token does not hold; obtain a new one from the authority"
         raise CaracalError(Reason.MANDATE_SIGNATURE_INVALID, text, metadata={"kid": key.kid})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from caracal_grpc.core.mandate import Mandate, from_claims, to_claims
 from caracal_grpc.crypto import jws
-from caracal_grpc.crypto.header import MANDATE_TYPES, kid_of
+from caracal_grpc.crypto.header import kid_of
 from caracal_grpc.crypto.key_set import KeySet
 from caracal_grpc.crypto.signing_key import SigningKey
 
@@ -22,4 +22,4 @@ def read(token: str, keys: KeySet) -> Mandate:
     claims = jws.verify(token, keys)
     header = token.partition(".")[0]
     key = keys.by_header(header)
-    return from_claims(claims, key.kid if key else kid_of(header, MANDATE_TYPES))
+    return from_claims(claims, key.kid if key else kid_of(header))

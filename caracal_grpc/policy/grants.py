@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from caracal_grpc.core.decision import MAX_TTL_SECONDS
 from caracal_grpc.core.errors import CaracalError, FieldViolation, field_invalid
-from caracal_grpc.core.ids import require_resource, require_scope, require_slug
+from caracal_grpc.core.ids import require_labels, require_resource, require_scope, require_slug
 from caracal_grpc.core.limits import AUTHORITY_OWN_SCOPES
 from caracal_grpc.core.reason import Reason
 
@@ -18,6 +18,9 @@ MAX_GRANTS: Final = 100_000
 MAX_ITEMS: Final = 256
 MAX_VIOLATIONS: Final = 20
 """Violations in one refusal; the first ones are enough to go on with."""
+
+_PATH: Final = "policy.grants"
+"""Where the grants of a declared zone are."""
 
 _REQUIRED: Final = ("application", "resource", "scopes")
 
@@ -45,17 +48,19 @@ def grants_data(grants: Iterable[Grant]) -> dict[str, Any]:
 def validate_grants(grants: object) -> list[dict[str, Any]]:
     """`grants` when each is well formed; raises `FIELD_INVALID` with the path of all that is not.
 
+    The path is that in a declared zone, such as `policy.grants[0].scopes`.
+
     A grant holds `application` (a name), `resource`, `scopes`, and perhaps `subjects` (names of
     applications on whose behalf it holds, or `*` for anyone; without: only for itself), `labels`
     (of which the session carries one), `ttl_seconds` and `step_up` (scopes that need an approval).
     """
     if not isinstance(grants, list | tuple):
-        raise field_invalid("grants", "must be a list of grants")
+        raise field_invalid(_PATH, "must be a list of grants")
     if len(grants) > MAX_GRANTS:
-        raise field_invalid("grants", f"must be at most {MAX_GRANTS} grants")
+        raise field_invalid(_PATH, f"must be at most {MAX_GRANTS} grants")
     violations: list[FieldViolation] = []
     for index, grant in enumerate(grants):
-        violations.extend(_violations(f"grants[{index}]", grant))
+        violations.extend(_violations(f"{_PATH}[{index}]", grant))
         if len(violations) >= MAX_VIOLATIONS:
             break
     if violations:
@@ -139,10 +144,7 @@ def _labels(path: str, value: object) -> None:
     labels = _items(path, value)
     if not labels:
         raise field_invalid(path, "must name a label, or be left out")
-    for index, label in enumerate(labels):
-        text = _text(f"{path}[{index}]", label)
-        if not 0 < len(text) <= 128 or not text.isprintable():
-            raise field_invalid(f"{path}[{index}]", "must be 1 to 128 printable characters")
+    require_labels(path, (_text(f"{path}[{index}]", each) for index, each in enumerate(labels)))
 
 
 def _ttl(path: str, value: object) -> None:

@@ -42,7 +42,7 @@ for_session(grant) if {
 	label in input.session.labels
 }
 
-# Nothing requested means all that is granted, of what the resource declares.
+# Nothing requested means all that is granted, of what every ceiling leaves of the resource.
 wanted_of(requested, granted) := requested if {
 	requested != set()
 } else := wanted if {

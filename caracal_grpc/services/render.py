@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
@@ -13,7 +13,7 @@ from caracal_grpc.core.ceiling import UNBOUNDED, Ceiling
 from caracal_grpc.core.entry import MAX_INT
 from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.core.ids import require_resource, require_slug
-from caracal_grpc.core.limits import MAX_CEILING, MAX_LABEL, MAX_LABELS, MAX_REASON_TEXT
+from caracal_grpc.core.limits import MAX_CEILING, MAX_REASON_TEXT
 from caracal_grpc.v1 import application_pb2, key_pb2, mandate_pb2
 
 SUBJECT_TYPES: Final = {
@@ -42,7 +42,7 @@ def duration(seconds: float) -> Duration:
 def whole_seconds(field: str, length: Duration, most: int) -> int:
     """A duration in seconds, rounded up, 0 when unset; raises `FIELD_INVALID` out of bounds."""
     seconds = length.seconds + (1 if length.nanos > 0 else 0)
-    if length.seconds < 0 or length.nanos < 0 or seconds > most:
+    if length.seconds < 0 or not 0 <= length.nanos < 1_000_000_000 or seconds > most:
         raise field_invalid(field, f"must be 0 s to {most} s")
     return seconds
 
@@ -57,17 +57,6 @@ def reason_text(value: str) -> str:
     if len(value) > MAX_REASON_TEXT:
         raise field_invalid("reason", f"must be at most {MAX_REASON_TEXT} characters")
     return value
-
-
-def labels(value: Iterable[str]) -> tuple[str, ...]:
-    """The field `labels` of any request; raises `FIELD_INVALID`."""
-    read = tuple(value)
-    fits = all(0 < len(label) <= MAX_LABEL and label.isprintable() for label in read)
-    if len(read) > MAX_LABELS or not fits:
-        raise field_invalid(
-            "labels", f"must be at most {MAX_LABELS} of 1 to {MAX_LABEL} characters"
-        )
-    return read
 
 
 def ceiling(field: str, parts: Sequence[application_pb2.Ceiling]) -> Ceiling:

@@ -16,6 +16,8 @@ from caracal_grpc.services.render import whole_seconds, zone_name
 from caracal_grpc.v1 import token_service_pb2, token_service_pb2_grpc
 
 _MAX_SECRET: Final = 128
+_MAX_DURATION: Final = 315_576_000_000
+"""Seconds that a well-formed Duration may hold (google/protobuf/duration.proto)."""
 _TOKEN_TYPE: Final = "urn:ietf:params:oauth:token-type:jwt"  # noqa: S105 - RFC 8693 section 3
 
 
@@ -45,7 +47,7 @@ class TokenServicer(token_service_pb2_grpc.TokenServiceServicer):
 
 
 def _parse(request: token_service_pb2.ExchangeRequest, peer: str) -> ExchangeRequest:
-    ttl = whole_seconds("ttl", request.ttl, limits.MAX_SESSION_LIFE)
+    ttl = min(whole_seconds("ttl", request.ttl, _MAX_DURATION), limits.MAX_SESSION_TTL)
     return ExchangeRequest(
         zone=zone_name(request.zone),
         application=require_id("client.application_id", request.client.application_id, APPLICATION),

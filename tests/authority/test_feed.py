@@ -35,7 +35,7 @@ async def test_snapshot_has_everything(rig: Rig) -> None:
     """Keys, what to trust, and every dead anchor, at one revision."""
     anchor = (await rig.exchange("agent", ORDERS)).mandate.jti
     revision = await revoke(rig, anchor)
-    async with aclosing(rig.authority.feed.events("shop")) as events:
+    async with aclosing(rig.authority.feed.events("shop", "app_1")) as events:
         first = await news(events)
     assert isinstance(first, FeedSnapshot)
     assert first.revoked == (anchor,)
@@ -47,7 +47,7 @@ async def test_snapshot_has_everything(rig: Rig) -> None:
 async def test_changes_follow_in_order(any_rig: Rig) -> None:
     """Each revocation and each rotation is one delta with its revision."""
     rig = any_rig
-    async with aclosing(rig.authority.feed.events("shop")) as events:
+    async with aclosing(rig.authority.feed.events("shop", "app_1")) as events:
         await news(events)
         revisions = [await revoke(rig, rig.standing(name)) for name in ("agent", "orders")]
         deltas = [await news(events) for _ in revisions]
@@ -63,7 +63,7 @@ async def test_changes_follow_in_order(any_rig: Rig) -> None:
 async def test_forgotten_revocation_is_released(rig: Rig) -> None:
     """Edges are told when an anchor need no longer be remembered."""
     anchor = (await rig.exchange("agent", ORDERS)).mandate.jti
-    async with aclosing(rig.authority.feed.events("shop")) as events:
+    async with aclosing(rig.authority.feed.events("shop", "app_1")) as events:
         await news(events)
         await revoke(rig, anchor)
         await news(events)
@@ -76,7 +76,7 @@ async def test_forgotten_revocation_is_released(rig: Rig) -> None:
 async def test_zones_do_not_hear_of_each_other(rig: Rig) -> None:
     """What happens in another zone is no news."""
     await rig.apply(shop(name="mall"))
-    async with aclosing(rig.authority.feed.events("shop")) as events:
+    async with aclosing(rig.authority.feed.events("shop", "app_1")) as events:
         await news(events)
         await revoke(rig, rig.standing("agent", "mall"), "mall")
         revision = await revoke(rig, rig.standing("agent"))
@@ -89,7 +89,7 @@ async def test_heartbeats_go_on(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> No
     """An idle feed shows that it lives."""
     monkeypatch.setattr(feeds, "HEARTBEAT", 0.01)
     await asyncio.sleep(1.05)
-    async with aclosing(rig.authority.feed.events("shop")) as events:
+    async with aclosing(rig.authority.feed.events("shop", "app_1")) as events:
         assert isinstance(await anext(events), FeedSnapshot)
         for _ in range(3):
             assert isinstance(await anext(events), FeedHeartbeat)
@@ -107,7 +107,7 @@ async def test_slow_subscriber_gets_a_snapshot(rig: Rig, monkeypatch: pytest.Mon
     """More changes than its queue holds mean everything anew, and nothing is missing."""
     monkeypatch.setattr(feeds, "QUEUE", 3)
     anchors = {(await rig.exchange("agent", ORDERS)).mandate.jti for _ in range(10)}
-    async with aclosing(rig.authority.feed.events("shop")) as events:
+    async with aclosing(rig.authority.feed.events("shop", "app_1")) as events:
         await news(events)
         for anchor in sorted(anchors):
             await revoke(rig, anchor)
@@ -122,7 +122,7 @@ async def test_slow_subscriber_gets_a_snapshot(rig: Rig, monkeypatch: pytest.Mon
 
 async def test_gap_in_the_store_means_a_snapshot(rig: Rig) -> None:
     """When the mirror had to list anew, so do the subscribers."""
-    async with aclosing(rig.authority.feed.events("shop")) as events:
+    async with aclosing(rig.authority.feed.events("shop", "app_1")) as events:
         await news(events)
         await rig.mirror.close()
         await rig.mirror.start()
@@ -131,7 +131,7 @@ async def test_gap_in_the_store_means_a_snapshot(rig: Rig) -> None:
 
 async def test_draining_ends_the_feed(rig: Rig) -> None:
     """DRAINING for those who watch and for those who come late."""
-    events = rig.authority.feed.events("shop")
+    events = rig.authority.feed.events("shop", "app_1")
     await news(events)
     watching = asyncio.create_task(news(events))
     await asyncio.sleep(0)
@@ -139,23 +139,35 @@ async def test_draining_ends_the_feed(rig: Rig) -> None:
     with refused(Reason.DRAINING):
         await watching
     with refused(Reason.DRAINING):
-        await news(rig.authority.feed.events("shop"))
+        await news(rig.authority.feed.events("shop", "app_1"))
 
 
 async def test_unknown_zone_has_no_feed(rig: Rig) -> None:
     """OBJECT_NOT_FOUND."""
     with refused(Reason.OBJECT_NOT_FOUND):
-        await news(rig.authority.feed.events("nowhere"))
+        await news(rig.authority.feed.events("nowhere", "app_1"))
 
 
 async def test_subscribers_are_bounded_and_leave_no_trace(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
+    rig: Rig,
 ) -> None:
-    """LIMIT_EXCEEDED at the bound; one that leaves makes room."""
-    monkeypatch.setattr(feeds, "MAX_WATCHERS", 1)
-    async with aclosing(rig.authority.feed.events("shop")) as events:
+    """LIMIT_EXCEEDED at the bound, whoever asks; one that leaves makes room."""
+    rig.authority.feed._capacity.total = 1
+    async with aclosing(rig.authority.feed.events("shop", "app_1")) as events:
         await news(events)
         with refused(Reason.LIMIT_EXCEEDED):
-            await news(rig.authority.feed.events("shop"))
-    async with aclosing(rig.authority.feed.events("shop")) as events:
+            await news(rig.authority.feed.events("shop", "app_2"))
+    async with aclosing(rig.authority.feed.events("shop", "app_1")) as events:
         await news(events)
+
+
+async def test_one_application_cannot_take_the_feed_from_others(rig: Rig) -> None:
+    """LIMIT_EXCEEDED at its share for the one, a feed for the other."""
+    rig.authority.feed._capacity.share = 1
+    async with aclosing(rig.authority.feed.events("shop", "app_1")) as events:
+        await news(events)
+        with refused(Reason.LIMIT_EXCEEDED) as seen:
+            await news(rig.authority.feed.events("shop", "app_1"))
+        async with aclosing(rig.authority.feed.events("shop", "app_2")) as others:
+            await news(others)
+    assert seen.metadata["limit"] == "1"

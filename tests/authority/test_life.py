@@ -41,9 +41,10 @@ async def test_zone_has_its_own_default(rig: Rig) -> None:
 
 async def test_policy_bounds_the_life(rig: Rig) -> None:
     """`ttl_seconds` of the decision is a cap."""
-    await rig.apply(shop(policy=rego('{"decision": "allow", "ttl_seconds": 7}')))
+    allow = '{"decision": "allow", "scopes": input.resource.scopes, "ttl_seconds": %d}'
+    await rig.apply(shop(policy=rego(allow % 7)))
     assert await life(rig, ORDERS, ttl=900) == 7
-    await rig.apply(shop(policy=rego('{"decision": "allow", "ttl_seconds": 800}')))
+    await rig.apply(shop(policy=rego(allow % 800)))
     assert await life(rig, ORDERS) == 300
 
 

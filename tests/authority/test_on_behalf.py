@@ -109,6 +109,7 @@ CLAIMS: dict[str, tuple[dict[str, Any], str]] = {
     "long expired": ({"expires_at": 1_790_000_000 - 60}, "MANDATE_EXPIRED"),
     "for too long": ({"expires_at": 1_790_000_000 + 901}, "MANDATE_LIFETIME_EXCEEDED"),
     "for the authority": ({"use": "session"}, "USE_MISMATCH"),
+    "bound to a certificate": ({"binding": "A" * 43}, "BINDING_MISMATCH"),
 }
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from caracal_grpc.authority import replay
+from caracal_grpc.core.entry import Entry
 from caracal_grpc.core.limits import REQUEST_WINDOW
 from caracal_grpc.core.reason import Reason
 from tests.support.refusals import refused
@@ -89,6 +91,52 @@ async def test_dead_mandate_is_not_given_again(rig: Rig) -> None:
     assert after[0].mandate.jti != first.mandate.jti
 
 
+class DeadlyLedger:
+    """The ledger of `rig`, in which the first grant of `r1` is dead as soon as it is recorded."""
+
+    def __init__(self, rig: Rig, anchor: Callable[[Entry], str]) -> None:
+        self._rig, self._anchor, self._spent = rig, anchor, False
+
+    async def append(self, entry: Entry) -> Any:
+        """Records, then revokes."""
+        appended = await self._rig.ledger.append(entry)
+        if not self._spent and entry.request_id == "r1":
+            self._spent = True
+            operator, anchor = self._rig.operator, self._anchor(entry)
+            await self._rig.authority.revocations.revoke(operator, "shop", anchor, "")
+        return appended
+
+
+def kill_at_birth(rig: Rig, anchor: Callable[[Entry], str]) -> None:
+    """Revokes `anchor` of the first grant of `r1` before it is answered."""
+    rig.authority.exchange._recorder._ledger = DeadlyLedger(rig, anchor)
+
+
+async def test_second_decision_has_an_entry_of_its_own(rig: Rig) -> None:
+    """A mandate that died before it was answered is replaced, and both are in the ledger."""
+    kill_at_birth(rig, lambda entry: entry.jti)
+    issued = await rig.exchange("agent", ORDERS, request_id="r1")
+    entries = [entry for entry in await rig.entries() if entry.request_id == "r1"]
+    assert [entry.jti for entry in entries][1:] == [issued.mandate.jti]
+    assert entries[0].id != entries[1].id == issued.mandate.audit_id
+    assert rig.authority.exchange._replay._capacity._count == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [("session", Reason.SESSION_NOT_ACTIVE), ("application", Reason.CLIENT_AUTH_FAILED)],
+)
+async def test_second_decision_may_be_a_refusal(rig: Rig, kind: str, reason: Reason) -> None:
+    """Session and application are asked for anew, and the refusal is recorded as one."""
+    kill_at_birth(rig, lambda entry: getattr(entry, kind))
+    with refused(reason) as seen:
+        await rig.exchange("agent", ORDERS, request_id="r1")
+    entry = await rig.last()
+    assert (entry.id, entry.reason) == (seen.metadata["audit_id"], reason.value)
+    decisions = [entry.decision for entry in await rig.entries() if entry.request_id == "r1"]
+    assert decisions == ["allow", "deny"]
+
+
 async def test_expired_mandate_is_not_given_again(rig: Rig) -> None:
     """An answer is never dead on arrival."""
     first = await rig.exchange("agent", ORDERS, request_id="r1", ttl=5)
@@ -104,9 +152,9 @@ async def test_window_ends(rig: Rig) -> None:
     await rig.exchange("agent", ORDERS, "orders:place", request_id="r1")
 
 
-async def test_memory_of_requests_is_bounded(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_memory_of_requests_is_bounded(rig: Rig) -> None:
     """LIMIT_EXCEEDED, saying when to come back, and never a forgotten answer."""
-    monkeypatch.setattr(replay, "MAX_REMEMBERED", 2)
+    rig.authority.exchange._replay._capacity.total = 2
     first = await rig.exchange("agent", ORDERS, request_id="r1")
     await rig.exchange("agent", ORDERS, request_id="r2")
     with refused(Reason.LIMIT_EXCEEDED) as seen:
@@ -114,3 +162,18 @@ async def test_memory_of_requests_is_bounded(rig: Rig, monkeypatch: pytest.Monke
     assert seen.error is not None
     assert seen.error.retry_after
     assert (await rig.exchange("agent", ORDERS, request_id="r1")).token == first.token
+
+
+async def test_one_application_cannot_take_the_memory_from_others(rig: Rig) -> None:
+    """LIMIT_EXCEEDED, recorded, for the one at its share; what ends or is refused makes room."""
+    rig.authority.exchange._replay._capacity.share = 1
+    with refused(Reason.POLICY_DENIED):
+        await rig.exchange("agent", PAYMENTS, "payments:charge", request_id="r0")
+    await rig.exchange("agent", ORDERS, request_id="r1")
+    with refused(Reason.LIMIT_EXCEEDED) as seen:
+        await rig.exchange("agent", ORDERS, request_id="r2")
+    entry = await rig.last()
+    assert (entry.reason, entry.id) == ("LIMIT_EXCEEDED", seen.metadata["audit_id"])
+    await rig.exchange("bounded", ORDERS, request_id="r2")
+    await rig.advance(REQUEST_WINDOW)
+    await rig.exchange("agent", ORDERS, request_id="r2")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caracal_grpc.core.ceiling import UNBOUNDED, Ceiling, narrow
+from caracal_grpc.core.ceiling import UNBOUNDED, Ceiling, narrow, reachable
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 from tests.support.refusals import refused
@@ -66,6 +66,19 @@ def test_narrowing_never_widens(
     assert steps[-1].kept == tuple(sorted(kept))
     sizes = [len(step.kept) for step in steps]
     assert sizes == sorted(sizes, reverse=True)
+
+
+@given(SCOPES, st.lists(CEILINGS, max_size=4))
+def test_reachable_is_what_an_empty_request_gets(
+    declared: frozenset[str], ceilings: list[Ceiling]
+) -> None:
+    """The same as a narrowing of everything, but that nothing at all is no refusal."""
+    bounds = [(f"s{index}", ceiling) for index, ceiling in enumerate(ceilings)]
+    try:
+        kept, _ = narrow("r1", declared, frozenset(), bounds)
+    except CaracalError:
+        kept = frozenset()
+    assert reachable("r1", declared, bounds) == kept
 
 
 def test_ceiling_that_bounds_is_named() -> None:

@@ -98,3 +98,30 @@ def test_members_are_read() -> None:
 def test_denial_may_say_what_would_help() -> None:
     """A step_up beside deny is allowed and changes nothing."""
     assert parse_result({"decision": "deny", "step_up": {"level": 2}}).outcome == "deny"
+
+
+SCOPES = st.frozensets(st.sampled_from("abc"))
+
+
+@given(SCOPES, SCOPES, st.none() | SCOPES)
+def test_allowance_gives_only_what_is_named(
+    requested: frozenset[str], reachable: frozenset[str], said: frozenset[str] | None
+) -> None:
+    """By policy or, when it says nothing, by the request; POLICY_FAILED when by neither."""
+    decision = Decision("allow", scopes=None if said is None else tuple(said))
+    named = requested or None if said is None else said
+    if named is None:
+        with refused(Reason.POLICY_FAILED) as seen:
+            decision.given(requested, reachable)
+        assert "must list them as scopes" in str(seen.error)
+    else:
+        assert decision.given(requested, reachable) == reachable & named
+
+
+@given(SCOPES)
+def test_allowance_with_obligations_gives_nothing(requested: frozenset[str]) -> None:
+    """POLICY_FAILED, whatever else it says."""
+    decision = Decision("allow", scopes=("a",), obligations=("log",))
+    with refused(Reason.POLICY_FAILED) as seen:
+        decision.given(requested, frozenset("abc"))
+    assert "obligations" in str(seen.error)

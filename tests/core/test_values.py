@@ -74,6 +74,20 @@ def test_what_is_no_id(text: str) -> None:
     assert seen.fields == ["id"]
 
 
+@pytest.mark.parametrize("labels", [[""], ["x" * 65], ["a\nb"], ["x"] * 33])
+def test_labels_that_no_session_carries(labels: list[str]) -> None:
+    """FIELD_INVALID by the one rule for sessions, applications and grants."""
+    with refused(Reason.FIELD_INVALID) as seen:
+        ids.require_labels("labels", labels)
+    assert seen.fields == ["labels"]
+
+
+def test_labels_within_bounds() -> None:
+    """As they were, down to the last that fits."""
+    most = ["é" * 64, *(f"label {number}" for number in range(31))]
+    assert ids.require_labels("labels", most) == tuple(most)
+
+
 def test_id_of_another_kind() -> None:
     """FIELD_INVALID; the right kind comes back."""
     assert ids.require_id("id", "ses_01h455vb4pex5vsknk084sn02q", "ses").startswith("ses_")

@@ -202,26 +202,29 @@ def test_document_without_a_member_is_never_allowed(rego: Engine, missing: str) 
 @pytest.mark.parametrize(
     ("bad", "field"),
     [
-        ("grant", "grants[1]"),
-        ({}, "grants[1].application"),
-        (grant(application="Shop"), "grants[1].application"),
-        (grant(application=7), "grants[1].application"),
-        (grant(resource="payments"), "grants[1].resource"),
-        (grant(scopes=[]), "grants[1].scopes"),
-        (grant(scopes="a b"), "grants[1].scopes"),
-        (grant(scopes=["a", "a b"]), "grants[1].scopes[1]"),
-        (grant(scopes=[None]), "grants[1].scopes[0]"),
-        (grant(scopes=["s"] * 257), "grants[1].scopes"),
-        (grant(subjects=[]), "grants[1].subjects"),
-        (grant(subjects=["*", "Web"]), "grants[1].subjects[1]"),
-        (grant(labels=[]), "grants[1].labels"),
-        (grant(labels=["a\nb"]), "grants[1].labels[0]"),
-        (grant(ttl_seconds=0), "grants[1].ttl_seconds"),
-        (grant(ttl_seconds=True), "grants[1].ttl_seconds"),
-        (grant(ttl_seconds="60"), "grants[1].ttl_seconds"),
-        (grant(step_up=["other"]), "grants[1].step_up"),
-        (grant(subject=["web"]), "grants[1].subject"),
-        (dict([*grant().items(), (7, 8)]), "grants[1].7"),
+        ("grant", "policy.grants[1]"),
+        ({}, "policy.grants[1].application"),
+        (grant(application="Shop"), "policy.grants[1].application"),
+        (grant(application=7), "policy.grants[1].application"),
+        (grant(resource="payments"), "policy.grants[1].resource"),
+        (grant(scopes=[]), "policy.grants[1].scopes"),
+        (grant(scopes="a b"), "policy.grants[1].scopes"),
+        (grant(scopes=["a", "a b"]), "policy.grants[1].scopes[1]"),
+        (grant(scopes=[None]), "policy.grants[1].scopes[0]"),
+        (grant(scopes=["s"] * 257), "policy.grants[1].scopes"),
+        (grant(subjects=[]), "policy.grants[1].subjects"),
+        (grant(subjects=["*", "Web"]), "policy.grants[1].subjects[1]"),
+        (grant(labels=[]), "policy.grants[1].labels"),
+        (grant(labels=["a\nb"]), "policy.grants[1].labels"),
+        (grant(labels=["x" * 65]), "policy.grants[1].labels"),
+        (grant(labels=["x"] * 33), "policy.grants[1].labels"),
+        (grant(labels=["a", 7]), "policy.grants[1].labels[1]"),
+        (grant(ttl_seconds=0), "policy.grants[1].ttl_seconds"),
+        (grant(ttl_seconds=True), "policy.grants[1].ttl_seconds"),
+        (grant(ttl_seconds="60"), "policy.grants[1].ttl_seconds"),
+        (grant(step_up=["other"]), "policy.grants[1].step_up"),
+        (grant(subject=["web"]), "policy.grants[1].subject"),
+        (dict([*grant().items(), (7, 8)]), "policy.grants[1].7"),
     ],
     ids=lambda value: str(value)[-40:],
 )
@@ -236,7 +239,7 @@ def test_bad_grant_is_refused_by_path(bad: Any, field: str) -> None:
 @pytest.mark.parametrize("grants", [None, {}, "grants"])
 def test_grants_are_a_list(grants: object) -> None:
     """Anything else is refused as a whole."""
-    with pytest.raises(CaracalError, match="grants: must be a list"):
+    with pytest.raises(CaracalError, match=r"policy\.grants: must be a list"):
         validate_grants(grants)
 
 

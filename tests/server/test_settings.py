@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from caracal_grpc.config import ServeSettings, is_loopback
+from caracal_grpc.core.limits import LEEWAY, MAX_SESSION_TTL, MAX_STALENESS, REVOCATION_TTL
 from caracal_grpc.core.reason import Reason
 from tests.support.refusals import refused
 
@@ -35,7 +36,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "password without user": ({"etcd_password_file": "password"}, "etcd_password_file"),
     "no etcd": ({"etcd_endpoints": []}, "etcd_endpoints"),
     "no url": ({"public_url": "a.example"}, "public_url"),
-    "trust for ever": ({"max_staleness": 61}, "max_staleness"),
+    "trust for ever": ({"max_staleness": MAX_STALENESS + 1}, "max_staleness"),
     "trust for no time": ({"max_staleness": 0}, "max_staleness"),
     "endless drain": ({"drain_seconds": 301}, "drain_seconds"),
     "unknown engine": ({"policy_engine": "opa"}, "policy_engine"),
@@ -51,6 +52,16 @@ def test_bad_setting_is_named(case: str) -> None:
         ServeSettings.load(GOOD | changes)
     assert seen.fields[0].partition(".")[0] == setting
     assert f"--{setting.replace('_', '-')}" in str(seen.error)
+
+
+def test_longest_trust_outlives_no_revocation() -> None:
+    """What the most trusting replica signs at the last moment is dead before it is forgiven.
+
+    It signs with a clock that is a leeway ahead, and an edge whose clock is a leeway behind accepts
+    a leeway past the end.
+    """
+    most = ServeSettings.load(GOOD | {"max_staleness": MAX_STALENESS}).max_staleness
+    assert most + LEEWAY + MAX_SESSION_TTL + LEEWAY + LEEWAY <= REVOCATION_TTL
 
 
 @pytest.mark.parametrize("setting", GOOD)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import grpc
@@ -9,10 +10,11 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.crypto import base64url
 from caracal_grpc.v1 import token_service_pb2
 from tests.support.authority import Running
 from tests.support.refusals import refused
-from tests.support.shop import ORDERS, PAYMENTS
+from tests.support.shop import CARACAL, ORDERS, PAYMENTS
 
 Client = token_service_pb2.ClientAuthentication
 APPLICATION = "app_01h455vb4pex5vsknk084sn02q"
@@ -27,6 +29,19 @@ async def test_answer_has_all_that_rfc_8693_asks_for(authority: Running) -> None
     assert list(response.scopes) == ["orders:cancel", "orders:place"]
     assert response.audit_id.startswith("aud_")
     assert response.jti.startswith("mnd_")
+
+
+@pytest.mark.parametrize(
+    ("resource", "seconds", "life"),
+    [(ORDERS, 86_401, 900), (CARACAL, 315_576_000_000, 3600), (ORDERS, 1, 5)],
+)
+async def test_wish_for_a_life_is_brought_within_bounds(
+    authority: Running, resource: str, seconds: int, life: int
+) -> None:
+    """However long, it is shortened and never refused; the shortest is five seconds."""
+    response = await authority.exchange("agent", resource, ttl=Duration(seconds=seconds))
+    claims = json.loads(base64url.decode(response.mandate.split(".")[1]))
+    assert claims["exp"] - claims["iat"] == life
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
@@ -50,7 +65,9 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "too many scopes": ({"scopes": [f"s:{n}" for n in range(65)]}, "scopes"),
     "session no id": ({"session_id": "mine"}, "session_id"),
     "ttl negative": ({"ttl": Duration(seconds=-1)}, "ttl"),
-    "ttl endless": ({"ttl": Duration(seconds=86_401)}, "ttl"),
+    "ttl of two signs": ({"ttl": Duration(seconds=60, nanos=-1)}, "ttl"),
+    "ttl of many nanoseconds": ({"ttl": Duration(nanos=1_000_000_000)}, "ttl"),
+    "ttl past what a duration holds": ({"ttl": Duration(seconds=315_576_000_001)}, "ttl"),
     "request id too long": ({"request_id": "x" * 129}, "request_id"),
     "request id not ascii": ({"request_id": "é"}, "request_id"),
     "request id with a control": ({"request_id": "a\nb"}, "request_id"),
