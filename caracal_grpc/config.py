@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Final, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from caracal_grpc.core.errors import CaracalError, FieldViolation, field_invalid
-from caracal_grpc.core.limits import DEFAULT_MAX_STALENESS
+from caracal_grpc.core.limits import DEFAULT_MAX_STALENESS, MAX_STALENESS
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.crypto.secret_file import read_secret_file
 from caracal_grpc.store.etcd_settings import EtcdSettings
@@ -33,7 +34,9 @@ class ServeSettings(BaseModel):
     public_url: str = Field(
         description="the URL that issuers begin with, such as https://a.example"
     )
-    advertise: str = Field("", description="host:port that clients use; default: listen")
+    advertise: str = Field(
+        "", description="host:port that clients use; default: listen, unless that is every address"
+    )
 
     tls_cert_file: Path | None = Field(None, description="the server's certificate chain, PEM")
     tls_key_file: Path | None = Field(None, description="its private key, PEM, mode 0600")
@@ -54,11 +57,11 @@ class ServeSettings(BaseModel):
     kek_file: Path = Field(description="the 32-byte key-encryption key that seals private keys")
     ledger: Path = Field(description="the SQLite file of the ledger")
     bootstrap_profile: Path | None = Field(
-        None, description="where to write the operator's profile on the very first start"
+        None, description="a new file for the operator's profile, for the very first start"
     )
 
     policy_engine: Literal["regorus", "regopy"] = Field("regorus", description="the Rego engine")
-    max_staleness: Annotated[float, Field(ge=2, le=60)] = Field(
+    max_staleness: Annotated[float, Field(ge=2, le=MAX_STALENESS)] = Field(
         DEFAULT_MAX_STALENESS, description="seconds without etcd after which decisions stop"
     )
     drain_seconds: Annotated[float, Field(ge=0, le=300)] = Field(
@@ -108,10 +111,12 @@ class ServeSettings(BaseModel):
 
     def key_pair(self) -> tuple[bytes, bytes]:
         """The private key and certificate chain of the server, read; raises `FIELD_INVALID`."""
-        certificate = read_file("tls_cert_file", self.tls_cert_file)
-        if certificate is None or self.tls_key_file is None:
+        certificate = read_certificates("tls_cert_file", self.tls_cert_file)
+        if certificate is None or self.tls_cert_file is None or self.tls_key_file is None:
             raise field_invalid("tls_cert_file", "and tls_key_file are needed for TLS")
-        return named("tls_key_file", read_secret_file, self.tls_key_file).encode(), certificate
+        key = named("tls_key_file", read_secret_file, self.tls_key_file)
+        _require_pair(self.tls_cert_file, self.tls_key_file)
+        return key.encode(), certificate
 
     def etcd(self) -> EtcdSettings:
         """The settings of the store, with its files read; raises `FIELD_INVALID`."""
@@ -161,6 +166,36 @@ def read_file(setting: str, path: Path | None) -> bytes | None:
         violation = FieldViolation(setting, f"{path} cannot be read: {error.strerror}")
         text = f"{violation.field}: {violation.description}"
         raise CaracalError(Reason.FIELD_INVALID, text, violations=(violation,)) from error
+
+
+def read_certificates(setting: str, path: Path | None) -> bytes | None:
+    """The certificates in a PEM file, `None` without a path; raises `FIELD_INVALID`."""
+    content = read_file(setting, path)
+    if content is not None:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(path)
+        except ssl.SSLError as error:
+            raise field_invalid(setting, f"{path} holds no certificate in PEM") from error
+    return content
+
+
+def _require_pair(certificate: Path, key: Path) -> None:
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key, password=lambda: "")
+    except ssl.SSLError as error:
+        mismatch = error.reason == "KEY_VALUES_MISMATCH"
+        problem = f"is not the key of {certificate}" if mismatch else "holds no plain key in PEM"
+        raise field_invalid("tls_key_file", f"{key} {problem}") from error
+
+
+def is_wildcard(address: str) -> bool:
+    """Whether `host:port` is every address of this machine, which nobody can call."""
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return not host or ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 def is_loopback(address: str) -> bool:

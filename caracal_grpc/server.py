@@ -12,6 +12,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import grpc
@@ -20,10 +21,11 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from caracal_grpc.authority.authority import Authority
+from caracal_grpc.authority.bootstrap import is_made
 from caracal_grpc.authority.keyring import Keyring
 from caracal_grpc.authority.signers import Signers
 from caracal_grpc.authority.state import State
-from caracal_grpc.config import ServeSettings, named, read_file
+from caracal_grpc.config import ServeSettings, named, read_certificates
 from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.core.limits import MAX_TOKEN_BYTES
 from caracal_grpc.core.reason import Reason
@@ -112,13 +114,16 @@ class Server:
         port = self._bind(server)
         host = self.settings.listen.rpartition(":")[0]
         address = f"{host}:{port}"
-        await make_operator(self.settings, authority, address)
+        await self._set_health(serving=False)
         authority.start()
-        await server.start()
+        await (
+            server.start()
+        )  # before what may fail, since only a started server lets go of its port
         self._closing.push_async_callback(server.stop, _LAST_WORDS)
         self._closing.push_async_callback(self._drain.done, self.settings.drain_seconds)
         self._closing.push_async_callback(authority.feed.close)
         self._closing.callback(self._drain.close)
+        await make_operator(self.settings, authority, address)
         self._own(self._report_health(authority), "health")
         return address
 
@@ -133,7 +138,7 @@ class Server:
         require_matching_kek(keyring, state)
         ledger = await SqlLedger.open(self.settings.ledger, Signers(state, keyring), verify_ed25519)
         self._closing.push_async_callback(ledger.close)
-        await require_possible(self.settings, state, ledger)
+        await require_possible(self.settings, state, ledger, partial(is_made, store))
         authority = Authority(
             store,
             state,
@@ -199,7 +204,7 @@ class Server:
     def _credentials(self) -> grpc.ServerCredentials:
         settings = self.settings
         pair = settings.key_pair()
-        ca = read_file("tls_client_ca_file", settings.tls_client_ca_file)
+        ca = read_certificates("tls_client_ca_file", settings.tls_client_ca_file)
         return grpc.ssl_server_credentials([pair], ca, require_client_auth=ca is not None)
 
     def _own(self, work: Coroutine[Any, Any, None], name: str) -> None:
@@ -231,18 +236,32 @@ class Server:
 
 
 async def serve(settings: ServeSettings, ready: Callable[[str], None]) -> None:
-    """Runs an authority until SIGTERM or SIGINT, then drains it; `ready` gets its address."""
-    stopping = asyncio.Event()
+    """Runs an authority until SIGTERM or SIGINT, then drains it; `ready` gets its address.
+
+    A signal that comes before it is ready ends its start.
+    """
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, stop.set)
     server = Server(settings)
+    starting = asyncio.create_task(_start(server, ready), name="start")
+    stopping = asyncio.create_task(stop.wait(), name="stop")
     try:
-        address = await server.start()
-        await server.judge_etcd()
-        ready(address)
-        await stopping.wait()
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            await stopping
     finally:
+        starting.cancel()
+        stopping.cancel()
+        await asyncio.gather(starting, stopping, return_exceptions=True)
         await server.stop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+
+
+async def _start(server: Server, ready: Callable[[str], None]) -> None:
+    address = await server.start()
+    await server.judge_etcd()
+    ready(address)

@@ -12,6 +12,7 @@ from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.core.zone import Zone
 from caracal_grpc.ledger.note import verifier_key
 from caracal_grpc.ledger.port import Checkpoint, Filter, Ledger, Page, Stored
 
@@ -27,13 +28,17 @@ class ExplainStep:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """An entry with the way to it. `dead_by` is empty while the mandate that it issued lives."""
+    """An entry with the way to it. `dead_by` is empty while the mandate that it issued lives.
+
+    `issuer` is that of the zone.
+    """
 
     stored: Stored
     entry: Entry
     steps: tuple[ExplainStep, ...]
     alive: bool
     dead_by: str
+    issuer: str
 
 
 class Audit:
@@ -68,7 +73,7 @@ class Audit:
         Raises `OBJECT_NOT_FOUND`, `FIELD_INVALID` unless exactly one id is given, and
         `AUDIT_UNAVAILABLE` when the entry's bytes are no longer those that were recorded.
         """
-        self._require(caller, zone)
+        issuer = self._require(caller, zone).issuer
         stored = await self._find(zone, audit_id, jti, request_id)
         entry = stored.entry
         if entry is None or not stored.intact:
@@ -78,11 +83,11 @@ class Audit:
             )
         dead_by = self._dead_by(zone, entry)
         alive = entry.decision == "allow" and not dead_by
-        return Explanation(stored, entry, _steps(entry), alive, dead_by)
+        return Explanation(stored, entry, _steps(entry), alive, dead_by, issuer)
 
-    def _require(self, caller: Mandate, zone: str) -> None:
+    def _require(self, caller: Mandate, zone: str) -> Zone:
         require_zone(caller, zone)
-        self._state.zone(zone)
+        return self._state.zone(zone)
 
     async def _find(self, zone: str, audit_id: str, jti: str, request_id: str) -> Stored:
         if audit_id:
@@ -101,7 +106,7 @@ class Audit:
         return found
 
     def _dead_by(self, zone: str, entry: Entry) -> str:
-        """The anchor that killed what the entry granted, or `expired`."""
+        """What the entry granted is dead by: a revoked anchor, an ended session, or `expired`."""
         if entry.decision != "allow":
             return ""
         lineage = _lineage(entry)
@@ -112,7 +117,7 @@ class Audit:
             return dead[0]
         for each in lineage:
             session = self._state.find_session(zone, each)
-            if session is None or session.state(self._clock.now()) != "active":
+            if session is not None and session.terminated_at is not None:
                 return each
         return "expired" if entry.expires_at <= self._clock.now() else ""
 

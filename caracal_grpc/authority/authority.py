@@ -69,6 +69,7 @@ class Authority:
         """Ends the feed and waits for exchanges in flight."""
         await self.feed.close()
         await self.exchange.close()
+        self.sessions.close()
         self._policies.close()
         self._subject_view.close()
         self.view.close()

@@ -89,8 +89,14 @@ class Lineage:
             "root_session": self.root,
             "actor_chain": tuple(hop.application for hop in self.chain),
             "hops": len(self.chain),
-            "details": {"lineage": tuple(each.id for each in self.sessions)[:MAX_ITEMS]},
+            "details": self._details(),
         }
+
+    def _details(self) -> dict[str, tuple[str, ...]]:
+        details = {"lineage": tuple(each.id for each in self.sessions)[:MAX_ITEMS]}
+        if self.chain:
+            details["hop_sessions"] = tuple(hop.session for hop in self.chain)
+        return details
 
     def question(self, state: State) -> dict[str, Any]:
         """The part of policy input that tells who asks and on whose behalf."""

@@ -14,9 +14,11 @@ SESSIONS: Final = "sessions"
 KEYS: Final = "keys"
 LEDGER_KEYS: Final = "ledger-keys"
 REVOCATIONS: Final = "revocations"
+APPLIES: Final = "applies"
 
 ACTIVE: Final = "active"
 """The id of the one policy and the one ledger key of a zone."""
+UNFINISHED: Final = "unfinished"
 
 
 def zone_place(zone: str) -> Key:
@@ -37,6 +39,11 @@ def resource_place(zone: str, resource: str) -> Key:
 def resource_id(resource: str) -> str:
     """The id of a resource: a slash, which a key part may not hold, is written as a colon."""
     return resource.removeprefix("resource://").replace("/", ":")
+
+
+def unfinished_place(zone: str) -> Key:
+    """The apply that is begun and not answered, if there is one."""
+    return Key(zone, APPLIES, UNFINISHED)
 
 
 def policy_place(zone: str) -> Key:

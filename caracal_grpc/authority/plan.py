@@ -11,6 +11,7 @@ from caracal_grpc.authority.declaration import Declaration, DeclaredApplication
 from caracal_grpc.authority.keyring import Keyring
 from caracal_grpc.authority.revocations import Revocations
 from caracal_grpc.authority.state import State
+from caracal_grpc.authority.unfinished import Unfinished, unfinished
 from caracal_grpc.core import ids, limits
 from caracal_grpc.core.application import Application
 from caracal_grpc.core.ports import Clock, Ids
@@ -18,14 +19,14 @@ from caracal_grpc.core.session import Session
 from caracal_grpc.core.zone import Zone
 from caracal_grpc.crypto.system import new_secret, secret_digest
 from caracal_grpc.store.port import Change as Write
-from caracal_grpc.store.port import Delete, Expect, Key, Put
+from caracal_grpc.store.port import Delete, Expect, Put
 
 Action = Literal["create", "update", "delete"]
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """The secret of a new application, shown once."""
+    """The secret that an apply made for an application, shown once."""
 
     application: Application
     secret: str = field(repr=False)
@@ -47,6 +48,20 @@ class Change:
     credential: Credential | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What brings a zone to its declaration, and the mark it stands under until it is answered."""
+
+    zone: Zone
+    changes: tuple[Change, ...]
+    mark: Unfinished
+
+    @property
+    def credentials(self) -> tuple[Credential, ...]:
+        """The secrets that it makes."""
+        return tuple(change.credential for change in self.changes if change.credential)
+
+
 class Planner:
     """Plans changes of one zone against the state; it writes nothing."""
 
@@ -66,18 +81,21 @@ class Planner:
         self._ids = new_ids
         self._actor = actor
 
-    def plan(self, zone: Zone, declared: Declaration) -> list[Change]:
-        """Every change in an order in which authority shrinks before it grows, policy last."""
-        changes = [
+    def plan(self, zone: Zone, declared: Declaration) -> Plan:
+        """Every change, what is removed first and the policy last; an apply that was never answered
+        is a change, too, and so is each application whose secret it made.
+        """
+        begun = unfinished(self._state, zone.name) or Unfinished(self._ids.new(ids.REQUEST))
+        changes = (
             *self._zone(zone),
             *self._removed_applications(zone, declared),
             *self._removed_resources(zone, declared),
             *self._resources(zone, declared),
-            *self._applications(zone, declared),
+            *self._applications(zone, declared, begun.id),
             *self._policy(zone, declared),
-        ]
-        first = {"zone": 0, "application": 1, "resource": 1}
-        return sorted(changes, key=lambda c: (first.get(c.kind, 2), c.action != "delete"))
+        )
+        said = (f"{each.action} {each.kind} {each.name}" for each in changes)
+        return Plan(zone, changes, begun.with_more(self._actor, said))
 
     def _zone(self, zone: Zone) -> Iterator[Change]:
         present = self._state.find_zone(zone.name)
@@ -86,8 +104,12 @@ class Planner:
             key = self._keyring.new_key(zone, kid, self._clock.now())
             writes = (key, self._keyring.new_ledger_key(zone.name))
             yield Change("create", "zone", zone.name, writes=writes)
-        elif present != zone:
-            yield Change("update", "zone", zone.name, _differing(present, zone))
+            return
+        fields = _differing(present, zone)
+        if unfinished(self._state, zone.name):
+            fields += ("unfinished",)
+        if fields:
+            yield Change("update", "zone", zone.name, fields)
 
     def _removed_applications(self, zone: Zone, declared: Declaration) -> Iterator[Change]:
         kept = {each.name for each in declared.applications}
@@ -125,15 +147,15 @@ class Planner:
                 action, "resource", resource.name, fields, (Put(place, resource.to_value()),)
             )
 
-    def _applications(self, zone: Zone, declared: Declaration) -> Iterator[Change]:
+    def _applications(self, zone: Zone, declared: Declaration, apply: str) -> Iterator[Change]:
         present = {each.name: each for each in self._state.applications(zone.name)}
         for each in declared.applications:
             if each.name in present:
-                yield from self._updated(zone, present[each.name], each)
+                yield from self._updated(zone, present[each.name], each, apply)
             else:
-                yield self._new(zone, each)
+                yield self._new(zone, each, apply)
 
-    def _new(self, zone: Zone, declared: DeclaredApplication) -> Change:
+    def _new(self, zone: Zone, declared: DeclaredApplication, apply: str) -> Change:
         secret = new_secret()
         application = Application(
             id=self._ids.new(ids.APPLICATION),
@@ -142,6 +164,7 @@ class Planner:
             secret_digest=secret_digest(secret),
             labels=declared.labels,
             ceiling=declared.ceiling,
+            apply=apply,
         )
         writes = (self._put(zone, application), self._put_session(zone, application))
         return Change(
@@ -153,7 +176,7 @@ class Planner:
         )
 
     def _updated(
-        self, zone: Zone, present: Application, declared: DeclaredApplication
+        self, zone: Zone, present: Application, declared: DeclaredApplication, apply: str
     ) -> Iterator[Change]:
         if present.disabled:
             return  # a revoked application stays as it is until it is removed
@@ -169,6 +192,11 @@ class Planner:
             ceiling=declared.ceiling,
             standing_session=present_id,
         )
+        credential = None
+        if present.apply == apply:
+            secret = new_secret()
+            wanted = replace(wanted, secret_digest=secret_digest(secret))
+            credential = Credential(wanted, secret)
         if wanted == present:
             return
         writes = (self._put(zone, wanted), self._put_session(zone, wanted, session))
@@ -181,7 +209,8 @@ class Planner:
             present.name,
             _differing(present, wanted),
             writes,
-            tuple(self._unchanged(place) for place in held),
+            tuple(Expect(place, self._state.revision_of(place)) for place in held),
+            credential,
         )
 
     def _policy(self, zone: Zone, declared: Declaration) -> Iterator[Change]:
@@ -210,10 +239,6 @@ class Planner:
         )
         session = replace(present or fresh, labels=application.labels, ceiling=application.ceiling)
         return Put(places.session_place(zone.name, session.id), session.to_value())
-
-    def _unchanged(self, place: Key) -> Expect:
-        record = self._state.record(place)
-        return Expect(place, record.revision if record else 0)
 
 
 def _differing(present: Any, wanted: Any) -> tuple[str, ...]:

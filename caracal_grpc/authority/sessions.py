@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from caracal_grpc.authority import places
 from caracal_grpc.authority.access import require_zone, sees
+from caracal_grpc.authority.declaration import ceiling_violations, require
+from caracal_grpc.authority.live import LiveSessions
 from caracal_grpc.authority.recorder import Recorder
 from caracal_grpc.authority.revocations import Revocations
 from caracal_grpc.authority.state import State, not_found
@@ -64,17 +66,24 @@ class Sessions:
         self._recorder = recorder
         self._clock = clock
         self._ids = ids
+        self._live = LiveSessions(state)
+
+    def close(self) -> None:
+        """Stops counting sessions."""
+        self._live.close()
 
     async def start(self, caller: Mandate, request: SessionStart) -> SessionChange:
         """A new session of the caller below its parent, recorded before it is answered.
 
         Raises `SESSION_NOT_ACTIVE`, `CEILING_EXCEEDED`, `LIMIT_EXCEEDED`, `OBJECT_NOT_FOUND`,
-        `ZONE_FORBIDDEN`.
+        `ZONE_FORBIDDEN`, and `FIELD_INVALID` for a ceiling of what the zone does not have.
         """
         require_zone(caller, request.zone)
         if caller.zone != request.zone:
             raise not_found("application", caller.application)
         self._state.require_fresh()
+        self._require_declared(request)
+        self._live.require_room(caller.application, self._clock.now())
         line = self._parents(caller, request)
         session = self._below(line[-1], request)
         put = Put(
@@ -98,8 +107,12 @@ class Sessions:
         return session
 
     def list(self, caller: Mandate, zone: str, application: str = "") -> list[Session]:
-        """The sessions that the caller may see, of `application` or of all, in order of ids."""
+        """The sessions that the caller may see, of `application` or of all, in order of ids.
+
+        Raises `OBJECT_NOT_FOUND` for an unknown zone, `ZONE_FORBIDDEN`.
+        """
         require_zone(caller, zone)
+        self._state.zone(zone)
         return [
             session
             for session in self._state.sessions(zone)
@@ -144,6 +157,13 @@ class Sessions:
             )
         return line
 
+    def _require_declared(self, request: SessionStart) -> None:
+        if request.ceiling is None:
+            return
+        found = (self._state.resource(request.zone, name) for name in request.ceiling.limits or ())
+        known = {resource.name: resource.scopes for resource in found if resource}
+        require(ceiling_violations("ceiling", request.ceiling, known))
+
     def _standing(self, caller: Mandate) -> str:
         application = self._state.application(caller.zone, caller.application)
         if application is None:
@@ -176,5 +196,4 @@ class Sessions:
     def _unchanged(self, session: Session) -> Expect:
         """That nobody ends an ancestor between the check and the write."""
         place = places.session_place(session.zone, session.id)
-        record = self._state.record(place)
-        return Expect(place, record.revision if record else 0)
+        return Expect(place, self._state.revision_of(place))

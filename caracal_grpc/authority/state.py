@@ -122,6 +122,11 @@ class State:
         """The raw record, for the one room that knows its form."""
         return self._mirror.get(place)
 
+    def revision_of(self, place: Key) -> int:
+        """The revision of a record, 0 when there is none: what a commit may expect of it."""
+        record = self._mirror.get(place)
+        return record.revision if record else 0
+
     def records(self, zone: str, kind: str) -> Mapping[str, Record]:
         """All raw records of a kind, by id."""
         return self._mirror.all(zone, kind)

@@ -8,7 +8,7 @@ import grpc.aio
 
 from caracal_grpc.authority.sessions import SessionChange, Sessions, SessionStart
 from caracal_grpc.core import limits
-from caracal_grpc.core.ids import APPLICATION, SESSION, require_id
+from caracal_grpc.core.ids import APPLICATION, SESSION, require_id, require_labels
 from caracal_grpc.core.session import Session
 from caracal_grpc.interceptors.current import current_mandate
 from caracal_grpc.services import render
@@ -105,7 +105,7 @@ def _parse_start(request: session_service_pb2.SessionServiceStartRequest) -> Ses
     return SessionStart(
         zone=render.zone_name(request.zone),
         parent=request.parent_id and require_id("parent_id", request.parent_id, SESSION),
-        labels=render.labels(request.labels),
+        labels=require_labels("labels", request.labels),
         ceiling=render.ceiling("ceiling", request.ceiling) if request.ceiling else None,
         life=render.whole_seconds("ttl", request.ttl, limits.MAX_SESSION_LIFE),
     )

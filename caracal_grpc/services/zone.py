@@ -44,7 +44,12 @@ class ZoneServicer(zone_service_pb2_grpc.ZoneServiceServicer):
     ) -> zone_service_pb2.ZoneServiceApplyResponse:
         """See `ZoneService.Apply` in the proto."""
         declared = _parse(request.zone)
-        applied = await self._zones.apply(current_mandate(), declared, dry_run=request.dry_run)
+        applied = await self._zones.apply(
+            current_mandate(),
+            declared,
+            dry_run=request.dry_run,
+            expected_revision=request.expected_revision,
+        )
         return zone_service_pb2.ZoneServiceApplyResponse(
             changes=[_change(change) for change in applied.changes],
             credentials=[_credential(each) for each in applied.credentials],

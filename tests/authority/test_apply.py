@@ -202,6 +202,8 @@ BAD: list[tuple[str, Any, str]] = [
     ("applications.1.name", "agent", "applications"),
     ("applications.0.labels", [""], "applications[0].labels"),
     ("applications.0.labels", ["x"] * 33, "applications[0].labels"),
+    ("applications.0.labels", ["x" * 65], "applications[0].labels"),
+    ("policy.grants.1.labels", ["x" * 65], "policy.grants[1].labels"),
     (
         "applications.0.ceiling",
         [{"resource": "resource://no", "scopes": ["a:b"]}],
@@ -229,7 +231,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("policy.grants.0.scopes", [], "policy.grants[0].scopes"),
     ("policy.grants.0.subjects", ["nobody"], "policy.grants[0].subjects"),
     ("policy.grants.0.step_up", ["orders:track"], "policy.grants[0].step_up"),
-    ("policy.grants.0.ttl_seconds", -5, "grants[0].ttl_seconds"),
+    ("policy.grants.0.ttl_seconds", -5, "policy.grants[0].ttl_seconds"),
 ]
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import create_engine, text
 
 from caracal_grpc.authority.audit import Explanation
 from caracal_grpc.authority.sessions import SessionStart
+from caracal_grpc.core.limits import REVOCATION_TTL
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.ledger.port import Filter
 from caracal_grpc.ledger.schema import ENTRIES
@@ -59,6 +60,20 @@ async def test_expired_mandate_is_dead_by_time(rig: Rig) -> None:
     await rig.advance(6)
     found = await explain(rig, jti=mandate.jti)
     assert (found.alive, found.dead_by) == (False, "expired")
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["ran out", "ended"])
+async def test_session_that_ran_out_killed_nothing(rig: Rig, ended: bool) -> None:
+    """A session names itself when it was ended; when its time is over, so is the mandate's."""
+    caller = await rig.caller("agent")
+    start = SessionStart("shop", life=10)
+    session = (await rig.authority.sessions.start(caller, start)).session.id
+    mandate = (await rig.exchange("agent", ORDERS, session=session)).mandate
+    if ended:
+        await rig.authority.sessions.terminate(caller, "shop", session, "")
+    await rig.advance(REVOCATION_TTL + 1)
+    assert session not in rig.state.dead("shop")
+    assert (await explain(rig, jti=mandate.jti)).dead_by == (session if ended else "expired")
 
 
 @pytest.mark.parametrize(

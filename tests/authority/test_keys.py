@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -10,10 +11,12 @@ from caracal_grpc.authority import places
 from caracal_grpc.core.keystate import KeyState
 from caracal_grpc.core.limits import DEFAULT_KEY_PUBLISH, LEEWAY, MAX_LIVE_KEYS, MAX_SESSION_TTL
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.core.rule import Rule
 from caracal_grpc.crypto import mandates
+from caracal_grpc.interceptors.verifier import Verifier
 from tests.support.refusals import refused
 from tests.support.rig import Rig
-from tests.support.shop import ORDERS, shop
+from tests.support.shop import ORDERS, PAYMENTS, shop
 
 RETIRING = MAX_SESSION_TTL + 2 * LEEWAY
 
@@ -59,8 +62,14 @@ async def test_retired_key_verifies_nothing(rig: Rig) -> None:
     key = rig.keyring.signing_key("shop")
     await rotate(rig)
     await rig.advance(DEFAULT_KEY_PUBLISH + RETIRING)
-    assert key.kid not in rig.authority.view.keys
-    assert rig.authority.view.trust(key.kid) is None
+    fresh = (await rig.exchange("agent", ORDERS)).mandate
+    forged = mandates.mint(key, replace(fresh, kid=key.kid))
+    verifier = Verifier(rig.authority.view, clock=rig.clock, use="resource", max_staleness=5)
+    with refused(Reason.KEY_UNKNOWN):
+        verifier.verify(forged, Rule("/t.T/M", ORDERS, frozenset({"orders:place"})))
+    with refused(Reason.SUBJECT_TOKEN_INVALID) as seen:
+        await rig.exchange("orders", PAYMENTS, subject_token=forged)
+    assert seen.metadata["cause"] == "KEY_UNKNOWN"
 
 
 async def test_rotation_destroys_the_private_halves_of_retired_keys(any_rig: Rig) -> None:
@@ -149,7 +158,7 @@ async def test_unknown_zone_has_no_keys(rig: Rig, zone: str) -> None:
     with refused(Reason.OBJECT_NOT_FOUND):
         await rig.authority.keys.rotate(rig.operator, zone)
     with refused(Reason.OBJECT_NOT_FOUND):
-        rig.authority.keys.key_set(zone)
+        rig.authority.feed.zone_keys(zone)
 
 
 async def test_second_replica_signs_with_the_same_keys(rig: Rig) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
+import signal
 import socket
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import grpc.aio
 import pytest
@@ -16,8 +19,10 @@ from caracal_grpc.config import ServeSettings
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.crypto.secret_file import write_secret_file
 from caracal_grpc.interceptors.profile import Profile
-from caracal_grpc.server import Server
+from caracal_grpc.server import Server, serve
+from caracal_grpc.store.etcd import EtcdStore
 from caracal_grpc.store.etcd_release import is_leaky
+from caracal_grpc.store.refusal import unavailable
 from tests.support.authority import Starter, serve_values
 from tests.support.etcd import EtcdProcess
 from tests.support.etcd_tls import CertificateAuthority
@@ -116,7 +121,8 @@ async def test_two_servers_do_not_share_a_port(
 ) -> None:
     """The platform's habit of sharing ports between servers is off."""
     running = await start_authority()
-    values = serve_values(tmp_path, etcd, listen=running.address, ledger=tmp_path / "other.db")
+    own = {"ledger": tmp_path / "other.db", "bootstrap_profile": tmp_path / "other.json"}
+    values = serve_values(tmp_path, etcd, listen=running.address, **own)
     assert (await refusal(values)).fields == ["listen"]
 
 
@@ -206,7 +212,8 @@ async def test_ledger_of_another_authority(tmp_path: Path, etcd: EtcdProcess) ->
     await first.stop()
     values = serve_values(tmp_path, etcd)
     assert (await refusal(values)).fields == ["ledger"]
-    server = Server(ServeSettings.load(values | {"ledger": tmp_path / "new.db"}))
+    own = {"ledger": tmp_path / "new.db", "bootstrap_profile": tmp_path / "new.json"}
+    server = Server(ServeSettings.load(values | own))
     await server.start()
     await server.stop()
 
@@ -225,3 +232,48 @@ async def test_an_etcd_that_may_lose_a_revocation_is_said(
         version = (await MaintenanceService(channel).status()).version
     said = [text for text in caplog.messages if text.startswith(f"etcd {version} may lose")]
     assert bool(said) is is_leaky(version)
+
+
+async def test_sigterm_ends_a_start(tmp_path: Path, etcd: EtcdProcess) -> None:
+    """While it still waits for an etcd that takes connections and says nothing."""
+    before, ready = asyncio.all_tasks(), list[str]()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.setblocking(False)
+        endpoint = f"127.0.0.1:{silent.getsockname()[1]}"
+        values = serve_values(tmp_path, etcd, etcd_endpoints=[endpoint], max_staleness=60)
+        serving = asyncio.ensure_future(serve(ServeSettings.load(values), ready.append))
+        async with asyncio.timeout(30):
+            connection, _ = await asyncio.get_running_loop().sock_accept(silent)
+            with connection:
+                os.kill(os.getpid(), signal.SIGTERM)
+                await serving
+    assert not ready
+    assert asyncio.all_tasks() <= before
+
+
+async def test_sigterm_ends_a_running_server(tmp_path: Path, etcd: EtcdProcess) -> None:
+    """And so does a second one that comes meanwhile; nothing stays open."""
+    before, ready = asyncio.all_tasks(), asyncio.Event()
+    settings = ServeSettings.load(serve_values(tmp_path, etcd))
+    serving = asyncio.ensure_future(serve(settings, lambda _: ready.set()))
+    async with asyncio.timeout(30):
+        await ready.wait()
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGTERM)
+        await serving
+    assert asyncio.all_tasks() <= before
+
+
+async def test_start_that_fails_late_lets_go_of_its_port(tmp_path: Path, etcd: EtcdProcess) -> None:
+    """Of all that fails after it is bound: here the store, at its first commit."""
+    port = free_port()
+    values = serve_values(tmp_path, etcd, listen=f"127.0.0.1:{port}")
+    before = asyncio.all_tasks()
+    server = Server(ServeSettings.load(values))
+    gone = unavailable("the store is gone")
+    with patch.object(EtcdStore, "commit", side_effect=gone), refused(Reason.STORE_UNAVAILABLE):
+        await server.start()
+    assert asyncio.all_tasks() <= before
+    again = Server(ServeSettings.load(values))
+    assert await again.start() == f"127.0.0.1:{port}"
+    await again.stop()
