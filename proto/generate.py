@@ -34,9 +34,17 @@ def rewrite(source: str) -> str:
 def generate(include: Path, out: Path, protos: list[str]) -> None:
     """Writes stubs of `protos`, paths below `include`, below `out`.
 
-    Raises `SystemExit` with protoc's status when protoc refuses them; it has said why on stderr.
+    Raises `SystemExit` with protoc's status when protoc refuses them, which has said why on stderr,
+    and with what to install when there is no grpcio-tools.
     """
-    from grpc_tools import protoc
+    try:
+        from grpc_tools import protoc
+    except ModuleNotFoundError as missing:
+        if missing.name != "grpc_tools":
+            raise
+        raise SystemExit(
+            "this needs grpcio-tools; run: pip install 'caracal-grpc[generate]'"
+        ) from None
 
     builtin = Path(protoc.__file__).parent / "_proto"
     with tempfile.TemporaryDirectory() as folder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, Final
 
 import grpc.aio
@@ -148,23 +149,33 @@ def _render_entry(entry: Entry) -> audit_pb2.AuditEntry:
 
 
 def _mandate(explained: Explanation) -> mandate_pb2.Mandate:
-    """What the entry granted, told from the entry alone: the mandate itself is kept nowhere."""
+    """What the entry granted, told from the entry: the mandate itself is kept nowhere."""
     entry = explained.entry
     at_authority = entry.resource == AUTHORITY_RESOURCE
     return mandate_pb2.Mandate(
         jti=entry.jti,
+        issuer=explained.issuer,
         zone=entry.zone,
         use=mandate_pb2.MANDATE_USE_SESSION if at_authority else mandate_pb2.MANDATE_USE_RESOURCE,
-        resource=entry.resource,
+        resource=explained.issuer if at_authority else entry.resource,
         scopes=entry.granted_scopes,
         subject=entry.subject,
         subject_type=render.SUBJECT_TYPES[entry.subject_type],
         application_id=entry.application,
         session_id=entry.session,
         root_session_id=entry.root_session,
-        chain=[mandate_pb2.Hop(application_id=actor) for actor in entry.actor_chain],
+        chain=_hops(entry),
         issue_time=render.timestamp(entry.time_ms // 1000),
         expire_time=render.timestamp(entry.expires_at),
         policy_version=entry.policy_version,
         audit_id=entry.id,
     )
+
+
+def _hops(entry: Entry) -> list[mandate_pb2.Hop]:
+    known = entry.details.get("hop_sessions", ())
+    sessions = known if isinstance(known, tuple) else ()
+    return [
+        mandate_pb2.Hop(application_id=actor, agent_session_id=session)
+        for actor, session in itertools.zip_longest(entry.actor_chain, sessions, fillvalue="")
+    ]

@@ -71,8 +71,13 @@ class RevocationServicer(revocation_service_pb2_grpc.RevocationServiceServicer):
     ) -> AsyncIterator[Response]:
         """See `RevocationService.Watch` in the proto."""
         zone = render.zone_name(request.zone)
-        require_zone(current_mandate(), zone)
-        async for event in self._feed.events(zone):
+        caller = current_mandate()
+        require_zone(caller, zone)
+        begun = False
+        async for event in self._feed.events(zone, caller.application):
+            if not begun:  # it says when the stream began, however long the snapshot will take
+                begun = True
+                yield self._heartbeat(0)
             for message in self._messages(event):
                 yield message
 

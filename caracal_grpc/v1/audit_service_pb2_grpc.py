@@ -27,6 +27,8 @@ if _version_not_supported:
 
 class AuditServiceStub(object):
     """The ledger of zones.
+
+    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
     """
 
     def __init__(self, channel):
@@ -54,11 +56,14 @@ class AuditServiceStub(object):
 
 class AuditServiceServicer(object):
     """The ledger of zones.
+
+    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
     """
 
     def Search(self, request, context):
         """Finds entries page by page. The caller must hold `caracal:audit:read` in that zone or in the
-        zone `caracal`. Answers FIELD_INVALID, ZONE_FORBIDDEN, AUDIT_UNAVAILABLE.
+        zone `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND for an unknown zone, ZONE_FORBIDDEN,
+        AUDIT_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -66,8 +71,8 @@ class AuditServiceServicer(object):
 
     def Explain(self, request, context):
         """Tells how one decision came about and whether what it granted is alive. The caller must hold
-        `caracal:audit:read` in that zone or in the zone `caracal`. Answers OBJECT_NOT_FOUND,
-        FIELD_INVALID, ZONE_FORBIDDEN, AUDIT_UNAVAILABLE.
+        `caracal:audit:read` in that zone or in the zone `caracal`. Answers FIELD_INVALID,
+        OBJECT_NOT_FOUND, ZONE_FORBIDDEN, AUDIT_UNAVAILABLE also for an entry that was tampered with.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -75,8 +80,8 @@ class AuditServiceServicer(object):
 
     def GetCheckpoint(self, request, context):
         """Reads the signed root over everything that is recorded. The caller must hold
-        `caracal:audit:read` in that zone or in the zone `caracal`. Answers OBJECT_NOT_FOUND,
-        ZONE_FORBIDDEN, AUDIT_UNAVAILABLE.
+        `caracal:audit:read` in that zone or in the zone `caracal`. Answers FIELD_INVALID,
+        OBJECT_NOT_FOUND, ZONE_FORBIDDEN, AUDIT_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -110,6 +115,8 @@ def add_AuditServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class AuditService(object):
     """The ledger of zones.
+
+    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
     """
 
     @staticmethod

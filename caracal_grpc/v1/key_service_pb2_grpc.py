@@ -27,6 +27,8 @@ if _version_not_supported:
 
 class KeyServiceStub(object):
     """The signing keys of zones.
+
+    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
     """
 
     def __init__(self, channel):
@@ -54,11 +56,13 @@ class KeyServiceStub(object):
 
 class KeyServiceServicer(object):
     """The signing keys of zones.
+
+    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
     """
 
     def GetKeySet(self, request, context):
         """Reads the public keys with which a zone's mandates verify. Anyone may call. Answers
-        OBJECT_NOT_FOUND.
+        FIELD_INVALID, OBJECT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -66,7 +70,7 @@ class KeyServiceServicer(object):
 
     def ListKeys(self, request, context):
         """Lists a zone's keys with their states. The caller must hold `caracal:keys:read` in that zone or
-        in the zone `caracal`. Answers OBJECT_NOT_FOUND, ZONE_FORBIDDEN.
+        in the zone `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -75,9 +79,10 @@ class KeyServiceServicer(object):
     def RotateKey(self, request, context):
         """Publishes a new key, which signs after the zone's `key_publish_seconds`; the one before it goes
         on verifying until everything that it signed has expired. The caller must hold
-        `caracal:keys:rotate` in that zone or in the zone `caracal`. Answers KEY_STATE_CONFLICT while a
-        key is pending, OBJECT_NOT_FOUND, ZONE_FORBIDDEN, CONFLICT, STORE_UNAVAILABLE,
-        AUDIT_UNAVAILABLE.
+        `caracal:keys:rotate` in that zone or in the zone `caracal`. Answers FIELD_INVALID,
+        KEY_STATE_CONFLICT while a key is pending or the zone has as many keys as an edge holds,
+        OBJECT_NOT_FOUND, ZONE_FORBIDDEN, CONFLICT, AUTHORITY_STALE; and STORE_UNAVAILABLE and
+        AUDIT_UNAVAILABLE, after which the key may be published all the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,6 +116,8 @@ def add_KeyServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class KeyService(object):
     """The signing keys of zones.
+
+    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
     """
 
     @staticmethod

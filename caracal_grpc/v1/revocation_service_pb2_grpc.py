@@ -27,6 +27,8 @@ if _version_not_supported:
 
 class RevocationServiceStub(object):
     """Revocations, and the feed that tells every edge of them and of keys.
+
+    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
     """
 
     def __init__(self, channel):
@@ -54,14 +56,16 @@ class RevocationServiceStub(object):
 
 class RevocationServiceServicer(object):
     """Revocations, and the feed that tells every edge of them and of keys.
+
+    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
     """
 
     def Revoke(self, request, context):
         """Kills everything that names the anchor, at every edge, in one write: a session with all that is
         below it, an application with all that it holds. It takes effect first and is recorded after.
         Again is no error. The caller must hold `caracal:revocations:write` in that zone or in the zone
-        `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND, KEY_STATE_CONFLICT for the only active key,
-        ZONE_FORBIDDEN, STORE_UNAVAILABLE.
+        `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND, KEY_STATE_CONFLICT for the key that signs,
+        ZONE_FORBIDDEN, STORE_UNAVAILABLE, after which it may hold all the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -69,17 +73,20 @@ class RevocationServiceServicer(object):
 
     def List(self, request, context):
         """Lists the live revocations page by page. The caller must hold `caracal:revocations:read` in that
-        zone or in the zone `caracal`. Answers FIELD_INVALID, ZONE_FORBIDDEN.
+        zone or in the zone `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND for an unknown zone,
+        ZONE_FORBIDDEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Watch(self, request, context):
-        """The feed of a zone: a snapshot of keys and dead anchors, then changes, and a heartbeat each
-        second. A receiver that falls behind gets a new snapshot, never a gap. The caller must hold
-        `caracal:feed:watch` in that zone, which every application of it has. Answers OBJECT_NOT_FOUND,
-        ZONE_FORBIDDEN, LIMIT_EXCEEDED, DRAINING at the end.
+        """The feed of a zone: a heartbeat, a snapshot of keys and dead anchors, then changes, and a
+        heartbeat each second. A receiver that falls behind gets a new snapshot, never a gap. The caller
+        must hold `caracal:feed:watch` in that zone or in the zone `caracal`; the built-in policy grants it to
+        every application, modules of a zone's own must do so themselves. Answers FIELD_INVALID,
+        OBJECT_NOT_FOUND, ZONE_FORBIDDEN, LIMIT_EXCEEDED for too many watches, of one application or of
+        all, and DRAINING at the end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,6 +120,8 @@ def add_RevocationServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class RevocationService(object):
     """Revocations, and the feed that tells every edge of them and of keys.
+
+    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
     """
 
     @staticmethod

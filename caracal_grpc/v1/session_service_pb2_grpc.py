@@ -27,6 +27,8 @@ if _version_not_supported:
 
 class SessionServiceStub(object):
     """Sessions of applications. An application sees and ends its own; `caracal:sessions:admin`, all.
+
+    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
     """
 
     def __init__(self, channel):
@@ -59,13 +61,17 @@ class SessionServiceStub(object):
 
 class SessionServiceServicer(object):
     """Sessions of applications. An application sees and ends its own; `caracal:sessions:admin`, all.
+
+    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
     """
 
     def Start(self, request, context):
         """Starts a session below one of the caller's own, never wider and never longer than that one. The
-        caller must hold `caracal:sessions:start`. Answers SESSION_NOT_ACTIVE, CEILING_EXCEEDED also for
-        a label that the parent does not carry, LIMIT_EXCEEDED, FIELD_INVALID, OBJECT_NOT_FOUND,
-        ZONE_FORBIDDEN, CONFLICT, STORE_UNAVAILABLE, AUDIT_UNAVAILABLE.
+        caller must hold `caracal:sessions:start`. Answers FIELD_INVALID, SESSION_NOT_ACTIVE,
+        CEILING_EXCEEDED also for a label that the parent does not carry, LIMIT_EXCEEDED below 10 levels
+        and over 10,000 live sessions of one application, OBJECT_NOT_FOUND for a zone that the caller is
+        not an application of, ZONE_FORBIDDEN, CONFLICT, AUTHORITY_STALE; and STORE_UNAVAILABLE and
+        AUDIT_UNAVAILABLE, after which the session may exist all the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,7 +79,7 @@ class SessionServiceServicer(object):
 
     def Get(self, request, context):
         """Reads one session. The caller must hold `caracal:sessions:read`, and `caracal:sessions:admin`
-        when it is not its own. Answers OBJECT_NOT_FOUND, ZONE_FORBIDDEN.
+        when it is not its own. Answers FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -81,7 +87,8 @@ class SessionServiceServicer(object):
 
     def List(self, request, context):
         """Lists sessions page by page. The caller must hold `caracal:sessions:read`, and
-        `caracal:sessions:admin` to see those of others. Answers FIELD_INVALID, ZONE_FORBIDDEN.
+        `caracal:sessions:admin` to see those of others. Answers FIELD_INVALID, OBJECT_NOT_FOUND for an
+        unknown zone, ZONE_FORBIDDEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -90,7 +97,8 @@ class SessionServiceServicer(object):
     def Terminate(self, request, context):
         """Ends a session and everything below it at every edge, in one write. Again is no error. The
         caller must hold `caracal:sessions:terminate`, and `caracal:sessions:admin` when it is not its
-        own. Answers OBJECT_NOT_FOUND, ZONE_FORBIDDEN, STORE_UNAVAILABLE.
+        own. Answers FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN, STORE_UNAVAILABLE, after which it
+        may be ended all the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -129,6 +137,8 @@ def add_SessionServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class SessionService(object):
     """Sessions of applications. An application sees and ends its own; `caracal:sessions:admin`, all.
+
+    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
     """
 
     @staticmethod

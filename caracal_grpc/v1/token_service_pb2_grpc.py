@@ -48,12 +48,20 @@ class TokenServiceServicer(object):
 
     def Exchange(self, request, context):
         """Exchanges what an application is, and on whose behalf it acts, for a mandate for one resource.
-        Policy decides; the decision is in the ledger before it is answered, and a refusal is recorded
-        too. Anyone may call: the request authenticates itself. Answers CLIENT_AUTH_FAILED, RATE_LIMITED,
-        SUBJECT_TOKEN_INVALID, ACTOR_FORBIDDEN, POLICY_DENIED, STEP_UP_REQUIRED, SCOPE_INSUFFICIENT,
-        CEILING_EXCEEDED, SESSION_NOT_ACTIVE, HOPS_EXCEEDED, NO_ACTIVE_POLICY, POLICY_FAILED,
-        OBJECT_NOT_FOUND, FIELD_INVALID, MANDATE_TOO_LARGE, LIMIT_EXCEEDED, KEY_STATE_CONFLICT, CONFLICT
-        for a request id that was used for another request, AUTHORITY_STALE, AUDIT_UNAVAILABLE, DRAINING.
+        Policy decides; the decision is in the ledger before it is answered. Anyone may call: the request
+        authenticates itself.
+
+        A refusal is recorded too, with its entry as metadata `audit_id`, but for these: FIELD_INVALID for
+        a malformed request, AUTHORITY_STALE, RATE_LIMITED for failed authentications, AUDIT_UNAVAILABLE,
+        DRAINING, and CLIENT_AUTH_FAILED in a zone that does not exist.
+
+        Answers CLIENT_AUTH_FAILED, SUBJECT_TOKEN_INVALID, ACTOR_FORBIDDEN, POLICY_DENIED,
+        STEP_UP_REQUIRED, SCOPE_INSUFFICIENT, CEILING_EXCEEDED, SESSION_NOT_ACTIVE, HOPS_EXCEEDED,
+        NO_ACTIVE_POLICY, POLICY_FAILED also when policy allows without scopes what named none or adds
+        obligations, OBJECT_NOT_FOUND for a resource, MANDATE_TOO_LARGE, LIMIT_EXCEEDED for more request
+        ids than are remembered, of one application or of all, KEY_STATE_CONFLICT for a zone without a
+        key that signs, CONFLICT for a request id that was used for another request, STORE_UNAVAILABLE
+        while a large apply changes the zone, and what is never recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

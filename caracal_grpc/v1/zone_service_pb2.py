@@ -27,7 +27,7 @@ from caracal_grpc.v1 import authority_pb2 as caracal_dot_v1_dot_authority__pb2
 from caracal_grpc.v1 import zone_pb2 as caracal_dot_v1_dot_zone__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63\x61racal/v1/zone_service.proto\x12\ncaracal.v1\x1a\x1c\x63\x61racal/v1/application.proto\x1a\x1a\x63\x61racal/v1/authority.proto\x1a\x15\x63\x61racal/v1/zone.proto\"J\n\x17ZoneServiceApplyRequest\x12\x1e\n\x04zone\x18\x01 \x01(\x0b\x32\x10.caracal.v1.Zone\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\"\xb8\x01\n\x18ZoneServiceApplyResponse\x12#\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x12.caracal.v1.Change\x12+\n\x0b\x63redentials\x18\x02 \x03(\x0b\x32\x16.caracal.v1.Credential\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x10\n\x08\x61udit_id\x18\x04 \x01(\t\x12\x0e\n\x06issuer\x18\x05 \x01(\t\x12\x16\n\x0epolicy_version\x18\x06 \x01(\t\"%\n\x15ZoneServiceGetRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\"J\n\x16ZoneServiceGetResponse\x12\x1e\n\x04zone\x18\x01 \x01(\x0b\x32\x10.caracal.v1.Zone\x12\x10\n\x08revision\x18\x02 \x01(\x03\x32\xfc\x01\n\x0bZoneService\x12m\n\x05\x41pply\x12#.caracal.v1.ZoneServiceApplyRequest\x1a$.caracal.v1.ZoneServiceApplyResponse\"\x19\xaa\xe2\"\x15\n\x13\x63\x61racal:zones:write\x12\x66\n\x03Get\x12!.caracal.v1.ZoneServiceGetRequest\x1a\".caracal.v1.ZoneServiceGetResponse\"\x18\xaa\xe2\"\x14\n\x12\x63\x61racal:zones:read\x1a\x16\xaa\xe2\"\x12resource://caracalb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63\x61racal/v1/zone_service.proto\x12\ncaracal.v1\x1a\x1c\x63\x61racal/v1/application.proto\x1a\x1a\x63\x61racal/v1/authority.proto\x1a\x15\x63\x61racal/v1/zone.proto\"e\n\x17ZoneServiceApplyRequest\x12\x1e\n\x04zone\x18\x01 \x01(\x0b\x32\x10.caracal.v1.Zone\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\"\xb8\x01\n\x18ZoneServiceApplyResponse\x12#\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x12.caracal.v1.Change\x12+\n\x0b\x63redentials\x18\x02 \x03(\x0b\x32\x16.caracal.v1.Credential\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x10\n\x08\x61udit_id\x18\x04 \x01(\t\x12\x0e\n\x06issuer\x18\x05 \x01(\t\x12\x16\n\x0epolicy_version\x18\x06 \x01(\t\"%\n\x15ZoneServiceGetRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\"J\n\x16ZoneServiceGetResponse\x12\x1e\n\x04zone\x18\x01 \x01(\x0b\x32\x10.caracal.v1.Zone\x12\x10\n\x08revision\x18\x02 \x01(\x03\x32\xfc\x01\n\x0bZoneService\x12m\n\x05\x41pply\x12#.caracal.v1.ZoneServiceApplyRequest\x1a$.caracal.v1.ZoneServiceApplyResponse\"\x19\xaa\xe2\"\x15\n\x13\x63\x61racal:zones:write\x12\x66\n\x03Get\x12!.caracal.v1.ZoneServiceGetRequest\x1a\".caracal.v1.ZoneServiceGetResponse\"\x18\xaa\xe2\"\x14\n\x12\x63\x61racal:zones:read\x1a\x16\xaa\xe2\"\x12resource://caracalb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,13 +41,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ZONESERVICE'].methods_by_name['Get']._loaded_options = None
   _globals['_ZONESERVICE'].methods_by_name['Get']._serialized_options = b'\252\342\"\024\n\022caracal:zones:read'
   _globals['_ZONESERVICEAPPLYREQUEST']._serialized_start=126
-  _globals['_ZONESERVICEAPPLYREQUEST']._serialized_end=200
-  _globals['_ZONESERVICEAPPLYRESPONSE']._serialized_start=203
-  _globals['_ZONESERVICEAPPLYRESPONSE']._serialized_end=387
-  _globals['_ZONESERVICEGETREQUEST']._serialized_start=389
-  _globals['_ZONESERVICEGETREQUEST']._serialized_end=426
-  _globals['_ZONESERVICEGETRESPONSE']._serialized_start=428
-  _globals['_ZONESERVICEGETRESPONSE']._serialized_end=502
-  _globals['_ZONESERVICE']._serialized_start=505
-  _globals['_ZONESERVICE']._serialized_end=757
+  _globals['_ZONESERVICEAPPLYREQUEST']._serialized_end=227
+  _globals['_ZONESERVICEAPPLYRESPONSE']._serialized_start=230
+  _globals['_ZONESERVICEAPPLYRESPONSE']._serialized_end=414
+  _globals['_ZONESERVICEGETREQUEST']._serialized_start=416
+  _globals['_ZONESERVICEGETREQUEST']._serialized_end=453
+  _globals['_ZONESERVICEGETRESPONSE']._serialized_start=455
+  _globals['_ZONESERVICEGETRESPONSE']._serialized_end=529
+  _globals['_ZONESERVICE']._serialized_start=532
+  _globals['_ZONESERVICE']._serialized_end=784
 # @@protoc_insertion_point(module_scope)

@@ -10,12 +10,14 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ZoneServiceApplyRequest(_message.Message):
-    __slots__ = ("zone", "dry_run")
+    __slots__ = ("zone", "dry_run", "expected_revision")
     ZONE_FIELD_NUMBER: _ClassVar[int]
     DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_REVISION_FIELD_NUMBER: _ClassVar[int]
     zone: _zone_pb2.Zone
     dry_run: bool
-    def __init__(self, zone: _Optional[_Union[_zone_pb2.Zone, _Mapping]] = ..., dry_run: bool = ...) -> None: ...
+    expected_revision: int
+    def __init__(self, zone: _Optional[_Union[_zone_pb2.Zone, _Mapping]] = ..., dry_run: bool = ..., expected_revision: _Optional[int] = ...) -> None: ...
 
 class ZoneServiceApplyResponse(_message.Message):
     __slots__ = ("changes", "credentials", "revision", "audit_id", "issuer", "policy_version")

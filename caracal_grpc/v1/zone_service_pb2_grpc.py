@@ -27,6 +27,8 @@ if _version_not_supported:
 
 class ZoneServiceStub(object):
     """The declared state of zones: applications, resources, grants, policy.
+
+    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
     """
 
     def __init__(self, channel):
@@ -49,13 +51,24 @@ class ZoneServiceStub(object):
 
 class ZoneServiceServicer(object):
     """The declared state of zones: applications, resources, grants, policy.
+
+    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
     """
 
     def Apply(self, request, context):
-        """Brings a zone to the declared state in one atomic write, or shows what that would change. Makes
-        the zone, with its keys and ledger, when it is new. Removing an application revokes everything
-        that it holds. The caller must hold `caracal:zones:write` in the zone `caracal`. Answers
-        FIELD_INVALID, CONFLICT, ZONE_FORBIDDEN, LIMIT_EXCEEDED, STORE_UNAVAILABLE, AUDIT_UNAVAILABLE.
+        """Brings a zone to the declared state, or shows what that would change. Makes the zone, with its
+        keys and ledger, when it is new. Removing an application revokes everything that it holds. The
+        caller must hold `caracal:zones:write` in the zone `caracal`.
+
+        It is one atomic commit of up to about 120 writes: an application is two, one removed three, and
+        anything else one. A larger change goes in several commits and closes the zone to exchanges
+        until all are done; for the zone `caracal` it is refused. The next apply takes up one that broke
+        off: it makes what is missing, and new secrets for the applications that it could not answer.
+
+        Answers FIELD_INVALID, CONFLICT when the zone was changed at the same time or since
+        `expected_revision`, ZONE_FORBIDDEN, LIMIT_EXCEEDED for what does not fit a commit, POLICY_FAILED
+        for a policy that the engine cannot judge, AUTHORITY_STALE; and STORE_UNAVAILABLE and
+        AUDIT_UNAVAILABLE, after which the change may hold all the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -63,7 +76,8 @@ class ZoneServiceServicer(object):
 
     def Get(self, request, context):
         """Reads the state of a zone; never a secret. The caller must hold `caracal:zones:read` in that
-        zone or in the zone `caracal`. Answers OBJECT_NOT_FOUND, ZONE_FORBIDDEN.
+        zone or in the zone `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN,
+        POLICY_FAILED when the policy that it has no longer compiles.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -92,6 +106,8 @@ def add_ZoneServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ZoneService(object):
     """The declared state of zones: applications, resources, grants, policy.
+
+    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
     """
 
     @staticmethod

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import grpc
 import pytest
 from google.protobuf import descriptor_pb2
-from google.protobuf.descriptor import MethodDescriptor
 
 from caracal_grpc.core.limits import AUTHORITY_RESOURCE, AUTHORITY_SCOPES
 from caracal_grpc.core.reason import CODE_OF, Reason
 from caracal_grpc.services.register import SERVICES
 from caracal_grpc.v1 import authority_pb2, error_reason_pb2
+from tests.interceptors.guard.test_reasons import NOT_ONE, TOKENS
+from tests.support.contract import (
+    METHODS,
+    comments,
+    guard_reasons,
+    promised,
+    rule_of,
+)
 
-PROTO = Path(__file__).parent.parent.parent / "proto" / "caracal" / "v1"
 PREFIX = "ERROR_REASON_"
-METHODS = [method for service in SERVICES for method in service.methods]
-WORD = re.compile(r"\b[A-Z][A-Z]+(?:_[A-Z]+)+\b|\bCONFLICT\b|\bDRAINING\b")
-
-
-def comments(path: Path) -> dict[str, str]:
-    """The comment above each rpc and each enum value of a file."""
-    found, block = {}, ""
-    for line in path.read_text().splitlines():
-        text = line.strip()
-        if text.startswith("//"):
-            block += " " + text.removeprefix("//").strip()
-            continue
-        if match := re.match(r"rpc (\w+)|(ERROR_REASON_\w+) =", text):
-            found[match[1] or match[2]] = block.strip()
-        block = ""
-    return found
+UNSENT = "Reserved: nothing answers with it yet."
+BY_CLIENT = "The client side raises it"
 
 
 def test_reasons_are_those_of_the_proto() -> None:
@@ -50,37 +39,61 @@ def test_every_reason_has_one_code() -> None:
 
 def test_every_reason_is_explained_with_its_code() -> None:
     """The comment of a value begins with its code and says what it means."""
-    said = comments(PROTO / "error_reason.proto")
+    said = comments("error_reason.proto")
     for reason in Reason:
         text = said[PREFIX + reason.value]
         assert text.startswith(f"{CODE_OF[reason]}. "), reason
         assert len(text) > len(CODE_OF[reason]) + 10
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.full_name)
-def test_every_rpc_names_reasons_that_exist(method: MethodDescriptor) -> None:
-    """What a comment says that it answers is in the table."""
-    text = comments(PROTO / Path(method.containing_service.file.name).name)[method.name]
-    named = set(WORD.findall(text))
-    assert "Answers" in text
-    assert named
-    assert named <= {reason.value for reason in Reason}
+def text_of(path: str) -> str:
+    """The comment of a method itself."""
+    method = METHODS[path]
+    return comments(method.containing_service.file.name.rpartition("/")[2])[method.name]
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.full_name)
-def test_every_rpc_declares_its_authority(method: MethodDescriptor) -> None:
+@pytest.mark.parametrize("path", METHODS)
+def test_every_rpc_names_reasons_that_exist(path: str) -> None:
+    """What a comment says that it answers is in the table; of any rpc, that it drains."""
+    assert "Answers" in text_of(path)
+    assert {"FIELD_INVALID", "DRAINING"} <= promised(path) <= {reason.value for reason in Reason}
+
+
+@pytest.mark.parametrize("path", METHODS)
+def test_every_rpc_declares_its_authority(path: str) -> None:
     """Public with a reason, or scopes of the authority itself, which its comment names."""
-    options = descriptor_pb2.MethodOptions.FromString(method.GetOptions().SerializeToString())
-    assert options.HasExtension(authority_pb2.authority)
-    rule = options.Extensions[authority_pb2.authority]
+    rule = rule_of(METHODS[path])
     if rule.public:
         assert rule.public_reason
         assert not rule.scopes
         return
     assert rule.scopes
     assert set(rule.scopes) <= set(AUTHORITY_SCOPES)
-    text = comments(PROTO / Path(method.containing_service.file.name).name)[method.name]
-    assert all(f"`{scope}`" in text for scope in rule.scopes)
+    assert all(f"`{scope}`" in text_of(path) for scope in rule.scopes)
+
+
+def test_every_service_points_to_what_the_guard_answers() -> None:
+    """Whoever reads a service learns where the rest of its refusals is written."""
+    for service in SERVICES:
+        text = comments(service.file.name.rpartition("/")[2])[service.name]
+        guarded = any(not rule_of(method).public for method in service.methods)
+        assert ("`AuthorityRule`" in text) is guarded
+
+
+def test_guard_answers_with_what_is_written() -> None:
+    """Its reasons are those that its own tests provoke."""
+    provoked = {reason.value for reason, _ in (*TOKENS.values(), *NOT_ONE.values())}
+    assert guard_reasons() == provoked | {"METHOD_NOT_DECLARED"}
+
+
+def test_every_reason_has_a_sender() -> None:
+    """Some rpc, the guard or the client side; of each other one it is said that it has none."""
+    said = comments("error_reason.proto")
+    sent = set[str]().union(*map(promised, METHODS))
+    for reason in Reason:
+        text = said[PREFIX + reason.value]
+        senders = (reason.value in sent, BY_CLIENT in text, UNSENT in text)
+        assert sum(senders) == 1, reason
 
 
 def test_every_service_acts_on_the_authority() -> None:

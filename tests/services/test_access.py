@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
 from caracal_grpc.core.limits import AUTHORITY_SCOPES
@@ -15,14 +14,10 @@ from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors.rules import Rules
 from caracal_grpc.services.register import SERVICES
 from tests.support.authority import Running, bearer, reason_of
+from tests.support.contract import METHODS
 from tests.support.shop import CARACAL, ORDERS, shop
 
 RULES = Rules.from_descriptors(*SERVICES)
-METHODS: dict[str, MethodDescriptor] = {
-    f"/{service.full_name}/{method.name}": method
-    for service in SERVICES
-    for method in service.methods
-}
 GUARDED = [path for path in METHODS if not (rule := RULES.find(path)) or not rule.public]
 PUBLIC = sorted(METHODS.keys() - set(GUARDED))
 

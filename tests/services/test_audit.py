@@ -10,11 +10,12 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.crypto import base64url
 from caracal_grpc.crypto.ledger_key import verify_ed25519
 from caracal_grpc.v1 import audit_pb2, audit_service_pb2, mandate_pb2
 from tests.support.authority import Running, reason_of
 from tests.support.refusals import refused
-from tests.support.shop import ORDERS, PAYMENTS
+from tests.support.shop import CARACAL, ORDERS, PAYMENTS, STOCK
 
 
 async def search(authority: Running, **query: Any) -> Any:
@@ -109,17 +110,59 @@ async def test_entry_can_be_verified_by_hand(authority: Running) -> None:
     assert (event["id"], event["index"], event["type"]) == (ids[0], entry.index, "exchange")
 
 
-async def test_explain_tells_the_mandate(authority: Running) -> None:
-    """What was granted, told from the entry alone."""
+USES = {
+    "resource": mandate_pb2.MANDATE_USE_RESOURCE,
+    "session": mandate_pb2.MANDATE_USE_SESSION,
+}
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """What a token says, whoever signed it."""
+    claims: dict[str, Any] = json.loads(base64url.decode(token.split(".")[1]))
+    return claims
+
+
+def as_claims(told: mandate_pb2.Mandate) -> dict[str, Any]:
+    """A told mandate in the names of the claims; of its times the end."""
+    hops = [
+        {"application_id": hop.application_id, "agent_session_id": hop.agent_session_id}
+        for hop in told.chain
+    ]
+    return {
+        "jti": told.jti,
+        "iss": told.issuer,
+        "zone_id": told.zone,
+        "use": {value: name for name, value in USES.items()}[told.use],
+        "aud": [told.resource],
+        "scope": " ".join(told.scopes),
+        "sub": told.subject,
+        "client_id": told.application_id,
+        "sid": told.session_id,
+        "root_sid": told.root_session_id,
+        "exp": told.expire_time.seconds,
+        "policy_version": told.policy_version,
+        "audit_id": told.audit_id,
+    } | ({"delegation_chain": hops} if hops else {})
+
+
+async def test_told_mandate_says_what_the_token_says(authority: Running) -> None:
+    """One for the authority, one for a resource, and one of two hops, claim by claim."""
+    own = await authority.exchange("agent", CARACAL)
+    first = await authority.exchange("agent", ORDERS, "orders:place")
+    second = await authority.exchange("orders", PAYMENTS, subject_token=first.mandate)
+    third = await authority.exchange("payments", STOCK, subject_token=second.mandate)
+    for issued in (own, first, third):
+        told = as_claims((await explain(authority, jti=issued.jti)).mandate)
+        claims = claims_of(issued.mandate)
+        assert told == {name: claims[name] for name in told}
+    assert len(claims["delegation_chain"]) == 2
+
+
+async def test_explain_tells_what_killed_the_mandate(authority: Running) -> None:
+    """Its own death, not that of the mandate which it stands on: that is another id."""
     issued = await authority.exchange("agent", ORDERS, "orders:place")
     second = await authority.exchange("orders", PAYMENTS, subject_token=issued.mandate)
-    told = await explain(authority, jti=second.jti)
-    assert told.alive
-    assert told.mandate.use == mandate_pb2.MANDATE_USE_RESOURCE
-    assert told.mandate.subject == authority.credentials["shop", "agent"].application_id
-    assert [hop.application_id for hop in told.mandate.chain] == [
-        authority.credentials["shop", "orders"].application_id
-    ]
+    assert (await explain(authority, jti=second.jti)).alive
     await authority.revoke(issued.jti)
     assert (await explain(authority, jti=second.jti)).alive, "another mandate, another id"
     await authority.revoke(second.jti)

@@ -1,19 +1,23 @@
-"""Exchange, fed with anything: a typed refusal, never a fault of ours, never an effect."""
+"""Every method, fed with anything: a typed refusal, never a fault of ours, never an effect."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import grpc.aio
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors.status import from_rpc_error
-from caracal_grpc.v1 import token_service_pb2
+from caracal_grpc.v1 import audit_pb2, audit_service_pb2, token_service_pb2
 from tests.support.authority import Running, Starter
+from tests.support.contract import METHODS
 from tests.support.shop import CARACAL, ORDERS, PAYMENTS, shop
 
 EXCHANGE = "/caracal.v1.TokenService/Exchange"
@@ -31,6 +35,15 @@ TEXT = st.one_of(
 )
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a call ended with: its code, its refusal if it is typed, or what it was granted."""
+
+    code: grpc.StatusCode
+    refusal: CaracalError | None = None
+    payload: bytes = b""
+
+
 class Fuzzed:
     """One authority for many examples, on the loop of its test."""
 
@@ -38,18 +51,37 @@ class Fuzzed:
         self.running = running
         self.loop = loop
 
-    def call(self, path: str, payload: bytes, metadata: Any = ()) -> tuple[grpc.StatusCode, Any]:
-        """One unary call with raw bytes: its code, and its refusal if it is typed."""
+    def call(self, path: str, payload: bytes, metadata: Any = ()) -> Answer:
+        """One call with raw bytes; of a stream its first message is the answer."""
         return asyncio.run_coroutine_threadsafe(
             self._call(path, payload, metadata), self.loop
         ).result(30)
 
-    async def _call(self, path: str, payload: bytes, metadata: Any) -> tuple[Any, Any]:
+    async def _call(self, path: str, payload: bytes, metadata: Any) -> Answer:
+        channel = self.running.channel
         try:
-            await self.running.channel.unary_unary(path)(payload, metadata=metadata)
+            if not METHODS[path].server_streaming:
+                answer = await channel.unary_unary(path)(payload, metadata=metadata)
+                return Answer(grpc.StatusCode.OK, payload=answer)
+            stream = channel.unary_stream(path)(payload, metadata=metadata)
+            first = await stream.read()
+            stream.cancel()
+            return Answer(grpc.StatusCode.OK, payload=first)
         except grpc.aio.AioRpcError as error:
-            return error.code(), from_rpc_error(error)
-        return grpc.StatusCode.OK, None
+            return Answer(error.code(), from_rpc_error(error))
+
+    def granted(self) -> set[str]:
+        """Every mandate that the ledger of the shop knows of."""
+        return asyncio.run_coroutine_threadsafe(self._granted(), self.loop).result(30)
+
+    async def _granted(self) -> set[str]:
+        request = audit_service_pb2.SearchRequest(
+            zone="shop", decision=audit_pb2.AUDIT_DECISION_ALLOW, page_size=1000
+        )
+        metadata = await self.running.operator()
+        page = await self.running.stubs.audit.Search(request, metadata=metadata)
+        assert not page.next_page_token
+        return {entry.jti for entry in page.entries}
 
     def revision(self) -> int:
         """How far the store has come, beats aside."""
@@ -71,11 +103,10 @@ async def fuzzed(start_authority: Starter) -> Fuzzed:
     return Fuzzed(running, asyncio.get_running_loop())
 
 
-def typed(answer: tuple[grpc.StatusCode, Any]) -> None:
+def typed(answer: Answer) -> None:
     """Granted, or refused with a reason of the table."""
-    code, refusal = answer
-    assert code is grpc.StatusCode.OK or refusal is not None, code
-    assert code not in {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN}
+    assert answer.code is grpc.StatusCode.OK or answer.refusal is not None, answer.code
+    assert answer.code not in {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN}
 
 
 REQUESTS = st.fixed_dictionaries(
@@ -99,11 +130,16 @@ REQUESTS = st.fixed_dictionaries(
 
 
 async def test_any_fields(fuzzed: Fuzzed) -> None:
-    """Every field alone and together, over a good request and over none."""
+    """Every field alone and together, over a good request and over none.
+
+    What is refused has granted nothing: the ledger knows of the answered mandates and no other.
+    """
     good = fuzzed.running.request("agent", ORDERS)
+    answered: set[str] = set()
 
     @BOUNDED
     @given(fields=REQUESTS, over_good=st.booleans())
+    @example(fields={}, over_good=True)
     def run(fields: dict[str, Any], over_good: bool) -> None:
         request = token_service_pb2.ExchangeRequest()
         if over_good:
@@ -112,9 +148,14 @@ async def test_any_fields(fuzzed: Fuzzed) -> None:
             if name != "client" or not over_good:
                 request.ClearField(name)
         request.MergeFrom(token_service_pb2.ExchangeRequest(**fields))
-        typed(fuzzed.call(EXCHANGE, request.SerializeToString()))
+        answer = fuzzed.call(EXCHANGE, request.SerializeToString())
+        typed(answer)
+        if answer.code is grpc.StatusCode.OK:
+            answered.add(token_service_pb2.ExchangeResponse.FromString(answer.payload).jti)
 
     await asyncio.to_thread(run)
+    assert answered
+    assert await asyncio.to_thread(fuzzed.granted) == answered
 
 
 async def test_any_bytes(fuzzed: Fuzzed) -> None:
@@ -123,16 +164,19 @@ async def test_any_bytes(fuzzed: Fuzzed) -> None:
     @BOUNDED
     @given(payload=st.binary(max_size=400))
     def run(payload: bytes) -> None:
-        code, refusal = fuzzed.call(EXCHANGE, payload)
-        assert code is grpc.StatusCode.INVALID_ARGUMENT
-        assert refusal.reason == "FIELD_INVALID"
+        answer = fuzzed.call(EXCHANGE, payload)
+        assert answer.code is grpc.StatusCode.INVALID_ARGUMENT
+        assert answer.refusal is not None
+        assert answer.refusal.reason is Reason.FIELD_INVALID
 
     await asyncio.to_thread(run)
+    assert await asyncio.to_thread(fuzzed.granted) == set()
 
 
 async def test_any_change_to_a_good_token(fuzzed: Fuzzed) -> None:
     """A subject token with one byte replaced, inserted or removed is refused, whichever it is."""
-    token = (await fuzzed.running.exchange("agent", ORDERS, "orders:place")).mandate
+    issued = await fuzzed.running.exchange("agent", ORDERS, "orders:place")
+    token = issued.mandate
     good = fuzzed.running.request("orders", PAYMENTS)
 
     @BOUNDED
@@ -148,11 +192,12 @@ async def test_any_change_to_a_good_token(fuzzed: Fuzzed) -> None:
         request = token_service_pb2.ExchangeRequest()
         request.CopyFrom(good)
         request.subject_token = changed
-        code, refusal = fuzzed.call(EXCHANGE, request.SerializeToString())
-        assert code is grpc.StatusCode.UNAUTHENTICATED, refusal
-        assert refusal.reason == "SUBJECT_TOKEN_INVALID"
+        answer = fuzzed.call(EXCHANGE, request.SerializeToString())
+        assert answer.refusal is not None
+        assert answer.refusal.reason is Reason.SUBJECT_TOKEN_INVALID
 
     await asyncio.to_thread(run)
+    assert await asyncio.to_thread(fuzzed.granted) == {issued.jti}
 
 
 async def test_any_authorization(fuzzed: Fuzzed) -> None:
@@ -165,9 +210,9 @@ async def test_any_authorization(fuzzed: Fuzzed) -> None:
     @given(values=st.lists(printable, max_size=3), payload=st.binary(max_size=40))
     def run(values: list[str], payload: bytes) -> None:
         metadata = tuple(("authorization", value) for value in values)
-        code, refusal = fuzzed.call(path, payload, metadata)
-        assert code is grpc.StatusCode.UNAUTHENTICATED
-        assert refusal is not None
+        answer = fuzzed.call(path, payload, metadata)
+        assert answer.code is grpc.StatusCode.UNAUTHENTICATED
+        assert answer.refusal is not None
 
     await asyncio.to_thread(run)
     assert await asyncio.to_thread(fuzzed.revision) == before
@@ -176,22 +221,11 @@ async def test_any_authorization(fuzzed: Fuzzed) -> None:
 async def test_any_request_to_any_method(fuzzed: Fuzzed) -> None:
     """An operator's garbage is refused as typed as a stranger's."""
     metadata = await fuzzed.running.operator()
-    paths = [
-        "/caracal.v1.AuditService/Search",
-        "/caracal.v1.AuditService/Explain",
-        "/caracal.v1.KeyService/GetKeySet",
-        "/caracal.v1.RevocationService/Revoke",
-        "/caracal.v1.RevocationService/List",
-        "/caracal.v1.SessionService/Start",
-        "/caracal.v1.SessionService/List",
-        "/caracal.v1.ZoneService/Apply",
-        "/caracal.v1.ZoneService/Get",
-    ]
     texts = st.sampled_from([b"", b"shop", b"x" * 300, "é\u2028".encode(), b"\x00", b"mnd_"])
     field = st.tuples(st.integers(1, 15), texts | st.integers(0, 2**64 - 1))
 
     @BOUNDED
-    @given(path=st.sampled_from(paths), fields=st.lists(field, max_size=6))
+    @given(path=st.sampled_from(sorted(METHODS)), fields=st.lists(field, max_size=6))
     def run(path: str, fields: list[tuple[int, Any]]) -> None:
         payload = b"".join(_encoded(number, value) for number, value in fields)
         typed(fuzzed.call(path, payload, metadata))

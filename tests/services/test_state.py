@@ -18,7 +18,7 @@ from caracal_grpc.v1 import (
     zone_service_pb2,
 )
 from tests.support.authority import Running, reason_of
-from tests.support.shop import ORDERS, shop, zone_message
+from tests.support.shop import ORDERS, STOCK, shop, zone_message
 
 
 async def zone_of(authority: Running) -> Any:
@@ -38,6 +38,15 @@ async def test_zone_reads_as_it_was_declared(authority: Running) -> None:
     request = zone_service_pb2.ZoneServiceApplyRequest(zone=shown)
     again = await authority.stubs.zones.Apply(request, metadata=await authority.operator())
     assert not again.changes
+
+
+async def test_resource_without_a_bound_has_the_longest(authority: Running) -> None:
+    """`max_ttl_seconds` 0 is 900: a longer wish is shortened to it, and none gets the default."""
+    shown = {each.name: each.max_ttl_seconds for each in (await zone_of(authority)).zone.resources}
+    assert (shown[ORDERS], shown[STOCK]) == (900, 60)
+    for asked, most in ((Duration(seconds=3600), 900), (None, 300)):
+        issued = await authority.exchange("agent", ORDERS, ttl=asked)
+        assert most - 30 < issued.expires_in.seconds <= most
 
 
 async def test_zone_never_shows_a_secret(authority: Running) -> None:
@@ -192,6 +201,8 @@ async def test_watch_brings_a_snapshot_a_change_and_a_heartbeat(authority: Runni
     """The feed as an edge in any language reads it."""
     request = revocation_service_pb2.RevocationServiceWatchRequest(zone="shop")
     stream = authority.stubs.revocations.Watch(request, metadata=await authority.caller("agent"))
+    opening = await stream.read()
+    assert (opening.WhichOneof("event"), opening.revision) == ("heartbeat", 0)
     first = await stream.read()
     assert first.snapshot.complete
     assert first.snapshot.key_set.zone == "shop"
@@ -223,7 +234,7 @@ async def test_large_snapshot_comes_in_parts(
         await authority.revoke((await authority.exchange("agent", ORDERS)).jti)
     request = revocation_service_pb2.RevocationServiceWatchRequest(zone="shop")
     stream = authority.stubs.revocations.Watch(request, metadata=await authority.caller("agent"))
-    parts = [await stream.read() for _ in range(3)]
+    _, *parts = [await stream.read() for _ in range(4)]
     stream.cancel()
     assert [part.snapshot.complete for part in parts] == [False, False, True]
     assert [part.snapshot.HasField("key_set") for part in parts] == [True, False, False]

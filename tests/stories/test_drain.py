@@ -11,20 +11,23 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.v1 import revocation_service_pb2
+from caracal_grpc.interceptors.status import from_rpc_error
+from caracal_grpc.v1 import audit_pb2, revocation_service_pb2
 from tests.stories.support import child, client, require_verified
 from tests.support.authority import Client, reason_of, serve_values
 from tests.support.etcd import EtcdProcess
 from tests.support.shop import ORDERS, shop
 
 
-async def traffic(caller: Client, answered: list[str]) -> grpc.StatusCode:
-    """Exchanges until it is refused; returns how."""
+async def traffic(caller: Client, answered: list[str]) -> Reason:
+    """Exchanges until it is refused; returns why."""
     while True:
         try:
             answered.append((await caller.exchange("agent", ORDERS)).jti)
         except grpc.aio.AioRpcError as error:
-            return error.code()
+            refusal = from_rpc_error(error)
+            assert refusal is not None, f"an untyped refusal: {error!r}"
+            return refusal.reason
 
 
 async def test_no_accepted_call_is_lost(tmp_path: Path, etcd: EtcdProcess) -> None:
@@ -47,9 +50,9 @@ async def test_no_accepted_call_is_lost(tmp_path: Path, etcd: EtcdProcess) -> No
             await asyncio.sleep(0.5)
             # 2. SIGTERM in the middle of it.
             authority.terminate()
-            codes = await asyncio.gather(*tasks)
-            # 3. No call broke off: the last of each client was never accepted.
-            assert set(codes) == {grpc.StatusCode.UNAVAILABLE}
+            reasons = await asyncio.gather(*tasks)
+            # 3. No call broke off: the last of each client was never accepted, and says so.
+            assert set(reasons) == {Reason.DRAINING}
             # 4. Who watched health was told, and who watched the feed was sent elsewhere.
             assert (await health.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
             assert await reason_of(_drained(feed)) is Reason.DRAINING
@@ -57,11 +60,13 @@ async def test_no_accepted_call_is_lost(tmp_path: Path, etcd: EtcdProcess) -> No
         code, errors = await authority.ended()
         assert code == 0, errors
         assert "Traceback" not in errors
-        # 5. After a restart the ledger has every mandate that was answered.
+        # 5. After a restart the ledger has every mandate that was answered, and no other.
         await authority.start()
         async with client(authority, caller) as again:
             entries = await require_verified(again)
-            assert set(answered) <= {each.jti for each in entries}
+            recorded = [each for each in entries if each.resource == ORDERS]
+            assert {each.decision for each in recorded} == {audit_pb2.AUDIT_DECISION_ALLOW}
+            assert sorted(each.jti for each in recorded) == sorted(answered)
 
 
 async def _drained(feed: Any) -> None:

@@ -32,6 +32,7 @@ from caracal_grpc.v1 import (
     zone_service_pb2,
     zone_service_pb2_grpc,
 )
+from tests.support.contract import Answers
 from tests.support.etcd import EtcdProcess
 from tests.support.shop import CARACAL, shop, zone_message
 
@@ -173,8 +174,13 @@ Starter = Callable[..., Awaitable[Running]]
 
 
 @pytest.fixture
-async def start_authority(tmp_path: Path, etcd: EtcdProcess) -> AsyncIterator[Starter]:
-    """Starts authorities on the shared etcd, each under a prefix of its own unless told one."""
+async def start_authority(
+    tmp_path: Path, etcd: EtcdProcess, answers: Answers
+) -> AsyncIterator[Starter]:
+    """Starts authorities on the shared etcd, each under a prefix of its own unless told one.
+
+    What they refuse, and why, is held against the contract at the end of the run.
+    """
     async with AsyncExitStack() as closing:
 
         async def start(**changes: Any) -> Running:
