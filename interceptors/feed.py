@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from caracal_grpc.core.errors import CaracalError
-from caracal_grpc.core.limits import REVOCATION_TTL
+from caracal_grpc.core.limits import DEFAULT_MAX_STALENESS, REVOCATION_TTL
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.rule import Trust
 from caracal_grpc.crypto.key_set import KeySet
+from caracal_grpc.interceptors.feed_proof import Proof
 from caracal_grpc.interceptors.view import Listener
 from caracal_grpc.v1 import key_pb2, revocation_service_pb2
 
@@ -39,13 +40,23 @@ class FeedView:
 
     Fails closed: what breaks the contract of the feed raises and changes nothing, so that the view
     grows old. Only a heartbeat proves freshness, since only it says how old the authority's own
-    view is; a snapshot alone may come from an authority that lost its store.
+    view is; a snapshot alone may come from an authority that lost its store. And it proves it for
+    the moment at which it was sent (see `Proof`), whenever it arrives. `max_staleness` is in
+    seconds; a stream whose heartbeats arrive older than half of it for long is dropped.
     """
 
-    def __init__(self, *, zone: str, issuer: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        zone: str,
+        issuer: str,
+        clock: Clock,
+        max_staleness: float = DEFAULT_MAX_STALENESS,
+    ) -> None:
         self.zone = zone
         self.issuer = issuer
         self._clock = clock
+        self._max_staleness = max_staleness
         self._lock = threading.Lock()
         self._listeners: list[Listener] = []
         self._keys = KeySet()
@@ -53,6 +64,7 @@ class FeedView:
         self._revoked: _Anchors = {}
         self._revision = 0
         self._proven_at = -math.inf
+        self._proof: Proof | None = None
         self._parts: _Parts | None = None
         self._complete = False
         self._highest = 0
@@ -91,6 +103,11 @@ class FeedView:
         """Seconds since the authority last proved itself, and how old its own view was then."""
         return self._clock.monotonic() - self._proven_at
 
+    @property
+    def fresh(self) -> bool:
+        """Whether the view is complete and young enough to judge by."""
+        return self.complete and self.age() <= self._max_staleness
+
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Calls `listener` with newly dead anchors and vanished keys, in the feeding thread."""
         with self._lock:
@@ -103,7 +120,11 @@ class FeedView:
                 self._listeners.remove(listener)
 
     def begin(self) -> None:
-        """Starts a new stream: it must bring a whole snapshot before anything else counts."""
+        """Starts a new stream, to be called before it is asked for.
+
+        It must bring a whole snapshot before anything else counts.
+        """
+        self._proof = Proof(self._clock.monotonic(), self._max_staleness / 2)
         self._parts = None
         self._complete = False
 
@@ -184,13 +205,18 @@ class FeedView:
         self._tell(died | vanished)
 
     def _heartbeat(self, revision: int, beat: revocation_service_pb2.FeedHeartbeat) -> None:
+        if self._proof is None or not beat.HasField("server_time"):
+            raise _broken("a heartbeat says not when it was sent")
+        # One that comes before or within a snapshot proves nothing about the view, but when.
+        stamp = beat.server_time.seconds + beat.server_time.nanos / 1e9
+        sent = self._proof.sent(stamp, self._clock.monotonic())
         if not self.complete or revision < self._revision:
             return
         self._revision = revision
         self._highest = max(self._highest, revision)
         self._release_carried()
         reported = max(0.0, beat.age.seconds + beat.age.nanos / 1e9)
-        self._proven_at = self._clock.monotonic() - reported
+        self._proven_at = sent - reported
 
     def _read_keys(self, message: key_pb2.KeySet) -> tuple[KeySet, Trust]:
         """The keys of the zone; raises unless zone and issuer are those of the profile."""

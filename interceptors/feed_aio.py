@@ -86,11 +86,11 @@ class AioFeed:
         """One stream, from its opening until it breaks, which raises."""
         async with asyncio.timeout(CREDENTIALS_TIMEOUT):
             token = await self._credentials()
+        self.view.begin()
         call = self._watch(
             revocation_service_pb2.RevocationServiceWatchRequest(zone=self.view.zone),
             metadata=(("authorization", f"Bearer {token}"),),
         )
-        self.view.begin()
         try:
             while True:
                 self._take(await self._next(call))
@@ -106,6 +106,6 @@ class AioFeed:
 
     def _take(self, message: _Message) -> None:
         self.view.apply(message)
-        if message.HasField("heartbeat") and self.view.complete:
+        if message.HasField("heartbeat") and self.view.fresh:
             self._pace.succeeded()
             self._fresh.set()

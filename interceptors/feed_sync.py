@@ -119,6 +119,6 @@ class SyncFeed:
 
     def _take(self, message: revocation_service_pb2.RevocationServiceWatchResponse) -> None:
         self.view.apply(message)
-        if message.HasField("heartbeat") and self.view.complete:
+        if message.HasField("heartbeat") and self.view.fresh:
             self._pace.succeeded()
             self._fresh.set()

@@ -13,12 +13,10 @@ import grpc.aio
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.ports import Clock
-from caracal_grpc.interceptors.aio_calls import AioCall, AioDesk, ThreadedCall
-from caracal_grpc.interceptors.aio_streams import (
-    AioContext,
-    AioRequests,
-    AioTimer,
-)
+from caracal_grpc.interceptors.aio_calls import AioCall, AioDesk
+from caracal_grpc.interceptors.aio_streams import AioContext, AioRequests
+from caracal_grpc.interceptors.aio_threads import ThreadedCall
+from caracal_grpc.interceptors.aio_timer import AioTimer
 from caracal_grpc.interceptors.current import enter, leave
 from caracal_grpc.interceptors.guard import (
     Admission,
@@ -34,7 +32,9 @@ from caracal_grpc.interceptors.sync_requests import SyncRequests
 from caracal_grpc.interceptors.verifier import Verifier
 from caracal_grpc.interceptors.view import View
 
-_CUTTERS: Final = 4
+_CUTTERS: Final = 1024
+"""More than a server has threads for plain functions: cutting one may last until its client reads,
+and must not keep others waiting. They start as they are needed."""
 
 
 class AioGuard(grpc.aio.ServerInterceptor):
@@ -43,6 +43,11 @@ class AioGuard(grpc.aio.ServerInterceptor):
     Put it last among the interceptors, so that what logs and traces sees the refusals. One guard
     serves one event loop. It keeps the style of each handler: coroutine, async generator, reading
     and writing through the context, or a plain function that the server runs in a thread.
+
+    A cut ends the handler. The status follows what was on its way, since gRPC keeps that order and
+    its asyncio server cannot cancel a call: to be rid of clients that never read, give the server
+    the options `grpc.max_connection_age_ms` and `grpc.max_connection_age_grace_ms`. `on_refusal` is
+    told of each refused call, and of each cut as it is decided; it must not block.
     """
 
     def __init__(
@@ -57,10 +62,10 @@ class AioGuard(grpc.aio.ServerInterceptor):
         gate = Gate(rules, view, verifier, on_refusal)
         self._timer = AioTimer(clock)
         index = StreamIndex(self._timer.arm)
-        self._timer.attach(index)
+        self._timer.attach(index, verifier)
         # It starts no thread before the first stream of a plain function is cut.
-        self._cutters = ThreadPoolExecutor(_CUTTERS, thread_name_prefix="caracal-guard-cut")
-        self._desk = AioDesk(gate, index, self._cutters)
+        cutters = ThreadPoolExecutor(_CUTTERS, thread_name_prefix="caracal-guard-cut")
+        self._desk = AioDesk(gate, index, self._timer, cutters)
         self._plans = Plans(rules, self._wrapper)
         self._unsubscribe = view.subscribe(self._on_death)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -79,7 +84,7 @@ class AioGuard(grpc.aio.ServerInterceptor):
         """Stops watching over streams; call it after the server has stopped."""
         self._unsubscribe()
         self._timer.close()
-        await asyncio.to_thread(self._cutters.shutdown)
+        await self._desk.close()
 
     async def intercept_service(
         self,
@@ -155,15 +160,13 @@ class AioGuard(grpc.aio.ServerInterceptor):
                 responses = plan.function(requests, AioContext(context, stream))
                 try:
                     async for response in responses:
-                        if stream.error is not None:
+                        if not stream.hand_over(responses):
                             return
-                        stream.outside = True
                         yield response
-                        stream.outside = False
-                        if stream.error is not None:
+                        if not stream.take_back():
                             return
                 finally:
-                    await responses.aclose()
+                    await stream.finish(responses)
 
         return guarded
 
@@ -181,15 +184,15 @@ class AioGuard(grpc.aio.ServerInterceptor):
         takes_stream, _ = plan.streams
 
         def guarded(request: Any, context: Any) -> Iterator[Any]:
-            call = ThreadedCall(self._desk, admission, context, watched=True)
-            with call as stream:
+            with ThreadedCall(self._desk, admission, context, watched=True) as stream:
                 requests = SyncRequests(request, stream) if takes_stream else request
-                for response in plan.function(requests, context):
-                    if not stream.hand_over():
+                responses = plan.function(requests, context)
+                for response in responses:
+                    if not stream.hand_over(responses):
                         return
                     yield response
                     if not stream.take_back():
-                        call.finish()
+                        stream.finish()
                         return
 
         return guarded

@@ -2,7 +2,8 @@
 
 The server's thread asks for one message at a time and the handler's thread makes it, exactly as
 lazily as without a guard. Nothing can wake a thread that blocks in other people's code; so when the
-mandate dies, the server's thread answers at once, and the handler is told at its next message.
+mandate dies, the server's thread answers at once, and the handler is told at its next message, in
+either direction. Until then it keeps its thread, which counts against the guard's `max_handlers`.
 """
 
 from __future__ import annotations
@@ -20,11 +21,27 @@ _log: Final = logging.getLogger("caracal.guard")
 
 
 class Relay:
-    """One stream of the sync stack: its thread, the message in hand, and its end."""
+    """One stream of the sync stack: its thread, the message in hand, and its end.
 
-    def __init__(self, mandate: Mandate) -> None:
+    `on_cut` is called by whoever cuts, and `on_refusal` once, with the refusal that the call of
+    `context` ends with.
+    """
+
+    def __init__(
+        self,
+        mandate: Mandate,
+        context: Any,
+        *,
+        on_cut: Callable[[Relay], None],
+        on_refusal: Callable[[CaracalError], None],
+    ) -> None:
         self.mandate = mandate
         self.error: CaracalError | None = None
+        self._context = context
+        self._on_cut = on_cut
+        self._on_refusal = on_refusal
+        self._reporting = threading.Lock()
+        self._reported = False
         self._turn = threading.Condition()
         self._wanted = False
         self._message: list[Any] = []
@@ -34,11 +51,26 @@ class Relay:
         self._thread: threading.Thread | None = None
 
     def cut(self, error: CaracalError) -> None:
-        """Ends the call with `error`; the first error wins."""
+        """Ends the call with `error`, unless it has ended; the first error wins."""
         with self._turn:
-            if self.error is None:
-                self.error = error
+            if self._ended():
+                return
+            self.error = error
             self._turn.notify_all()
+        self._on_cut(self)
+
+    def report(self, error: CaracalError | None = None) -> None:
+        """Tells of the refusal, which is that of the cut, unless it was told; then it was told."""
+        with self._reporting:
+            error = error or self.error
+            if error is not None and not self._reported:
+                self._reported = True
+                self._on_refusal(error)
+
+    def overrule(self) -> None:
+        """Cancels the RPC if the server's thread still has not let go of it."""
+        if not self._abandoned:
+            self._context.cancel()
 
     def abandon(self) -> None:
         """Tells both threads that the call is over."""

@@ -1,7 +1,7 @@
 """The open streams of a guard, by anchor and by expiry, so that a death finds them at once.
 
-A view that has gone stale cuts nothing: it refuses new calls, while streams that began under a
-fresh view live on until their mandate expires or the feed comes back and names them dead.
+They live on knowledge, as calls do: once the view is too old to judge a call by, it is too old to
+let a stream go on, since nobody would hear that its mandate has died.
 """
 
 from __future__ import annotations
@@ -9,13 +9,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.limits import LEEWAY
 from caracal_grpc.core.mandate import Mandate
+from caracal_grpc.core.ports import Clock
 from caracal_grpc.core.verdict import mandate_expired, mandate_revoked
-from caracal_grpc.interceptors.verifier import key_unknown
+from caracal_grpc.interceptors.verifier import (
+    RETRY_AFTER,
+    Verifier,
+    authority_stale,
+    key_unknown,
+)
+
+_LONGEST_SLEEP: Final = 30.0
+"""Seconds: the wall clock is looked at again by then, should it jump or the machine sleep."""
 
 
 class Stream(Protocol):
@@ -104,6 +113,32 @@ class StreamIndex:
 
     def __len__(self) -> int:
         return len(self.all())
+
+
+class Watch:
+    """Ends the streams of an index whose time is over: theirs, or that of what the edge knows.
+
+    A timer asks when to look, and looks; heartbeats that come in time move the look and cost none.
+    """
+
+    def __init__(self, index: StreamIndex, verifier: Verifier, clock: Clock) -> None:
+        self._index = index
+        self._verifier = verifier
+        self._clock = clock
+
+    def look(self) -> int | None:
+        """Cuts what may not live on; answers when the next stream expires, `None` without any."""
+        nearest = self._index.expire(self._clock.now())
+        if nearest is not None and not self._verifier.fresh:
+            for stream in self._index.all():
+                stream.cut(authority_stale())
+        return nearest
+
+    def pause(self, deadline: float) -> float:
+        """Seconds to sleep before a look, when the next stream expires at `deadline` (Unix)."""
+        slack = self._verifier.slack
+        stale_in = slack if slack > 0 else RETRY_AFTER
+        return min(max(0.0, deadline - self._clock.now()), stale_in, _LONGEST_SLEEP)
 
 
 def expiry_of(stream: Stream) -> int:

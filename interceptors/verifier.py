@@ -47,8 +47,16 @@ class Verifier:
         self._cache = ReadingCache(cache_size)
 
     @property
+    def slack(self) -> float:
+        """Seconds until the view is too old to judge by, unless the authority is heard again."""
+        return self._max_staleness - self._age()
+
+    @property
     def fresh(self) -> bool:
-        """Whether the view is young enough to judge by; the age of a broken clock (NaN) is not."""
+        """Whether the view is young enough, to judge calls by and to let streams go on.
+
+        The age of a broken clock (NaN) is not.
+        """
         return self._age() <= self._max_staleness
 
     @property
@@ -91,7 +99,7 @@ class Verifier:
         or another one has its name, and all that `core.verdict.judge` raises.
         """
         view, mandate = self._view, reading.mandate
-        if not self._age() <= self._max_staleness:
+        if not self.fresh:
             raise authority_stale()
         trust, keys = view.trust(mandate.kid), view.keys
         if trust is None or not (keys is reading.keys or keys.get(mandate.kid) == reading.key):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-import grpc.aio
 from google.protobuf.wrappers_pb2 import StringValue
 
 from caracal_grpc.core.rule import Rule
@@ -28,6 +26,8 @@ ARITIES = {
     "Chat": (True, True),
     "ExpandWriting": (False, True),
     "ChatWriting": (True, True),
+    "ChatTasking": (True, True),
+    "ChatGrouping": (True, True),
     "PlainUnary": (False, False),
     "PlainCollect": (True, False),
     "PlainExpand": (False, True),
@@ -58,6 +58,10 @@ class Journal:
     ended: list[str] = field(default_factory=list)
     parsed: int = 0
     freed: threading.Event = field(default_factory=threading.Event)
+    waiting: int = 0
+    """How many handlers wait, deaf to their cancellation."""
+    on_send: Callable[[], object] = lambda: None
+    """Runs when a response is about to be sent."""
 
     def note(self, name: str) -> str:
         """Records that the handler `name` ran, and answers with the `jti` it ran under."""
@@ -70,105 +74,15 @@ class Journal:
         self.parsed += 1
         return StringValue.FromString(raw)
 
+    def render(self, message: StringValue) -> bytes:
+        """A serializer that tells."""
+        self.on_send()
+        return message.SerializeToString()
+
 
 def text(value: str) -> StringValue:
     """A message."""
     return StringValue(value=value)
-
-
-@dataclass
-class AioEcho:
-    """The handlers of an asyncio server: coroutines, async generators, writers, plain functions."""
-
-    journal: Journal = field(default_factory=Journal)
-
-    async def unary(self, request: StringValue, context: Any) -> StringValue:
-        """Echoes, under whatever mandate a task of its own sees."""
-        jti = self.journal.note("Unary")
-        if request.value == "abort":
-            await context.abort(grpc.StatusCode.DATA_LOSS, "the handler's own")
-        seen = await asyncio.create_task(_mandate_in_task())
-        return text(f"{request.value}|{jti}|{seen}")
-
-    async def open(self, request: StringValue, _: Any) -> StringValue:
-        """Echoes for anyone."""
-        return request
-
-    async def collect(self, requests: AsyncIterator[StringValue], _: Any) -> StringValue:
-        """Joins the requests; waits for more when one says so."""
-        jti = self.journal.note("Collect")
-        try:
-            parts = [request.value async for request in requests]
-        finally:
-            self.journal.ended.append("Collect")
-        return text(",".join(parts) + f"|{jti}")
-
-    async def expand(self, request: StringValue, context: Any) -> AsyncIterator[StringValue]:
-        """Yields as the request says."""
-        jti = self.journal.note("Expand")
-        try:
-            if request.value == "abort":
-                await context.abort(grpc.StatusCode.DATA_LOSS, "the handler's own")
-            async for value in _script(request.value):
-                yield text(f"{value}|{jti}")
-        finally:
-            self.journal.ended.append("Expand")
-
-    async def chat(
-        self, requests: AsyncIterator[StringValue], _: Any
-    ) -> AsyncIterator[StringValue]:
-        """Answers each request as it says."""
-        jti = self.journal.note("Chat")
-        try:
-            async for request in requests:
-                async for value in _script(request.value):
-                    yield text(f"{value}|{jti}")
-        finally:
-            self.journal.ended.append("Chat")
-
-    async def expand_writing(self, request: StringValue, context: Any) -> None:
-        """Writes as the request says."""
-        jti = self.journal.note("ExpandWriting")
-        try:
-            async for value in _script(request.value):
-                await context.write(text(f"{value}|{jti}"))
-        finally:
-            self.journal.ended.append("ExpandWriting")
-
-    async def chat_writing(self, _: Any, context: Any) -> None:
-        """Reads and writes as each request says."""
-        jti = self.journal.note("ChatWriting")
-        try:
-            while (request := await context.read()) is not grpc.aio.EOF:
-                async for value in _script(request.value):
-                    await context.write(text(f"{value}|{jti}"))
-        finally:
-            self.journal.ended.append("ChatWriting")
-
-
-async def _mandate_in_task() -> str:
-    return current_mandate().jti
-
-
-async def _script(value: str) -> AsyncIterator[str]:
-    """One answer for most texts; `idle` then waits for ever, `busy` and `flood` never stop.
-
-    `stubborn` swallows its cancellation and goes on.
-    """
-    yield value
-    while value in {"idle", "busy", "flood", "stubborn"}:
-        if value == "flood":
-            yield BIG
-        elif value == "busy":
-            await asyncio.sleep(0.001)
-            yield value
-        elif value == "idle":
-            await asyncio.Event().wait()
-        else:
-            try:
-                await asyncio.Event().wait()
-            except asyncio.CancelledError:
-                yield "still here"
 
 
 @dataclass
@@ -238,36 +152,17 @@ _FACTORIES: dict[tuple[bool, bool], Callable[..., Any]] = {
 }
 
 
-def _handlers(functions: dict[str, Any], journal: Journal) -> grpc.GenericRpcHandler:
+def handlers_of(functions: dict[str, Any], journal: Journal) -> grpc.GenericRpcHandler:
+    """The service made of `functions`, by the names of their methods."""
     handlers = {
         name: _FACTORIES[ARITIES.get(name, (False, False))](
             function,
             request_deserializer=journal.parse,
-            response_serializer=StringValue.SerializeToString,
+            response_serializer=journal.render,
         )
         for name, function in functions.items()
     }
     return grpc.method_handlers_generic_handler(SERVICE, handlers)
-
-
-def aio_handlers(journal: Journal) -> grpc.GenericRpcHandler:
-    """The service in all styles of an asyncio server."""
-    echo, plain = AioEcho(journal), SyncEcho(journal, "Plain")
-    functions = {
-        "Unary": echo.unary,
-        "Collect": echo.collect,
-        "Expand": echo.expand,
-        "Chat": echo.chat,
-        "ExpandWriting": echo.expand_writing,
-        "ChatWriting": echo.chat_writing,
-        "PlainUnary": plain.unary,
-        "PlainCollect": plain.collect,
-        "PlainExpand": plain.expand,
-        "PlainChat": plain.chat,
-        "Open": echo.open,
-        "Undeclared": echo.unary,
-    }
-    return _handlers(functions, journal)
 
 
 def sync_handlers(journal: Journal) -> grpc.GenericRpcHandler:
@@ -281,4 +176,4 @@ def sync_handlers(journal: Journal) -> grpc.GenericRpcHandler:
         "Open": echo.open,
         "Undeclared": echo.unary,
     }
-    return _handlers(functions, journal)
+    return handlers_of(functions, journal)

@@ -13,13 +13,15 @@ import grpc
 import grpc.aio
 
 from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.limits import DEFAULT_MAX_STALENESS
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.crypto.system import SystemClock
 from caracal_grpc.interceptors.guard_aio import AioGuard
 from caracal_grpc.interceptors.guard_sync import SyncGuard
 from caracal_grpc.interceptors.verifier import Verifier
-from tests.support.echo import Journal, aio_handlers, echo_rules, sync_handlers
+from tests.support.echo import Journal, echo_rules, sync_handlers
+from tests.support.echo_aio import aio_handlers
 from tests.support.echo_client import EchoClient
 from tests.support.keys import HeldView, Mint
 
@@ -51,18 +53,22 @@ class Setup:
     channel: Callable[[str], grpc.aio.Channel] = grpc.aio.insecure_channel
     rules: Any = None
     threads: int = 16
+    max_staleness: float = DEFAULT_MAX_STALENESS
+    options: dict[str, Any] = field(default_factory=dict)
+    """What else the guard is given."""
 
     def parts(self, kind: type[Any]) -> tuple[Stage, Any]:
         """The stage without server and client, and the guard."""
         view = self.view or HeldView.of(self.mint)
         refusals: list[Refusal] = []
-        verifier = Verifier(view, clock=self.clock)
+        verifier = Verifier(view, clock=self.clock, max_staleness=self.max_staleness)
         guard = kind(
             view,
             self.rules or echo_rules(),
             verifier,
             clock=self.clock,
             on_refusal=lambda *refusal: refusals.append(refusal),
+            **self.options,
         )
         stage = Stage(self.mint, view, Journal(), guard, EchoClient(None), "", refusals)
         return stage, guard

@@ -46,10 +46,15 @@ def delta(
     return Message(revision=revision, delta=change)
 
 
-def heartbeat(revision: int, age: float = 0.0) -> Message:
-    """A sign of life of an authority whose own view is `age` seconds old."""
+def heartbeat(revision: int, age: float = 0.0, *, at: float | None = None) -> Message:
+    """A sign of life of an authority whose own view is `age` seconds old.
+
+    `at` is the time of its clock; without one `FeedAuthority` puts in its own as it sends.
+    """
     beat = revocation_service_pb2.FeedHeartbeat()
     beat.age.FromMilliseconds(round(age * 1000))
+    if at is not None:
+        beat.server_time.FromMilliseconds(round(at * 1000))
     return Message(revision=revision, heartbeat=beat)
 
 
@@ -92,11 +97,19 @@ class FeedAuthority(revocation_service_pb2_grpc.RevocationServiceServicer):
         self._streams.append(stream)
         try:
             for message in () if self.silent else self.greeting:
-                yield message
+                yield _stamped(message)
             while (message := await stream.get()) is not None:
-                yield message
+                yield _stamped(message)
         finally:
             self._streams.remove(stream)
+
+
+def _stamped(message: Message) -> Message:
+    if not message.HasField("heartbeat") or message.heartbeat.HasField("server_time"):
+        return message
+    stamped = Message.FromString(message.SerializeToString())
+    stamped.heartbeat.server_time.GetCurrentTime()
+    return stamped
 
 
 @dataclass

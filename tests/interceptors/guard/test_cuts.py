@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import grpc
@@ -94,20 +95,6 @@ async def test_revoking_cuts_a_stream_that_is_blocked_on_its_client(
     await eventually(lambda: aio.guard.open_streams == 0)
 
 
-@pytest.mark.parametrize("method", SYNC_METHODS[2:])
-async def test_revoking_cuts_a_sync_stream_that_is_blocked_on_its_client(
-    sync: Stage, method: str, eventually: Eventually
-) -> None:
-    """A client that does not read gets what was on its way and then the status, nothing more."""
-    mandate = sync.mint.mandate()
-    call = await sync.client.open(method, bearing(sync.mint.token(mandate)), "flood")
-    await asyncio.sleep(0.3)
-    sync.view.revoke(mandate.session)
-    await asyncio.sleep(0.1)
-    assert (await ending(call)).reason is Reason.MANDATE_REVOKED
-    await eventually(lambda: sync.journal.ended == [method])
-
-
 @pytest.mark.parametrize("method", AWAITED)
 async def test_a_handler_that_swallows_its_cancellation_sends_nothing_more(
     aio: Stage, method: str
@@ -166,15 +153,82 @@ async def test_a_key_that_vanishes_cuts_the_streams_that_it_signed(aio: Stage) -
     assert (await ending(call)).reason is Reason.KEY_UNKNOWN
 
 
-async def test_a_stale_view_cuts_nothing_and_refuses_new_calls(aio: Stage) -> None:
-    """What began under a fresh view goes on; what begins now does not."""
-    token = aio.mint.token()
-    call = await aio.client.open("Chat", bearing(token), "one")
-    aio.view.old = 11.0
-    assert (await aio.client.refusal("Unary", bearing(token))).reason is Reason.AUTHORITY_STALE
-    await _answer(call, "two")
-    await call.done_writing()
-    assert await call.code() is grpc.StatusCode.OK
+@pytest.mark.parametrize("method", RESPONDING)
+async def test_a_client_that_never_reads_again_keeps_no_handler(
+    aio: Stage, method: str, eventually: Eventually
+) -> None:
+    """The handler ends without it and is told of once; the status waits for the client."""
+    mandate = aio.mint.mandate()
+    call = await aio.client.open(method, bearing(aio.mint.token(mandate)), "flood")
+    await asyncio.sleep(0.3)
+    aio.view.revoke(mandate.session)
+    await eventually(lambda: aio.journal.ended == [method])
+    await eventually(lambda: aio.guard.open_streams == 0)
+    assert [refusal[1].reason for refusal in aio.refusals] == [Reason.MANDATE_REVOKED]
+    assert (await ending(call)).reason is Reason.MANDATE_REVOKED
+
+
+@pytest.mark.parametrize("method", AWAITED)
+async def test_a_client_that_hangs_up_after_the_cut_is_no_trouble(
+    aio: Stage, method: str, eventually: Eventually
+) -> None:
+    """It never takes its status; nothing remains of it, and the server goes on."""
+    mandate = aio.mint.mandate()
+    call = await aio.client.open(method, bearing(aio.mint.token(mandate)), "flood")
+    await asyncio.sleep(0.3)
+    aio.view.revoke(mandate.session)
+    await eventually(lambda: aio.guard.open_streams == 0)
+    call.cancel()
+    assert await aio.client.call("Open") == ["hi"]
+    assert [refusal[1].reason for refusal in aio.refusals] == [Reason.MANDATE_REVOKED]
+
+
+@pytest.mark.parametrize("method", AWAITED)
+async def test_a_cut_in_the_first_message_still_has_a_status(
+    aio: Stage, method: str, eventually: Eventually
+) -> None:
+    """It carries the headers, and the status comes behind it."""
+    mandate, loop = aio.mint.mandate(), asyncio.get_running_loop()
+    aio.journal.on_send = lambda: loop.call_soon(aio.view.revoke, mandate.session)
+    call = aio.client.start(method, bearing(aio.mint.token(mandate)), "idle")
+    if method.startswith("Chat"):
+        await call.write(text("idle"))
+    assert (await ending(call)).reason is Reason.MANDATE_REVOKED
+    await eventually(lambda: aio.journal.ended == [method])
+
+
+@pytest.mark.parametrize("method", AWAITED[:-1])
+async def test_a_handler_that_swallows_one_cancellation_gets_another(
+    aio: Stage, method: str, eventually: Eventually, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However idle it is, and the log says so once; a task group cancels its own only once."""
+    mandate = aio.mint.mandate()
+    call = await aio.client.open(method, bearing(aio.mint.token(mandate)), "numb")
+    await eventually(lambda: aio.journal.waiting == 1)
+    aio.view.revoke(mandate.session)
+    assert (await ending(call)).reason is Reason.MANDATE_REVOKED
+    await eventually(lambda: aio.guard.open_streams == 0)
+    assert len(_warned(caplog)) == 1
+
+
+@pytest.mark.parametrize("method", AWAITED)
+async def test_a_handler_that_never_ends_does_not_keep_its_call_open(
+    aio: Stage, method: str, eventually: Eventually, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The client has its status while the handler still runs; when that ends, all is quiet."""
+    mandate = aio.mint.mandate()
+    call = await aio.client.open(method, bearing(aio.mint.token(mandate)), "deaf")
+    await eventually(lambda: aio.journal.waiting == 1)
+    aio.view.revoke(mandate.session)
+    assert (await ending(call)).reason is Reason.MANDATE_REVOKED
+    assert aio.guard.open_streams == 0
+    aio.journal.freed.set()
+    await eventually(lambda: aio.journal.ended == [method])
+    assert len(_warned(caplog)) == 1
+
+
+def _warned(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.message for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 @pytest.mark.parametrize("method", AWAITED)
@@ -187,18 +241,6 @@ async def test_a_client_that_hangs_up_ends_the_handler_as_before(
     await eventually(lambda: aio.journal.ended == [method])
     await eventually(lambda: aio.guard.open_streams == 0)
     assert aio.refusals == []
-
-
-@pytest.mark.parametrize("method", SYNC_METHODS[1:])
-async def test_a_client_that_hangs_up_on_a_sync_server_frees_its_thread(
-    sync: Stage, method: str, eventually: Eventually
-) -> None:
-    """The call leaves the index although its handler blocks."""
-    call = await sync.client.open(method, bearing(sync.mint.token()), "idle")
-    await eventually(lambda: sync.guard.open_streams == 1)
-    call.cancel()
-    await eventually(lambda: sync.guard.open_streams == 0)
-    assert sync.refusals == []
 
 
 async def test_a_death_told_by_another_thread_cuts_as_well(aio: Stage) -> None:

@@ -13,8 +13,9 @@ from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.rule import Trust
 from caracal_grpc.interceptors.feed import FeedView
 from caracal_grpc.v1 import revocation_service_pb2
+from tests.support import feed as messages
 from tests.support.clock import FakeClock
-from tests.support.feed import Message, delta, heartbeat, key_set, snapshot
+from tests.support.feed import Message, delta, key_set, snapshot
 from tests.support.keys import ISSUER, ZONE, Mint
 
 
@@ -34,6 +35,11 @@ def view(clock: FakeClock) -> FeedView:
 def mint() -> Mint:
     """A key of the zone."""
     return Mint()
+
+
+def heartbeat(revision: int, age: float = 0.0) -> Message:
+    """A heartbeat of an authority whose clock stands still."""
+    return messages.heartbeat(revision, age, at=FakeClock().wall)
 
 
 def feed(view: FeedView, *messages: Message) -> None:

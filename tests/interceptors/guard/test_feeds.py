@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -154,6 +155,18 @@ async def test_a_silent_stream_is_dropped_and_opened_again(
             await eventually(lambda: len(server.authority.tokens) >= 2)
             server.authority.silent = False
             await driver.ready(10)
+
+
+async def test_a_stream_whose_clock_was_set_forwards_is_opened_again(
+    follow: Follow, eventually: Eventually
+) -> None:
+    """It proves nothing any more, and the next one does at once."""
+    greeting = snapshot(5, key_set(Mint())), heartbeat(5)
+    async with feed_server(*greeting) as server, follow(server) as driver:
+        await driver.ready(5)
+        server.authority.say(heartbeat(5, at=time.time() + 60))
+        await eventually(lambda: len(server.authority.tokens) == 2)
+        await eventually(lambda: driver.view.fresh)
 
 
 async def test_a_killed_authority_is_found_again(follow: Follow, eventually: Eventually) -> None:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import hmac
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_private_key,
+)
 
 from caracal_grpc.core.mandate import to_claims
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.crypto import jws
+from tests.crypto.tokens import segment
 from tests.support.echo_client import Metadata, bearing
 from tests.support.echo_server import Stage, aio_stage, sync_stage
 from tests.support.keys import Mint, chain
@@ -46,16 +54,48 @@ def _stale(stage: Stage) -> str:
     return stage.mint.token()
 
 
+def _unsigned(stage: Stage) -> str:
+    """The token with its signature taken off, and a header that says so."""
+    claims = stage.mint.token().split(".")[1]
+    header = {"alg": "none", "kid": stage.mint.key.kid, "typ": "at+jwt"}
+    return f"{segment(json.dumps(header).encode())}.{claims}."
+
+
+def _keyed_with(encoding: Encoding, form: PublicFormat) -> Callable[[Stage], str]:
+    """An HMAC under the public key: what a verifier accepts that lets the header choose."""
+
+    def make(stage: Stage) -> str:
+        key = stage.mint.key
+        private = load_der_private_key(key.private_bytes(), password=None)
+        secret = private.public_key().public_bytes(encoding, form)
+        header = {"alg": "HS256", "kid": key.kid, "typ": "at+jwt"}
+        signed = f"{segment(json.dumps(header).encode())}.{stage.mint.token().split('.')[1]}"
+        return f"{signed}.{segment(hmac.digest(secret, signed.encode(), 'sha256'))}"
+
+    return make
+
+
 def _sign(**changes: object) -> Callable[[Stage], str]:
     return lambda stage: stage.mint.token(**changes)
 
 
 _NOW = int(time.time())
+INFO = PublicFormat.SubjectPublicKeyInfo
 
 TOKENS: dict[str, tuple[Reason, Callable[[Stage], str]]] = {
     "garbage": (Reason.MANDATE_MALFORMED, lambda _: "garbage"),
     "too long": (Reason.MANDATE_MALFORMED, lambda _: "a" * 5000),
     "cut short": (Reason.MANDATE_MALFORMED, lambda stage: stage.mint.token()[:-1]),
+    "five segments": (Reason.MANDATE_MALFORMED, lambda _: "a.b.c.d.e"),
+    "two dots too many": (Reason.MANDATE_MALFORMED, lambda stage: stage.mint.token() + ".."),
+    "padded": (Reason.MANDATE_MALFORMED, lambda stage: stage.mint.token() + "=="),
+    "unsigned": (Reason.MANDATE_MALFORMED, _unsigned),
+    "keyed with the pem": (Reason.MANDATE_MALFORMED, _keyed_with(Encoding.PEM, INFO)),
+    "keyed with the der": (Reason.MANDATE_MALFORMED, _keyed_with(Encoding.DER, INFO)),
+    "keyed with the ssh key": (
+        Reason.MANDATE_MALFORMED,
+        _keyed_with(Encoding.OpenSSH, PublicFormat.OpenSSH),
+    ),
     "forged": (Reason.MANDATE_SIGNATURE_INVALID, _forged),
     "unknown key": (Reason.KEY_UNKNOWN, lambda _: Mint().token()),
     "expired": (Reason.MANDATE_EXPIRED, _sign(issued_at=_NOW - 600, expires_at=_NOW - 300)),

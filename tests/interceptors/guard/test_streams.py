@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from dataclasses import dataclass, field, replace
+
+import pytest
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.interceptors.streams import StreamIndex
-from tests.support.keys import ZONE, Mint, chain
+from caracal_grpc.interceptors.aio_timer import AioTimer
+from caracal_grpc.interceptors.streams import StreamIndex, Watch
+from caracal_grpc.interceptors.verifier import Verifier
+from tests.support.clock import FakeClock
+from tests.support.keys import ZONE, HeldView, Mint, chain
 
 MINT = Mint()
 NOW = 1_790_000_000
@@ -119,3 +125,69 @@ def test_one_timer_serves_all_expiries() -> None:
     assert [error.reason for error in soon.errors] == [Reason.MANDATE_EXPIRED]
     assert table.index.expire(math.inf) is None
     assert (len(between.errors), len(late.errors)) == (1, 1)
+
+
+@dataclass
+class Lookout:
+    """A watch over one stream of 300 s, on a clock and a view that a test holds."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    view: HeldView = field(default_factory=HeldView)
+    table: Table = field(default_factory=Table)
+
+    def __post_init__(self) -> None:
+        self.stream = self.table.open(issued_at=NOW, expires_at=NOW + 300)
+        verifier = Verifier(self.view, clock=self.clock, max_staleness=10)
+        self.watch = Watch(self.table.index, verifier, self.clock)
+
+    def reasons(self) -> list[Reason]:
+        """Why the stream was cut, after one more look."""
+        self.watch.look()
+        return [error.reason for error in self.stream.errors]
+
+
+@pytest.mark.parametrize(("age", "pause"), [(0.0, 10.0), (9.5, 0.5), (11.0, 1.0), (math.nan, 1.0)])
+def test_the_watch_looks_again_when_the_view_would_have_gone_stale(
+    age: float, pause: float
+) -> None:
+    """Not before; and each second while it is."""
+    lookout = Lookout(view=HeldView(old=age))
+    assert lookout.watch.pause(NOW + 305) == pause
+
+
+def test_the_watch_looks_again_when_the_next_stream_expires() -> None:
+    """When that comes first, and at once when it is over."""
+    lookout = Lookout()
+    assert lookout.watch.pause(NOW + 3) == 3
+    assert lookout.watch.pause(NOW - 3) == 0
+
+
+@pytest.mark.parametrize("age", [10.001, math.inf, math.nan])
+def test_a_stale_view_cuts_what_is_open(age: float) -> None:
+    """Just past the bound, never heard of, or of a broken clock."""
+    assert Lookout(view=HeldView(old=age)).reasons() == [Reason.AUTHORITY_STALE]
+
+
+def test_a_heartbeat_in_time_cuts_nothing() -> None:
+    """A view on its very bound is fresh, and so is one that became young again."""
+    lookout = Lookout()
+    for age in (0.0, 10.0, 0.5, 9.9, 0.0):
+        lookout.view.old = age
+        assert lookout.reasons() == []
+
+
+async def test_two_deadlines_that_arrive_in_the_wrong_order_keep_the_nearer() -> None:
+    """Threads that add streams at the same time may post theirs in either order."""
+    clock, view = FakeClock(), HeldView()
+    timer = AioTimer(clock)
+    timer.on_loop(asyncio.get_running_loop())
+    table = Table()
+    timer.attach(table.index, Verifier(view, clock=clock))
+    stream = table.open(issued_at=NOW - 10, expires_at=NOW - 5)
+    timer.arm(clock.now())
+    timer.arm(clock.now() + 300)
+    async with asyncio.timeout(5):
+        while not stream.errors:
+            await asyncio.sleep(0)
+    timer.close()
+    assert [error.reason for error in stream.errors] == [Reason.MANDATE_EXPIRED]

@@ -1,0 +1,77 @@
+"""Open streams end when their edge has not heard from the authority for too long: fail closed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+from caracal_grpc.core.reason import Reason
+from tests.interceptors.guard.conftest import Eventually
+from tests.support.echo import STREAMS, SYNC_METHODS
+from tests.support.echo_client import bearing, ending
+from tests.support.echo_server import Setup, Stage, aio_stage, sync_stage
+from tests.support.keys import HeldView, Mint
+
+BOUND = 0.3
+"""The staleness bound of these servers, in seconds: they look at the view that often."""
+
+Server = Callable[[Setup], AbstractAsyncContextManager[Stage]]
+
+SERVERS = pytest.mark.parametrize(
+    ("server", "methods"),
+    [(aio_stage, STREAMS), (sync_stage, SYNC_METHODS[1:])],
+    ids=["aio", "sync"],
+)
+
+
+@SERVERS
+async def test_a_view_that_goes_stale_cuts_every_open_stream(
+    server: Server, methods: tuple[str, ...], eventually: Eventually
+) -> None:
+    """However idle, and with the very error that a new call gets: try again, perhaps elsewhere."""
+    async with server(Setup(max_staleness=BOUND)) as stage:
+        metadata = bearing(stage.mint.token())
+        calls = [await stage.client.open(method, metadata, "idle") for method in methods]
+        await eventually(lambda: sorted(stage.journal.ran) == sorted(methods))
+        stage.view.old = 2 * BOUND
+        endings = await asyncio.gather(*map(ending, calls))
+        refused = await stage.client.refusal("Unary", metadata)
+        assert (refused.reason, refused.code) == (Reason.AUTHORITY_STALE, "UNAVAILABLE")
+        assert {(str(error), error.reason, error.retry_after) for error in endings} == {
+            (str(refused), refused.reason, refused.retry_after)
+        }
+        stage.journal.freed.set()
+        await eventually(lambda: stage.guard.open_streams == 0)
+        reasons = [refusal[1].reason for refusal in stage.refusals]
+        assert reasons == [Reason.AUTHORITY_STALE] * (len(methods) + 1)
+
+
+class Beating(HeldView):
+    """A view that is almost stale at each second look, and young at those between."""
+
+    looks = 0
+
+    def age(self) -> float:
+        """Counts, too."""
+        self.looks += 1
+        return 0.9 * BOUND if self.looks % 2 else 0.0
+
+
+@SERVERS
+async def test_a_stream_outlives_many_bounds_while_heartbeats_come(
+    server: Server, methods: tuple[str, ...], eventually: Eventually
+) -> None:
+    """Each look finds the view young enough, however old it was in between."""
+    mint = Mint()
+    view = Beating.of(mint)
+    assert isinstance(view, Beating)
+    async with server(Setup(mint, view, max_staleness=BOUND)) as stage:
+        metadata = bearing(mint.token())
+        calls = [await stage.client.open(method, metadata, "idle") for method in methods]
+        before = view.looks
+        await eventually(lambda: view.looks > before + 10)
+        assert [call.done() for call in calls] == [False] * len(methods)
+        assert stage.refusals == []
