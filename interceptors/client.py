@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
@@ -16,8 +16,14 @@ from caracal_grpc.interceptors.rules import Rules
 from caracal_grpc.interceptors.status import read_refusal
 from caracal_grpc.interceptors.tokens import Ask
 
-OnBehalf = Literal["exchange", "forward", "self"]
-"""What an outgoing call does with the mandate of the call that is being handled."""
+OnBehalf = Literal["exchange", "forward", "either", "self"]
+"""What an outgoing call does with the mandate of the call that is being handled.
+
+"exchange" asks for a mandate on behalf of the caller, "forward" sends the caller's own on; both
+refuse a call without a caller. "self" acts as this application, whoever calls. "either" exchanges
+where there is a caller and acts as this application where there is none: a caller that was lost on
+the way to another thread is none.
+"""
 
 AUTHORIZATION: Final = "authorization"
 
@@ -43,11 +49,11 @@ class Attachment:
     """How one channel obtains its mandates."""
 
     rules: Rules
-    on_behalf: OnBehalf = "exchange"
+    on_behalf: OnBehalf | Callable[[], OnBehalf]
     session: str | None = None
 
     def __post_init__(self) -> None:
-        if self.on_behalf not in get_args(OnBehalf):
+        if not callable(self.on_behalf) and self.on_behalf not in get_args(OnBehalf):
             raise field_invalid("on_behalf", f"must be one of {', '.join(get_args(OnBehalf))}")
 
     def plan(self, method: str | bytes, metadata: Any, caller: str | None) -> Ask | str | None:
@@ -55,17 +61,22 @@ class Attachment:
 
         Nothing goes with a public method, with a call that carries its own `authorization`, and
         with a method without a rule: the server refuses that, and says so. `caller` is the token
-        of the call that is being handled; without one the application acts as itself.
+        of the call that is being handled. Raises `MANDATE_MISSING` when there is none on a channel
+        that acts for callers only.
         """
         if any(key.lower() == AUTHORIZATION for key, _ in metadata or ()):
             return None
         rule = self.rules.find(method if isinstance(method, str) else method.decode())
         if rule is None or rule.public:
             return None
-        if caller is not None and self.on_behalf == "forward":
+        on_behalf = self.on_behalf() if callable(self.on_behalf) else self.on_behalf
+        if on_behalf == "self":
+            caller = None
+        elif caller is None and on_behalf != "either":
+            raise _no_caller()
+        elif on_behalf == "forward":
             return caller
-        subject = caller if self.on_behalf == "exchange" else None
-        return Ask(rule.resource, rule.scopes, subject, self.session)
+        return Ask(rule.resource, rule.scopes, caller, self.session)
 
 
 def caller_token() -> str | None:
@@ -74,6 +85,15 @@ def caller_token() -> str | None:
         return current_token()
     except CaracalError:
         return None
+
+
+def _no_caller() -> CaracalError:
+    return CaracalError(
+        Reason.MANDATE_MISSING,
+        "this channel acts on behalf of callers, and there is none here; carry the handler's "
+        "context into the thread with contextvars.copy_context().run, or make a channel with "
+        'on_behalf="self" for what the application does by itself',
+    )
 
 
 def attach(metadata: Iterable[tuple[str, str | bytes]] | None, token: str) -> Metadata:

@@ -3,12 +3,19 @@
 The channel must be TLS, or loopback: an interceptor cannot see what its channel is, and a mandate
 sent in the clear belongs to whoever reads it. Asking the authority counts against the deadline of
 the call. When it fails, the call fails with the status that the authority gave.
+
+A call that is refused as unauthenticated, for a reason that a fresh mandate could mend, is made
+once more with one: a unary request when no response has come, a stream of requests when, besides,
+none of it was taken. That is a stream written by hand or an async iterator whose first request was
+not there yet; a plain iterator is taken from at once. A taken request may have been handled before
+the call was cut, so it is the caller's to repeat. Nor is a call made again whose end was told.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterable, Callable
 from typing import Any
 
 import grpc
@@ -23,25 +30,29 @@ from caracal_grpc.interceptors.client import (
     is_renewable,
 )
 from caracal_grpc.interceptors.exchange import deadline_exceeded
-from caracal_grpc.interceptors.renewing_aio import RenewingStream
+from caracal_grpc.interceptors.renewing_aio import (
+    RenewingDuplex,
+    RenewingStream,
+    RenewingUpload,
+)
 from caracal_grpc.interceptors.rules import Rules
 from caracal_grpc.interceptors.status import Status, to_status
 from caracal_grpc.interceptors.tokens import Ask, ExchangeError
 from caracal_grpc.interceptors.tokens_aio import AioTokens
+from caracal_grpc.interceptors.untaken import AioUntaken
 
 
 def client_interceptors(
     tokens: AioTokens,
     rules: Rules | None = None,
     *,
-    on_behalf: OnBehalf = "exchange",
+    on_behalf: OnBehalf | Callable[[], OnBehalf],
     session: str | None = None,
 ) -> list[grpc.aio.ClientInterceptor]:
     """The interceptors for one `grpc.aio` channel, one for each cardinality.
 
-    Inside a guarded handler `on_behalf` decides: "exchange" asks for a mandate on behalf of the
-    caller, "forward" sends the caller's own on, "self" acts as this application. Outside all three
-    act as this application. `session` is the session that the channel acts in.
+    `on_behalf` is one of `OnBehalf`, or says which on each call. `session` is the session that the
+    channel acts in.
     """
     attachment = Attachment(rules or Rules.default(), on_behalf, session)
     # grpc.aio files an interceptor under the first of the four base classes that it matches.
@@ -60,14 +71,20 @@ def aio_error(status: Status) -> AioRpcError:
 
 
 class _Outgoing:
-    """One call on its way out. Made before the first await: later the context may be another's."""
+    """One call on its way out. Made before the first await: later the context may be another's.
+
+    Raises `AioRpcError` when there is no caller and must be one.
+    """
 
     __slots__ = ("_details", "_end", "_plan", "_token", "_tokens")
 
     def __init__(self, tokens: AioTokens, attachment: Attachment, details: Any) -> None:
         self._tokens = tokens
         self._details = details
-        self._plan = attachment.plan(details.method, details.metadata, caller_token())
+        try:
+            self._plan = attachment.plan(details.method, details.metadata, caller_token())
+        except CaracalError as error:
+            raise aio_error(to_status(error)) from error
         self._end = None if details.timeout is None else time.monotonic() + details.timeout
         self._token = ""
 
@@ -175,16 +192,44 @@ class _StreamUnary(_Interceptor, grpc.aio.StreamUnaryClientInterceptor):
     async def intercept_stream_unary(
         self, continuation: Any, client_call_details: Any, request_iterator: Any
     ) -> Any:
-        details = await self._outgoing(client_call_details).details()
-        return await continuation(details, request_iterator)
+        outgoing = self._outgoing(client_call_details)
+        return await _streamed(RenewingUpload, outgoing, continuation, request_iterator)
 
 
 class _StreamStream(_Interceptor, grpc.aio.StreamStreamClientInterceptor):
     async def intercept_stream_stream(
         self, continuation: Any, client_call_details: Any, request_iterator: Any
     ) -> Any:
-        details = await self._outgoing(client_call_details).details()
-        return await continuation(details, request_iterator)
+        outgoing = self._outgoing(client_call_details)
+        return await _streamed(RenewingDuplex, outgoing, continuation, request_iterator)
+
+
+async def _streamed(
+    renewing: type[RenewingUpload | RenewingDuplex],
+    outgoing: _Outgoing,
+    continuation: Any,
+    requests: Any,
+) -> Any:
+    """A call with a stream of requests, to be made again while none of them has been taken.
+
+    A plain iterator is taken from as soon as the call is made.
+    """
+    details = await outgoing.details()
+    if not outgoing.may_renew or not isinstance(requests, AsyncIterable):
+        return await continuation(details, requests)
+    untaken = AioUntaken(requests)
+    call = await continuation(details, untaken.first())
+    if not isinstance(call, grpc.aio.Call):  # an interceptor after ours awaited the call itself
+        return call
+
+    async def renew(error: AioRpcError) -> Any:
+        requests = untaken.again()
+        if requests is None:
+            return None
+        again = await outgoing.renewed(error.code(), error.trailing_metadata())
+        return None if again is None else await continuation(again, requests)
+
+    return renewing(call, renew)
 
 
 async def _refused(call: Any, outgoing: _Outgoing) -> Any:

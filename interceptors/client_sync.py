@@ -4,11 +4,18 @@ The channel must be TLS, or loopback: an interceptor cannot see what its channel
 sent in the clear belongs to whoever reads it. Asking the authority counts against the deadline of
 the call, and takes place before `future()` returns. When it fails, the call fails with the status
 that the authority gave.
+
+A call that is refused as unauthenticated, for a reason that a fresh mandate could mend, is made
+once more with one: a unary request when no response has come, a stream of requests when, besides,
+none of it was taken, that is when the iterator had its first request not ready yet. A taken request
+may have been handled before the call was cut, so it is the caller's to repeat. Nor is a call made
+again that `future()` gave back while it was running.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import grpc
@@ -27,13 +34,14 @@ from caracal_grpc.interceptors.rules import Rules
 from caracal_grpc.interceptors.status import to_status
 from caracal_grpc.interceptors.tokens import Ask, ExchangeError
 from caracal_grpc.interceptors.tokens_sync import SyncTokens
+from caracal_grpc.interceptors.untaken import SyncUntaken
 
 
 def client_interceptors(
     tokens: SyncTokens,
     rules: Rules | None = None,
     *,
-    on_behalf: OnBehalf = "exchange",
+    on_behalf: OnBehalf | Callable[[], OnBehalf],
     session: str | None = None,
 ) -> list[Any]:
     """The interceptor for `grpc.intercept_channel`, in a list for the sake of symmetry.
@@ -55,7 +63,7 @@ class _Details(NamedTuple):
 
 
 class _Outgoing:
-    """One call on its way out."""
+    """One call on its way out. Raises `FailedCall` when there is no caller and must be one."""
 
     __slots__ = ("_details", "_end", "_plan", "_token", "_tokens")
 
@@ -71,7 +79,10 @@ class _Outgoing:
             details.wait_for_ready,
             details.compression,
         )
-        self._plan = attachment.plan(details.method, metadata, caller_token())
+        try:
+            self._plan = attachment.plan(details.method, metadata, caller_token())
+        except CaracalError as error:
+            raise FailedCall(to_status(error)) from error
         self._end = None if details.timeout is None else time.monotonic() + details.timeout
         self._token = ""
 
@@ -138,8 +149,8 @@ class _Client(
     def intercept_unary_unary(
         self, continuation: Any, client_call_details: Any, request: Any
     ) -> Any:
-        outgoing = self._outgoing(client_call_details)
         try:
+            outgoing = self._outgoing(client_call_details)
             call = continuation(outgoing.details(), request)
         except FailedCall as failed:
             return failed
@@ -152,8 +163,8 @@ class _Client(
     def intercept_unary_stream(
         self, continuation: Any, client_call_details: Any, request: Any
     ) -> Any:
-        outgoing = self._outgoing(client_call_details)
         try:
+            outgoing = self._outgoing(client_call_details)
             call = continuation(outgoing.details(), request)
         except FailedCall as failed:
             return failed
@@ -169,16 +180,39 @@ class _Client(
     def intercept_stream_unary(
         self, continuation: Any, client_call_details: Any, request_iterator: Any
     ) -> Any:
-        return self._once(continuation, client_call_details, request_iterator)
+        requests = SyncUntaken(request_iterator)
+        try:
+            outgoing = self._outgoing(client_call_details)
+            call = continuation(outgoing.details(), requests.first())
+        except FailedCall as failed:
+            return failed
+        if not outgoing.may_renew or not call.done():
+            return call
+        again = _again(outgoing, continuation, requests, call)
+        return call if again is None else again
 
     def intercept_stream_stream(
         self, continuation: Any, client_call_details: Any, request_iterator: Any
     ) -> Any:
-        return self._once(continuation, client_call_details, request_iterator)
-
-    def _once(self, continuation: Any, details: Any, requests: Any) -> Any:
-        """A call whose requests may be sent once only."""
+        requests = SyncUntaken(request_iterator)
         try:
-            return continuation(self._outgoing(details).details(), requests)
+            outgoing = self._outgoing(client_call_details)
+            call = continuation(outgoing.details(), requests.first())
         except FailedCall as failed:
             return failed
+        if not outgoing.may_renew:
+            return call
+        return RenewingStream(
+            call, lambda refused: _again(outgoing, continuation, requests, refused)
+        )
+
+
+def _again(outgoing: _Outgoing, continuation: Any, requests: SyncUntaken, refused: Any) -> Any:
+    """The second call after `refused`; `None` when there is to be none."""
+    if refused.code() is not grpc.StatusCode.UNAUTHENTICATED:
+        return None
+    untaken = requests.again()
+    if untaken is None:
+        return None
+    again = outgoing.renewed(refused)
+    return None if again is None else continuation(again, untaken)

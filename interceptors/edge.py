@@ -6,14 +6,14 @@ import asyncio
 import os
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 import grpc
 
 from caracal_grpc.core.limits import DEFAULT_MAX_STALENESS
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.crypto.system import SystemClock, SystemIds
-from caracal_grpc.interceptors import client_aio
+from caracal_grpc.interceptors import client_aio, guarding
 from caracal_grpc.interceptors.channel import aio_channel
 from caracal_grpc.interceptors.client import OnBehalf
 from caracal_grpc.interceptors.edge_feed import CREDENTIALS_TIMEOUT, FEED_ASK, FeedToken
@@ -23,6 +23,7 @@ from caracal_grpc.interceptors.feed_aio import AioFeed
 from caracal_grpc.interceptors.feed_pace import not_ready
 from caracal_grpc.interceptors.guard import OnRefusal
 from caracal_grpc.interceptors.guard_aio import AioGuard
+from caracal_grpc.interceptors.health import AioHealth
 from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.interceptors.rules import Rules
 from caracal_grpc.interceptors.tokens import Ask, ExchangeError
@@ -69,6 +70,7 @@ class Edge:
         self._feed: AioFeed | None = None
         self._verifier: Verifier | None = None
         self._guards: list[AioGuard] = []
+        self._reports: list[AioHealth] = []
         self._channels: list[grpc.aio.Channel] = []
         self._closed = False
 
@@ -106,20 +108,40 @@ class Edge:
         self._guards.append(guard)
         return guard
 
+    async def report_health(self, servicer: Any, names: Iterable[str] = ("",)) -> None:
+        """Keeps `names` in the health service `servicer` (`grpc_health.v1.health.aio`) in step with
+        the guards: `NOT_SERVING` while they would refuse every call as stale, else `SERVING`.
+
+        The empty name is the whole server. A change shows within a quarter of a second; the edge
+        reports `NOT_SERVING` when it is closed.
+        """
+        _, verifier = await self._watching()
+        report = AioHealth(servicer, names, lambda: verifier.fresh)
+        await report.start()
+        self._reports.append(report)
+
     def client_interceptors(
         self,
         *,
-        on_behalf: OnBehalf = "exchange",
+        on_behalf: OnBehalf | None = None,
         session: str | None = None,
         rules: Rules | None = None,
     ) -> list[grpc.aio.ClientInterceptor]:
         """The interceptors of one outgoing `grpc.aio` channel, which must be TLS or loopback.
 
-        See `client_aio.client_interceptors`.
+        Calls act on behalf of the caller whose call is being handled: "exchange" for a mandate of
+        their own, or "forward" the caller's. Without a caller they are refused (`MANDATE_MISSING`),
+        for a context that was lost on the way into a thread must not give a call more authority
+        than its caller has. What the application does by itself goes over a channel of "self".
+        "either" is both: on behalf of the caller, as itself without one. The default is "exchange"
+        where this application guards calls in this process, and "either" where it does not.
         """
         tokens = self._opened()[1]
         return client_aio.client_interceptors(
-            tokens, rules or self._rules, on_behalf=on_behalf, session=session
+            tokens,
+            rules or self._rules,
+            on_behalf=guarding.default_of(self.profile) if on_behalf is None else on_behalf,
+            session=session,
         )
 
     def authority_channel(
@@ -170,8 +192,13 @@ class Edge:
 
     async def close(self) -> None:
         """Ends all that the edge began; call it after the server stopped. Again is no error."""
+        if self._feed is not None and not self._closed:
+            guarding.end(self.profile)
         self._closed = True
         guards, self._guards = self._guards, []
+        reports, self._reports = self._reports, []
+        for report in reports:
+            await report.close()
         for guard in guards:
             await guard.close()
         if self._feed is not None:
@@ -196,8 +223,12 @@ class Edge:
         channel, tokens = self._opened()
         if self._feed is None or self._verifier is None:
             profile, clock = self.profile, self._clock
-            view = FeedView(zone=profile.zone, issuer=profile.issuer, clock=clock)
-            self._verifier = Verifier(view, clock=clock, max_staleness=self._max_staleness)
+            stale = self._max_staleness
+            view = FeedView(
+                zone=profile.zone, issuer=profile.issuer, clock=clock, max_staleness=stale
+            )
+            guarding.begin(profile)
+            self._verifier = Verifier(view, clock=clock, max_staleness=stale)
             self._feed = AioFeed(channel, view, _Credentials(tokens, clock))
             await self._feed.start()
         return self._feed, self._verifier

@@ -13,7 +13,7 @@ import grpc
 from caracal_grpc.core.limits import DEFAULT_MAX_STALENESS
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.crypto.system import SystemClock, SystemIds
-from caracal_grpc.interceptors import client_sync
+from caracal_grpc.interceptors import client_sync, guarding
 from caracal_grpc.interceptors.channel import sync_channel
 from caracal_grpc.interceptors.client import OnBehalf
 from caracal_grpc.interceptors.edge_feed import CREDENTIALS_TIMEOUT, FEED_ASK, FeedToken
@@ -22,7 +22,8 @@ from caracal_grpc.interceptors.feed import FeedView
 from caracal_grpc.interceptors.feed_pace import not_ready
 from caracal_grpc.interceptors.feed_sync import SyncFeed
 from caracal_grpc.interceptors.guard import OnRefusal
-from caracal_grpc.interceptors.guard_sync import SyncGuard
+from caracal_grpc.interceptors.guard_sync import DEFAULT_MAX_HANDLERS, SyncGuard
+from caracal_grpc.interceptors.health import SyncHealth
 from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.interceptors.renewing_sync import FailedCall
 from caracal_grpc.interceptors.rules import Rules
@@ -38,13 +39,21 @@ def connect_sync(
     *,
     max_staleness: float = DEFAULT_MAX_STALENESS,
     rules: Rules | None = None,
+    max_handlers: int = DEFAULT_MAX_HANDLERS,
     clock: Clock = _SYSTEM,
 ) -> SyncEdge:
     """The tie to the authority of `profile`, to be used as `with connect_sync(...) as edge:`.
 
-    All else is as with `connect`.
+    `max_handlers` bounds the threads of streaming handlers behind each of its guards; see
+    `SyncGuard`. All else is as with `connect`.
     """
-    return SyncEdge(Profile.of(profile), max_staleness=max_staleness, rules=rules, clock=clock)
+    return SyncEdge(
+        Profile.of(profile),
+        max_staleness=max_staleness,
+        rules=rules,
+        max_handlers=max_handlers,
+        clock=clock,
+    )
 
 
 class SyncEdge:
@@ -56,10 +65,12 @@ class SyncEdge:
         *,
         max_staleness: float = DEFAULT_MAX_STALENESS,
         rules: Rules | None = None,
+        max_handlers: int = DEFAULT_MAX_HANDLERS,
         clock: Clock = _SYSTEM,
     ) -> None:
         self.profile = profile
         self._rules = rules or Rules.default()
+        self._max_handlers = max_handlers
         self._clock = clock
         self._max_staleness = max_staleness
         self._lock = threading.RLock()
@@ -67,6 +78,7 @@ class SyncEdge:
         self._feed: SyncFeed | None = None
         self._verifier: Verifier | None = None
         self._guards: list[SyncGuard] = []
+        self._reports: list[SyncHealth] = []
         self._channels: list[grpc.Channel] = []
         self._closed = False
 
@@ -100,25 +112,41 @@ class SyncEdge:
         with self._lock:
             feed, verifier = self._watching()
             guard = SyncGuard(
-                feed.view, rules or self._rules, verifier, clock=self._clock, on_refusal=on_refusal
+                feed.view,
+                rules or self._rules,
+                verifier,
+                clock=self._clock,
+                on_refusal=on_refusal,
+                max_handlers=self._max_handlers,
             )
             self._guards.append(guard)
         return guard
 
+    def report_health(self, servicer: Any, names: Iterable[str] = ("",)) -> None:
+        """As `Edge.report_health`, for a `grpc_health.v1.health.HealthServicer`."""
+        with self._lock:
+            _, verifier = self._watching()
+            report = SyncHealth(servicer, names, lambda: verifier.fresh)
+            report.start()
+            self._reports.append(report)
+
     def client_interceptors(
         self,
         *,
-        on_behalf: OnBehalf = "exchange",
+        on_behalf: OnBehalf | None = None,
         session: str | None = None,
         rules: Rules | None = None,
     ) -> list[Any]:
         """The interceptors for `grpc.intercept_channel` over a channel, TLS or loopback.
 
-        See `client_sync.client_interceptors`.
+        `on_behalf` is as with `Edge.client_interceptors`.
         """
         tokens = self._opened()[1]
         return client_sync.client_interceptors(
-            tokens, rules or self._rules, on_behalf=on_behalf, session=session
+            tokens,
+            rules or self._rules,
+            on_behalf=guarding.default_of(self.profile) if on_behalf is None else on_behalf,
+            session=session,
         )
 
     def authority_channel(
@@ -174,9 +202,14 @@ class SyncEdge:
         with self._lock:
             self._closed = True
             guards, self._guards = self._guards, []
+            reports, self._reports = self._reports, []
             channels, self._channels = self._channels, []
             feed, self._feed = self._feed, None
             tie, self._tie = self._tie, None
+        if feed is not None:
+            guarding.end(self.profile)
+        for report in reports:
+            report.close()
         for guard in guards:
             guard.close()
         if tie is not None:
@@ -202,8 +235,12 @@ class SyncEdge:
         channel, tokens = self._opened()
         if self._feed is None or self._verifier is None:
             profile, clock = self.profile, self._clock
-            view = FeedView(zone=profile.zone, issuer=profile.issuer, clock=clock)
-            self._verifier = Verifier(view, clock=clock, max_staleness=self._max_staleness)
+            stale = self._max_staleness
+            view = FeedView(
+                zone=profile.zone, issuer=profile.issuer, clock=clock, max_staleness=stale
+            )
+            guarding.begin(profile)
+            self._verifier = Verifier(view, clock=clock, max_staleness=stale)
             self._feed = SyncFeed(channel, view, _Credentials(tokens, clock))
             self._feed.start()
         return self._feed, self._verifier

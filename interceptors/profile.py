@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -21,6 +22,8 @@ _REQUIRED: Final = ("zone", "issuer", "application_id", "client_secret")
 _TLS: Final = ("ca_file", "ca", "cert_file", "key_file", "server_name")
 _FILES: Final = ("ca_file", "cert_file", "key_file")
 _MAX_PEM: Final = 1 << 20
+_PEM_CONTROLS: Final = "\t\r\n"
+_UNSENT: Final = ("Cc", "Cs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,15 @@ def _require_types(profile: Profile) -> None:
                 raise field_invalid("plaintext", "must be true or false")
         elif not (isinstance(value, str) or (value is None and entry.default is None)):
             raise field_invalid(entry.name, "must be a string")
+        elif value is not None:
+            _require_text(entry.name, value)
+
+
+def _require_text(name: str, value: str) -> None:
+    """No half of a character, which cannot be sent, and no control character but PEM's own."""
+    allowed = _PEM_CONTROLS if name == "ca" else ""
+    if any(char not in allowed and unicodedata.category(char) in _UNSENT for char in value):
+        raise field_invalid(name, "must hold no control characters or lone surrogates")
 
 
 def _require_transport(profile: Profile, host: str) -> None:

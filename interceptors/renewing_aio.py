@@ -1,9 +1,9 @@
-"""A unary-stream call of `grpc.aio` that may be made once more before its first response."""
+"""Calls of `grpc.aio` that may be made once more, before their first response."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from typing import Any
 
 import grpc
@@ -13,48 +13,22 @@ Renew = Callable[[AioRpcError], Awaitable[Any]]
 """Makes the call anew after a refusal that a fresh mandate could mend; otherwise `None`."""
 
 
-class RenewingStream(grpc.aio.UnaryStreamCall[Any, Any]):
+class _Renewing(grpc.aio.Call):
     """The call in use: the first, or after a refusal before any response, the second.
 
     It is a call object and not an iterator, which the clean-up of grpc.aio needs (grpc/grpc#37208).
-    The reader of the responses makes the second call; a caller who never reads sees the first.
+    Whoever waits for the response makes the second call. Once anybody was told of the end of the
+    first, that is the end.
     """
 
     def __init__(self, call: Any, renew: Renew) -> None:
         self._call = call
         self._renew: Renew | None = renew
-        self._responses: AsyncIterator[Any] | None = None
         self._reading = False
         self._settled = asyncio.Event()
         self._cancelled = False
         self._callbacks: list[Callable[[Any], None]] = []
         self._watch(call)
-
-    def __aiter__(self) -> AsyncIterator[Any]:
-        if self._responses is None:
-            self._responses = self._read_all()
-        return self._responses
-
-    async def read(self) -> Any:
-        """The next response, or `grpc.aio.EOF`."""
-        try:
-            return await anext(self.__aiter__())
-        except StopAsyncIteration:
-            return grpc.aio.EOF
-
-    async def _read_all(self) -> AsyncIterator[Any]:
-        self._reading = True
-        try:
-            async for response in self._call:
-                self._settle()
-                yield response
-        except AioRpcError as error:
-            if not await self._mended(error):
-                raise
-            async for response in self._call:
-                yield response
-        finally:
-            self._settle()
 
     async def _mended(self, error: AioRpcError) -> bool:
         """Whether there is a second call now. It is made at most once."""
@@ -95,6 +69,7 @@ class RenewingStream(grpc.aio.UnaryStreamCall[Any, Any]):
     def _fire(self) -> None:
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
+            self._renew = None
             callback(self)
 
     async def _last(self) -> Any:
@@ -103,6 +78,7 @@ class RenewingStream(grpc.aio.UnaryStreamCall[Any, Any]):
         if self._undecided:
             await self._settled.wait()
             await self._call.code()
+        self._renew = None
         return self._call
 
     async def code(self) -> grpc.StatusCode:
@@ -142,7 +118,10 @@ class RenewingStream(grpc.aio.UnaryStreamCall[Any, Any]):
 
     def done(self) -> bool:
         """Whether the call has ended for good."""
-        return bool(self._call.done()) and not self._undecided
+        done = bool(self._call.done()) and not self._undecided
+        if done:
+            self._renew = None
+        return done
 
     def time_remaining(self) -> float | None:
         """Seconds until the deadline."""
@@ -155,3 +134,93 @@ class RenewingStream(grpc.aio.UnaryStreamCall[Any, Any]):
             callback(self)
         else:
             self._callbacks.append(callback)
+
+
+class RenewingStream(_Renewing, grpc.aio.UnaryStreamCall[Any, Any]):
+    """A unary-stream call; a caller who never reads sees the end of the first."""
+
+    def __init__(self, call: Any, renew: Renew) -> None:
+        super().__init__(call, renew)
+        self._responses: AsyncIterator[Any] | None = None
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        if self._responses is None:
+            self._responses = self._read_all()
+        return self._responses
+
+    async def read(self) -> Any:
+        """The next response, or `grpc.aio.EOF`."""
+        try:
+            return await anext(self.__aiter__())
+        except StopAsyncIteration:
+            return grpc.aio.EOF
+
+    async def _read_all(self) -> AsyncIterator[Any]:
+        self._reading = True
+        try:
+            async for response in self._call:
+                self._settle()
+                yield response
+        except AioRpcError as error:
+            if not await self._mended(error):
+                raise
+            async for response in self._call:
+                yield response
+        finally:
+            self._settle()
+
+
+class RenewingDuplex(RenewingStream, grpc.aio.StreamStreamCall[Any, Any]):
+    """A stream-stream call. What its caller writes goes through the requests of the call."""
+
+    @property
+    def _done_writing_flag(self) -> bool:
+        """What grpc.aio asks of a call before it lets a caller write."""
+        return bool(self._call._done_writing_flag)  # noqa: SLF001 - it is asked of us, too
+
+    async def write(self, request: Any) -> None:
+        """Refused by the call in use, which has its requests from an iterator."""
+        await self._call.write(request)
+
+    async def done_writing(self) -> None:
+        """Refused as `write` is."""
+        await self._call.done_writing()
+
+
+class RenewingUpload(_Renewing, grpc.aio.StreamUnaryCall[Any, Any]):
+    """A stream-unary call. A task of its own waits for the response, since its caller may be
+    writing meanwhile, and ends with the call.
+    """
+
+    def __init__(self, call: Any, renew: Renew) -> None:
+        super().__init__(call, renew)
+        self._reading = True
+        self._task = asyncio.create_task(self._respond(), name="caracal upload")
+        # A caller who never awaits the response leaves no complaint about its error.
+        self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._task.__await__()
+
+    async def _respond(self) -> Any:
+        try:
+            return await self._call
+        except AioRpcError as error:
+            if not await self._mended(error):
+                raise
+            return await self._call
+        finally:
+            self._settle()
+
+    @property
+    def _done_writing_flag(self) -> bool:
+        """What grpc.aio asks of a call before it lets a caller write."""
+        return bool(self._call._done_writing_flag)  # noqa: SLF001 - it is asked of us, too
+
+    async def write(self, request: Any) -> None:
+        """Refused by the call in use, which has its requests from an iterator."""
+        await self._call.write(request)
+
+    async def done_writing(self) -> None:
+        """Refused as `write` is."""
+        await self._call.done_writing()

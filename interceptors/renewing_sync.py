@@ -95,7 +95,8 @@ class FailedCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-ar
 
 
 class RenewingStream:
-    """A unary-stream call that its reader makes once more, when refused before any response.
+    """A call with a stream of responses that its reader makes once more, when it was refused before
+    any response.
 
     Everything but reading is that of the call in use: a callback that is added before the first
     response sees the end of the first call.

@@ -107,6 +107,31 @@ def test_setting_of_another_type_is_refused(name: str, value: Any) -> None:
     assert _refused(**{name: value}) == name
 
 
+@pytest.mark.parametrize("bad", ["\ud800", "a\udfffb", "a\nb", "\x00", "a\x7f", "\x85"])
+@pytest.mark.parametrize(
+    "name",
+    [*sorted(_VALUES), "application_name", "ca_file", "ca", "key_file", "server_name"],
+)
+def test_setting_that_cannot_be_sent_is_refused(name: str, bad: str) -> None:
+    """A lone surrogate or a control character is named here, not blamed on the authority later."""
+    if (name, bad) != ("ca", "a\nb"):
+        assert _refused(**{name: bad}) == name
+
+
+def test_secret_that_cannot_be_sent_is_not_shown(tmp_path: Path) -> None:
+    """JSON can spell half a character; the refusal names the file and the setting alone."""
+    path = _written(tmp_path, _VALUES | {"client_secret": _SECRET + "\ud800"})
+    with pytest.raises(CaracalError, match="client_secret") as caught:
+        Profile.load(path)
+    assert _SECRET not in str(caught.value)
+
+
+def test_pem_has_lines() -> None:
+    """Roots are given as text with line ends of either kind."""
+    pem = "-----BEGIN CERTIFICATE-----\r\nAAAA\n-----END CERTIFICATE-----\n"
+    assert Profile(**_VALUES, ca=pem).root_certificates() == pem.encode()
+
+
 @pytest.mark.parametrize(
     "authority",
     ["", "caracal", "caracal:", ":7443", "caracal:0", "caracal:65536", "caracal:x", "::1:7443",

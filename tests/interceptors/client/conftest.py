@@ -67,7 +67,7 @@ async def dial(address: str, tokens: AioTokens) -> AsyncIterator[Callable[..., d
     def dialled(
         before: tuple[Any, ...] = (), after: tuple[Any, ...] = (), **how: Any
     ) -> dict[str, Any]:
-        ours = client_aio.client_interceptors(tokens, RULES, **how)
+        ours = client_aio.client_interceptors(tokens, RULES, **({"on_behalf": "either"} | how))
         channel = grpc.aio.insecure_channel(address, interceptors=[*before, *ours, *after])
         opened.append(channel)
         return calls(channel)
@@ -104,6 +104,7 @@ def sync_dial(
     def dialled(
         before: tuple[Any, ...] = (), after: tuple[Any, ...] = (), **how: Any
     ) -> dict[str, Any]:
+        how = {"on_behalf": "either"} | how
         ours = client_sync.client_interceptors(sync_tokens, RULES, **how)
         channel = grpc.insecure_channel(sync_address)
         opened.append(channel)

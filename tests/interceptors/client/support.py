@@ -28,6 +28,7 @@ from caracal_grpc.v1 import (
     token_service_pb2,
     token_service_pb2_grpc,
 )
+from tests.support.clock import FakeClock
 
 RESOURCE = "resource://echo"
 SECRET = "the secret of the application"
@@ -70,8 +71,10 @@ class FakeRevocations(revocation_service_pb2_grpc.RevocationServiceServicer):
         message = revocation_service_pb2.RevocationServiceWatchResponse
         snapshot = revocation_service_pb2.FeedSnapshot(key_set=keys, complete=True)
         yield message(revision=1, snapshot=snapshot)
+        beat = revocation_service_pb2.FeedHeartbeat()
+        beat.server_time.FromSeconds(int(FakeClock().wall))
         while True:
-            yield message(revision=1, heartbeat=revocation_service_pb2.FeedHeartbeat())
+            yield message(revision=1, heartbeat=beat)
             await asyncio.sleep(0.2)
 
 
@@ -258,12 +261,11 @@ def serving_in_thread(authority: FakeAuthority, echo: Echo) -> Iterator[str]:
 
 def profile(address: str, **more: Any) -> Profile:
     """A profile for the authority at `address`, in plaintext unless told otherwise."""
-    settings = {"plaintext": True} | more
+    settings = {"plaintext": True, "application_id": "app_1"} | more
     return Profile(
         authority=address,
         zone="shop",
         issuer="https://caracal.example/zones/shop",
-        application_id="app_1",
         client_secret=SECRET,
         **settings,
     )

@@ -8,6 +8,8 @@ import grpc
 import pytest
 
 from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.reason import Reason
+from caracal_grpc.interceptors.status import from_rpc_error
 from tests.interceptors.client.calling import Dial, enter_handler
 from tests.interceptors.client.calling import say_aio as say
 from tests.interceptors.client.support import (
@@ -26,12 +28,13 @@ async def test_session_binds_the_channel(dial: Dial, authority: FakeAuthority) -
 
 
 @pytest.mark.parametrize("name", METHODS)
-async def test_handler_exchanges_its_callers_mandate_by_default(
-    dial: Dial, authority: FakeAuthority, echo: Echo, name: str
+@pytest.mark.parametrize("mode", ["exchange", "either"])
+async def test_handler_exchanges_its_callers_mandate(
+    dial: Dial, authority: FakeAuthority, echo: Echo, name: str, mode: str
 ) -> None:
     """An outgoing call from a handler acts on behalf of the caller."""
     enter_handler("the.callers.token")
-    await say(dial(), name)
+    await say(dial(on_behalf=mode), name)
     assert authority.requests[0].subject_token == "the.callers.token"
     assert echo.tokens == list(authority.issued.values())
 
@@ -77,11 +80,32 @@ async def test_handler_acts_as_itself_when_told(dial: Dial, authority: FakeAutho
     assert authority.requests[0].subject_token == ""
 
 
-@pytest.mark.parametrize("mode", ["exchange", "forward", "self"])
-async def test_outside_a_handler_the_application_acts_as_itself(
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("mode", ["exchange", "forward"])
+async def test_a_channel_of_callers_refuses_a_call_without_one(
+    dial: Dial, authority: FakeAuthority, echo: Echo, mode: str, name: str
+) -> None:
+    """It never acts as the application itself; the text says how to carry the context along."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await say(dial(on_behalf=mode), name)
+    assert "contextvars.copy_context().run" in caught.value.details()
+    refusal = from_rpc_error(caught.value)
+    assert refusal is not None
+    assert refusal.reason is Reason.MANDATE_MISSING
+    assert (authority.count, echo.calls) == (0, [])
+
+
+async def test_a_channel_of_callers_leaves_public_methods_alone(dial: Dial, echo: Echo) -> None:
+    """They need no mandate, hence no caller."""
+    assert await say(dial(on_behalf="exchange"), "Public") == "abc"
+    assert echo.tokens == [None]
+
+
+@pytest.mark.parametrize("mode", ["either", "self"])
+async def test_without_a_caller_the_application_acts_as_itself_when_told(
     dial: Dial, authority: FakeAuthority, echo: Echo, mode: str
 ) -> None:
-    """Without a caller all three modes are the same."""
+    """Both modes are the same there."""
     await say(dial(on_behalf=mode), "UnaryUnary")
     assert authority.requests[0].subject_token == ""
     assert echo.tokens == list(authority.issued.values())

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import grpc
 import pytest
 
+from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors import current
+from caracal_grpc.interceptors.status import from_rpc_error
 from tests.interceptors.client.calling import Dial, enter_handler
 from tests.interceptors.client.calling import say_sync as say
 from tests.interceptors.client.support import (
@@ -17,7 +20,12 @@ from tests.interceptors.client.support import (
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize(
     ("mode", "subject", "exchanges"),
-    [("exchange", "callers.token", 1), ("self", "", 1), ("forward", None, 0)],
+    [
+        ("exchange", "callers.token", 1),
+        ("either", "callers.token", 1),
+        ("self", "", 1),
+        ("forward", None, 0),
+    ],
 )
 def test_call_from_a_handler(
     sync_dial: Dial,
@@ -39,6 +47,20 @@ def test_call_from_a_handler(
         assert authority.requests[0].subject_token == subject
     else:
         assert echo.tokens == ["callers.token"]
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("mode", ["exchange", "forward"])
+def test_a_channel_of_callers_refuses_a_call_without_one(
+    sync_dial: Dial, authority: FakeAuthority, echo: Echo, mode: str, name: str
+) -> None:
+    """It never acts as the application itself."""
+    with pytest.raises(grpc.RpcError) as caught:
+        say(sync_dial(on_behalf=mode), name)
+    refusal = from_rpc_error(caught.value)
+    assert refusal is not None
+    assert refusal.reason is Reason.MANDATE_MISSING
+    assert (authority.count, echo.calls) == (0, [])
 
 
 def test_session_binds_the_channel(sync_dial: Dial, authority: FakeAuthority) -> None:

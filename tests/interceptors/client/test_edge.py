@@ -84,7 +84,9 @@ async def test_guard_and_client_of_two_edges_work_together(
     async with (
         _guarded(edge, echo) as target,
         connect(profile(address), rules=RULES, clock=clock) as client,
-        grpc.aio.insecure_channel(target, interceptors=client.client_interceptors()) as channel,
+        grpc.aio.insecure_channel(
+            target, interceptors=client.client_interceptors(on_behalf="self")
+        ) as channel,
     ):
         await edge.ready(5)
         assert await say(calls(channel), name) == "abc"
@@ -145,7 +147,9 @@ async def test_outgoing_call_of_a_handler_acts_on_behalf_of_its_caller(
     echo._unary_unary = relay  # type: ignore[method-assign, assignment]
     async with (
         _guarded(edge, echo) as target,
-        grpc.aio.insecure_channel(target, interceptors=edge.client_interceptors()) as channel,
+        grpc.aio.insecure_channel(
+            target, interceptors=edge.client_interceptors(on_behalf="self")
+        ) as channel,
     ):
         await edge.ready(5)
         assert await say(calls(channel), "UnaryUnary") == "abc"

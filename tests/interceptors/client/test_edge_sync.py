@@ -49,7 +49,13 @@ def _guarded(edge: SyncEdge) -> Iterator[str]:
         handler = grpc.unary_unary_rpc_method_handler(
             _say_back, StringValue.FromString, StringValue.SerializeToString
         )
-        generic = grpc.method_handlers_generic_handler("echo.v1.Echo", {"UnaryUnary": handler})
+        stream = grpc.unary_stream_rpc_method_handler(
+            lambda request, _: iter([request]),
+            StringValue.FromString,
+            StringValue.SerializeToString,
+        )
+        handlers = {"UnaryUnary": handler, "UnaryStream": stream}
+        generic = grpc.method_handlers_generic_handler("echo.v1.Echo", handlers)
         server.add_generic_rpc_handlers([generic])
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
@@ -63,7 +69,7 @@ def test_guard_and_client_work_together(edge: SyncEdge, authority: FakeAuthority
     """What the client side obtained, the guard verifies by its feed."""
     with _guarded(edge) as target, grpc.insecure_channel(target) as plain:
         edge.ready(5)
-        channel = grpc.intercept_channel(plain, *edge.client_interceptors())
+        channel = grpc.intercept_channel(plain, *edge.client_interceptors(on_behalf="self"))
         assert say(calls(channel), "UnaryUnary") == "abc"
         with pytest.raises(grpc.RpcError) as caught:
             say(calls(plain), "UnaryUnary")
@@ -71,6 +77,23 @@ def test_guard_and_client_work_together(edge: SyncEdge, authority: FakeAuthority
     assert refusal is not None
     assert refusal.reason is Reason.MANDATE_MISSING
     assert len(authority.feed.tokens) == 1
+
+
+def test_threads_of_streaming_handlers_are_bounded(sync_address: str, clock: FakeClock) -> None:
+    """The bound of the edge is that of its guards, and is no bound on unary calls."""
+    with (
+        connect_sync(profile(sync_address), rules=RULES, max_handlers=0, clock=clock) as edge,
+        _guarded(edge) as target,
+        grpc.insecure_channel(target) as plain,
+    ):
+        edge.ready(5)
+        channel = grpc.intercept_channel(plain, *edge.client_interceptors(on_behalf="self"))
+        assert say(calls(channel), "UnaryUnary") == "abc"
+        with pytest.raises(grpc.RpcError) as caught:
+            say(calls(channel), "UnaryStream")
+    refusal = from_rpc_error(caught.value)
+    assert refusal is not None
+    assert (refusal.reason, refusal.metadata) == (Reason.LIMIT_EXCEEDED, {"limit": "0"})
 
 
 def test_client_only_process_opens_no_feed(

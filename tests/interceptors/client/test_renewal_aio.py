@@ -47,7 +47,7 @@ async def test_there_is_never_a_third_try(dial: Dial, echo: Echo, name: str) -> 
 
 
 @pytest.mark.parametrize("name", ["StreamUnary", "StreamStream"])
-async def test_request_streams_are_never_tried_again(dial: Dial, echo: Echo, name: str) -> None:
+async def test_taken_requests_are_never_sent_again(dial: Dial, echo: Echo, name: str) -> None:
     """What was sent cannot be taken back: the refusal is the caller's at once."""
     echo.refusals.append(EXPIRED)
     with pytest.raises(grpc.aio.AioRpcError):

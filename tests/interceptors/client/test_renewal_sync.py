@@ -43,7 +43,7 @@ def test_there_is_never_a_third_try(sync_dial: Dial, echo: Echo, name: str) -> N
 
 
 @pytest.mark.parametrize("name", ["StreamUnary", "StreamStream"])
-def test_request_streams_are_never_tried_again(sync_dial: Dial, echo: Echo, name: str) -> None:
+def test_taken_requests_are_never_sent_again(sync_dial: Dial, echo: Echo, name: str) -> None:
     """What was sent cannot be taken back: the refusal is the caller's at once."""
     echo.refusals.append(EXPIRED)
     with pytest.raises(grpc.RpcError):
