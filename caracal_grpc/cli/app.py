@@ -9,6 +9,7 @@ import typer
 
 from caracal_grpc.cli.apply import apply
 from caracal_grpc.cli.audit import audit
+from caracal_grpc.cli.bare import show_help
 from caracal_grpc.cli.demo import demo
 from caracal_grpc.cli.dev import dev
 from caracal_grpc.cli.errors import MEANINGS
@@ -26,7 +27,6 @@ app = typer.Typer(
     name="caracal-grpc",
     help="The authority service for gRPC systems.",
     epilog=_EPILOG,
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -51,11 +51,14 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def options(
+    context: typer.Context,
     show_version: Annotated[
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
     """The authority service for gRPC systems: mandates, guards and a provable record."""
+    if not show_version:
+        show_help(context)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from caracal_grpc.cli.context import JsonOption, ProfileOption, Target, ZoneOption, resolve
+from caracal_grpc.cli.errors import CliError, ExitCode
+from caracal_grpc.core.reason import Reason
 
 if TYPE_CHECKING:
     from caracal_grpc.cli.credentials import Folder
@@ -31,6 +33,7 @@ def apply(
 ) -> None:
     """Show what would change, then change it. What the manifest does not name is removed.
 
+    It changes exactly what it has shown: nothing when the zone was changed by others meanwhile.
     A new application's profile is written to a file of mode 0600, ZONE-APPLICATION.json.
     """
     from caracal_grpc.cli.connection import run
@@ -60,7 +63,7 @@ async def _apply(
         done, written = planned, []
         if changes and not dry_run:
             folder.prepare(_made(changes))
-            done = await _call(stub, manifest, dry_run=False)
+            done = await _call(stub, manifest, dry_run=False, expected=planned.revision)
             written = [
                 (each.application_name, folder.write(target, done.issuer, each))
                 for each in done.credentials
@@ -72,7 +75,8 @@ async def _apply(
         _print_done(done, written)
 
 
-async def _call(stub: Any, manifest: Manifest, *, dry_run: bool) -> Any:
+async def _call(stub: Any, manifest: Manifest, *, dry_run: bool, expected: int = 0) -> Any:
+    """The answer to an apply of a zone that is still as it was at the revision `expected`."""
     import grpc
 
     from caracal_grpc.cli.connection import CALL_TIMEOUT
@@ -80,11 +84,16 @@ async def _call(stub: Any, manifest: Manifest, *, dry_run: bool) -> Any:
     from caracal_grpc.interceptors.status import from_rpc_error
     from caracal_grpc.v1.zone_service_pb2 import ZoneServiceApplyRequest
 
-    request = ZoneServiceApplyRequest(zone=manifest.message(), dry_run=dry_run)
+    request = ZoneServiceApplyRequest(
+        zone=manifest.message(), dry_run=dry_run, expected_revision=expected
+    )
     try:
         return await stub.Apply(request, timeout=CALL_TIMEOUT)
     except grpc.RpcError as error:
         refusal = from_rpc_error(error)
+        if refusal is not None and refusal.reason is Reason.CONFLICT:
+            text = f"zone {manifest.shape.zone} was changed meanwhile; run it again"
+            raise CliError(ExitCode.STATE, f"{text} ({refusal.reason})") from error
         if refusal is None or not refusal.violations:
             raise
         raise located(manifest, refusal) from error

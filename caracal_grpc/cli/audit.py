@@ -8,9 +8,12 @@ from caracal_grpc.cli.audit_explain import explain
 from caracal_grpc.cli.audit_export import export
 from caracal_grpc.cli.audit_search import search
 from caracal_grpc.cli.audit_verify import verify
+from caracal_grpc.cli.bare import show_help
 
 audit = typer.Typer(
-    no_args_is_help=True, help="Search, explain, export and verify the record of decisions."
+    callback=show_help,
+    invoke_without_command=True,
+    help="Search, explain, export and verify the record of decisions.",
 )
 for _command in (search, explain, export, verify):
     audit.command()(_command)

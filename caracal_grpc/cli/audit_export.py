@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -23,14 +25,8 @@ def export(
     from caracal_grpc.cli.output import print_json, print_line
 
     target = resolve(profile, zone)
-    part = file.with_name(f".{file.name}.part")
-    with _created(part, file) as out:
-        try:
-            checkpoint = run(target, _export(target, out))
-            part.replace(file)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+    with _written(file) as out:
+        checkpoint = run(target, _export(target, out))
     facts = {"file": str(file), "zone": target.zone, "entries": checkpoint.size}
     facts |= {"root": checkpoint.root_hash.hex(), "verifier_key": checkpoint.verifier_key}
     if json:
@@ -50,12 +46,21 @@ async def _export(target: Target, out: IO[str]) -> Any:
         return await write_ledger(AuditServiceStub(channel), target.zone, out)
 
 
-def _created(part: Path, file: Path) -> IO[str]:
+@contextmanager
+def _written(file: Path) -> Iterator[IO[str]]:
+    """A file that is there under its name when it is whole, and else not at all."""
     if file.exists():
         raise usage(f"{file} exists; choose another name or move it away")
+    part = file.with_name(f".{file.name}.part")
     try:
         part.unlink(missing_ok=True)
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "w", encoding="ascii", newline="\n") as out:
+                yield out
+            part.replace(file)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
     except OSError as exc:
         raise usage(f"{file} cannot be written: {exc.strerror}") from exc
-    return os.fdopen(descriptor, "w", encoding="ascii", newline="\n")

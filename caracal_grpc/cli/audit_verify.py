@@ -48,9 +48,21 @@ def _report(file: Path, key: str | None, checkpoint: Path | None) -> Report:
 
     note = None if checkpoint is None else _read(checkpoint)
     try:
+        if file.exists() and _is_empty(file):
+            raise usage(f"{file} is empty; name a file that audit export wrote")
         return verify_file(file, verifier_key=key, checkpoint=note, verify=verify_ed25519)
+    except OSError as exc:
+        raise usage(f"{file} cannot be read: {exc.strerror}") from exc
     except CaracalError as error:
         raise usage(error.message) from error
+
+
+def _is_empty(file: Path) -> bool:
+    """Whether `file` holds nothing at all; a pipe could not be read again to tell more."""
+    if file.is_fifo():
+        return False
+    with file.open("rb") as stream:
+        return not stream.read(1)
 
 
 def _read(path: Path) -> str:

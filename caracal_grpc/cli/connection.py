@@ -14,6 +14,8 @@ from google.protobuf.message import Message
 
 from caracal_grpc.cli.context import Target
 from caracal_grpc.cli.errors import CliError, ExitCode, of_refusal, of_status
+from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.reason import Reason
 from caracal_grpc.crypto.system import SystemClock, SystemIds
 from caracal_grpc.interceptors.channel import aio_channel
 from caracal_grpc.interceptors.client_aio import client_interceptors
@@ -82,10 +84,24 @@ def run(target: Target, work: Coroutine[Any, Any, _Result]) -> _Result:
         raise _failed(target, error) from error
 
 
+def _named(target: Target, refusal: CaracalError) -> CaracalError:
+    """`refusal`, telling what is not there and where when it says no more than what kind."""
+    kind, name = (refusal.metadata.get(key, "") for key in ("kind", "id"))
+    if refusal.reason is not Reason.OBJECT_NOT_FOUND or not (kind and name):
+        return refusal
+    text = f"there is no {kind} {name} in zone {target.zone}"
+    if kind == "zone":
+        text = f"there is no zone {name}; apply makes one"
+    elif name == target.profile.application_id:
+        own = f"you are {target.profile.application_name or name} of zone {target.profile.zone}"
+        text = f"{own}, no application of zone {target.zone}; use a profile of one"
+    return CaracalError(refusal.reason, text, metadata=refusal.metadata)
+
+
 def _failed(target: Target, error: grpc.RpcError) -> CliError:
     refusal = from_rpc_error(error)
     if refusal is not None:
-        return of_refusal(refusal)
+        return of_refusal(_named(target, refusal))
     raised: Any = error
     code = of_status(raised.code().name)
     where = target.profile.authority

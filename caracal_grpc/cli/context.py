@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from caracal_grpc.cli.errors import CliError, ExitCode
+from caracal_grpc.cli.errors import CliError, ExitCode, usage
 from caracal_grpc.core.errors import CaracalError
 
 if TYPE_CHECKING:
@@ -42,9 +42,11 @@ class Target:
 
 
 def resolve(profile: Path | None, zone: str | None) -> Target:
-    """The target that the options and the environment name; raises `CliError` (credential)."""
+    """The target that the options and the environment name; raises `CliError`."""
     from caracal_grpc.interceptors.profile import Profile
 
+    if zone == "":
+        raise usage("--zone is empty; name a zone, or leave it out for the profile's")
     named = profile or Path(os.environ.get(PROFILE_VARIABLE, ""))
     if named == Path():
         text = f"no profile; give --profile FILE or set {PROFILE_VARIABLE} to one"

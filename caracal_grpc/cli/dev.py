@@ -33,7 +33,7 @@ def dev(
         bool, typer.Option("--json", help="Print one line of JSON when ready.")
     ] = False,
 ) -> None:
-    """Run a private authority with its own etcd on this machine, until Ctrl-C or SIGTERM.
+    """Run a private authority with its own etcd on this machine, until Ctrl-C, SIGTERM or SIGHUP.
 
     The first start makes an operator and writes its profile; later starts take up where it ended.
     """
@@ -56,6 +56,8 @@ async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
 
     for number in _SIGNALS:
         loop.add_signal_handler(number, end)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # it is under nohup
+        loop.add_signal_handler(signal.SIGHUP, end)
     await asyncio.wait([task])
     if not task.cancelled():
         task.result()

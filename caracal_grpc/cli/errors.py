@@ -24,7 +24,11 @@ class ExitCode(IntEnum):
     UNAVAILABLE = 5
     FOUND = 6
     FAULT = 7
+    OUTPUT = 8
+    HUNG_UP = 129
     INTERRUPTED = 130
+    BROKEN_PIPE = 141
+    TERMINATED = 143
 
 
 MEANINGS: Final = {
@@ -35,8 +39,12 @@ MEANINGS: Final = {
     ExitCode.CREDENTIAL: "no profile, one that is unfit, or a credential that is not accepted",
     ExitCode.UNAVAILABLE: "unavailable: the authority, etcd, the ledger or the data directory",
     ExitCode.FOUND: "audit verify found something wrong with the file",
-    ExitCode.FAULT: "a fault of the authority or of this program",
+    ExitCode.FAULT: "a fault of the authority or of this program, or a demo that misbehaved",
+    ExitCode.OUTPUT: "stdout cannot be written, though what was asked for may be done already",
+    ExitCode.HUNG_UP: "ended by SIGHUP (dev ends with 0 once it has begun)",
     ExitCode.INTERRUPTED: "interrupted (dev and serve end with 0 instead)",
+    ExitCode.BROKEN_PIPE: "the reader of stdout went away (SIGPIPE)",
+    ExitCode.TERMINATED: "ended by SIGTERM (dev and serve end with 0 once they have begun)",
 }
 """The table that `exit-codes` prints."""
 

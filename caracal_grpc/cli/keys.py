@@ -6,9 +6,14 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from caracal_grpc.cli.bare import show_help
 from caracal_grpc.cli.context import JsonOption, ProfileOption, Target, ZoneOption, resolve
 
-keys = typer.Typer(no_args_is_help=True, help="List and rotate the signing keys of a zone.")
+keys = typer.Typer(
+    callback=show_help,
+    invoke_without_command=True,
+    help="List and rotate the signing keys of a zone.",
+)
 
 _COLUMNS: Final = ("key", "state", "published", "signs from", "until")
 _TIMES: Final = ("create_time", "activate_time", "retire_time")

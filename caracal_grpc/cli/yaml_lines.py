@@ -22,6 +22,8 @@ _STEPS: Final[Mapping[type, int]] = {
     yaml.SequenceEndEvent: -1,
 }
 
+_TEXT: Final = "tag:yaml.org,2002:str"
+
 Place = tuple[str | int, ...]
 """A path inside the document, such as `("grants", 0, "scopes")`."""
 
@@ -69,14 +71,12 @@ def load(path: Path) -> Document:
         loader = _LOADER(text)
         try:
             node = loader.get_single_node()
-            lines = {} if node is None else _lines(path, node)
+            lines = {} if node is None else _lines(path, node, loader)
             value = None if node is None else loader.construct_document(node)
         finally:
             loader.dispose()
     except yaml.YAMLError as exc:
         raise CliError(ExitCode.USAGE, f"{path}:{_mark(exc)}: is not YAML: {_said(exc)}") from exc
-    except (RecursionError, ValueError) as exc:
-        raise CliError(ExitCode.USAGE, f"{path}:1: holds what no manifest can hold") from exc
     return Document(path, value, lines)
 
 
@@ -113,7 +113,7 @@ def _require_shallow(path: Path, text: str) -> None:
             raise CliError(ExitCode.USAGE, f"{path}:{line}: is nested deeper than any manifest")
 
 
-def _lines(path: Path, root: yaml.Node) -> dict[Place, int]:
+def _lines(path: Path, root: yaml.Node, loader: Any) -> dict[Place, int]:
     lines: dict[Place, int] = {(): root.start_mark.line + 1}
     seen: set[int] = set()
     pending: deque[tuple[Place, yaml.Node]] = deque([((), root)])
@@ -123,10 +123,21 @@ def _lines(path: Path, root: yaml.Node) -> dict[Place, int]:
             line = lines[place]
             raise CliError(ExitCode.USAGE, f"{path}:{line}: {shown(place)}write it out, no aliases")
         seen.add(id(node))
+        if isinstance(node, yaml.ScalarNode):
+            _require_readable(path, place, node, loader)
         for inner, line, child in _children(path, place, node):
             lines[inner] = line
             pending.append((inner, child))
     return lines
+
+
+def _require_readable(path: Path, place: Place, node: yaml.ScalarNode, loader: Any) -> None:
+    """Refuses what looks like a number or a date and is none, such as `2026-99-99`."""
+    try:
+        loader.construct_object(node)
+    except (ValueError, LookupError, AttributeError) as exc:
+        text = f"{path}:{node.start_mark.line + 1}: {shown(place)}cannot be read; put it in quotes"
+        raise CliError(ExitCode.USAGE, text) from exc
 
 
 def _children(path: Path, place: Place, node: yaml.Node) -> Iterator[tuple[Place, int, yaml.Node]]:
@@ -136,10 +147,13 @@ def _children(path: Path, place: Place, node: yaml.Node) -> Iterator[tuple[Place
     elif isinstance(node, yaml.MappingNode):
         known: set[str] = set()
         for key, child in node.value:
-            name, line = str(key.value), key.start_mark.line + 1
+            name = key.value if isinstance(key, yaml.ScalarNode) else "?"
+            line = key.start_mark.line + 1
+            where = f"{path}:{line}: {shown((*place, name))}"
+            if key.tag != _TEXT:
+                raise CliError(ExitCode.USAGE, f"{where}is no key of a manifest; keys are text")
             if name in known:
-                text = f"{path}:{line}: {shown((*place, name))}stands there twice"
-                raise CliError(ExitCode.USAGE, text)
+                raise CliError(ExitCode.USAGE, f"{where}stands there twice")
             known.add(name)
             yield (*place, name), line, child
 

@@ -125,6 +125,10 @@ class Running:
         listed = Path(f"/proc/{self._process.pid}/task").glob("*/children")
         return [int(pid) for file in listed for pid in file.read_text().split()]
 
+    def send(self, number: int) -> None:
+        """Sends the signal, and waits for nothing."""
+        self._process.send_signal(number)
+
     def end(self, number: int = signal.SIGTERM) -> Ended:
         """Sends the signal and waits for the end; again is no error."""
         if self._process.poll() is None:
@@ -154,6 +158,13 @@ class HalfStarted(Running):
             assert time.monotonic() < end
             assert self._process.poll() is None
             time.sleep(0.01)
+
+
+class AtOnce(Running):
+    """A command that may not even have begun."""
+
+    def _await_start(self) -> None:
+        """Waits for nothing."""
 
 
 def is_alive(pid: int) -> bool:

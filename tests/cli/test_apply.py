@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from caracal_grpc.cli.apply import apply
+from caracal_grpc.cli.main import guarded
+from caracal_grpc.v1 import zone_service_pb2_grpc
 from tests.cli.conftest import Shop
 from tests.cli.support import MANIFEST, Dev
 
@@ -115,6 +122,49 @@ def test_only_operators_declare_zones(shop: Shop) -> None:
     ended = shop.as_agent("apply", "-f", shop.manifest)
     assert ended.code == 1
     assert "(" in ended.line
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_it_does_what_it_has_shown_or_nothing(
+    as_json: bool,
+    dev: Dev,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Who was overtaken between the plan and the change is told to look again."""
+    zone = f"overtaken-{as_json}".lower()
+    mine, theirs = tmp_path / "mine.yaml", tmp_path / "theirs.yaml"
+    mine.write_text(f"zone: {zone}\napplications: [{{name: mine}}]\n")
+    theirs.write_text(f"zone: {zone}\napplications: [{{name: theirs}}]\n")
+
+    class Overtaken(zone_service_pb2_grpc.ZoneServiceStub):
+        """A way to the authority on which somebody else is faster."""
+
+        def __init__(self, channel: Any) -> None:
+            super().__init__(channel)
+            self._apply = self.Apply
+            self.Apply = self._overtaken
+
+        async def _overtaken(self, request: Any, timeout: float) -> Any:
+            if not request.dry_run:
+                faster = await asyncio.to_thread(dev.run, "apply", "-f", theirs)
+                assert faster.code == 0, faster.err
+            return await self._apply(request, timeout=timeout)
+
+    monkeypatch.setattr(zone_service_pb2_grpc, "ZoneServiceStub", Overtaken)
+    monkeypatch.setenv("CARACAL_PROFILE", str(dev.profile))
+
+    def run() -> int:
+        apply(mine, credentials=tmp_path, json=as_json)
+        return 0
+
+    assert guarded(run) == 3
+    said = f"caracal-grpc: zone {zone} was changed meanwhile; run it again (CONFLICT)\n"
+    assert capsys.readouterr().err == said
+    assert not (tmp_path / f"{zone}-mine.json").exists()
+    changes = dev.run("apply", "-f", theirs, "--dry-run", "--json").json["changes"]
+    assert changes == []
 
 
 def test_zone_must_be_that_of_the_manifest(dev: Dev, shop: Shop) -> None:

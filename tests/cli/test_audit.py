@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 from pathlib import Path
 
 import pytest
@@ -87,10 +88,11 @@ def test_a_decision_is_explained_by_any_of_its_ids(dev: Dev, shop: Shop) -> None
 
 
 def test_what_was_not_recorded_is_not_found(dev: Dev, shop: Shop) -> None:
-    """Exit code 3."""
+    """Exit code 3, saying what is not where."""
     ended = dev.run("audit", "explain", "never-asked", "--zone", shop.zone)
     assert ended.code == 3
-    assert "OBJECT_NOT_FOUND" in ended.line
+    said = f"there is no entry never-asked in zone {shop.zone} (OBJECT_NOT_FOUND)"
+    assert ended.line == said
 
 
 def test_an_export_verifies_offline(exported: Path) -> None:
@@ -105,6 +107,15 @@ def test_an_export_verifies_offline(exported: Path) -> None:
     assert ended.json["entries"] == ended.json["size"] >= 5
 
 
+def test_an_encoding_without_our_characters_is_no_fault(exported: Path, tmp_path: Path) -> None:
+    """They become question marks."""
+    file = tmp_path / "n\xe4me"
+    file.write_bytes(exported.read_bytes())
+    ended = caracal("audit", "verify", file, PYTHONIOENCODING="ascii")
+    assert ended.code == 0
+    assert ended.out.startswith(f"{tmp_path / 'n?me'} verifies: ")
+
+
 def test_an_export_is_private_and_replaces_nothing(dev: Dev, shop: Shop, exported: Path) -> None:
     """Mode 0600; an existing file is left alone."""
     assert exported.stat().st_mode & 0o777 == 0o600
@@ -117,6 +128,19 @@ def test_a_failed_export_leaves_nothing(shop: Shop, tmp_path: Path) -> None:
     """An application without the scope gets no file, not even a part of one."""
     ended = shop.as_agent("audit", "export", tmp_path / "ledger")
     assert ended.code == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_that_does_not_fit_leaves_nothing(dev: Dev, shop: Shop, tmp_path: Path) -> None:
+    """One line with what the system says, and no file that looks whole."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
+    try:
+        ended = dev.run("audit", "export", tmp_path / "ledger", "--zone", shop.zone)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert ended.code == 2
+    assert ended.line == f"{tmp_path / 'ledger'} cannot be written: File too large"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -150,8 +174,20 @@ def test_another_key_does_not_verify(exported: Path) -> None:
     assert _verify(exported, "--key", "nonsense").code == 2
 
 
-def test_a_missing_file_is_wrong_usage(tmp_path: Path) -> None:
-    """One line."""
-    ended = _verify(tmp_path / "gone")
-    assert ended.code == 2
-    assert f"there is no file {tmp_path / 'gone'}" in ended.line
+def test_what_is_no_ledger_at_all_is_wrong_usage(tmp_path: Path) -> None:
+    """One line with the path: nothing was found wrong, for nothing was checked."""
+    (tmp_path / "empty").touch()
+    for path, said in (
+        (tmp_path / "gone", f"there is no file {tmp_path / 'gone'}; name an exported ledger"),
+        (tmp_path / "empty", f"{tmp_path / 'empty'} is empty; name a file that audit export wrote"),
+        (Path("/dev/null"), "/dev/null is empty; name a file that audit export wrote"),
+        (tmp_path, f"{tmp_path} cannot be read: Is a directory"),
+    ):
+        ended = _verify(path)
+        assert (ended.code, ended.line) == (2, said)
+
+
+def test_other_text_is_not_taken_for_a_ledger(tmp_path: Path) -> None:
+    """A header that is none could have been changed: exit code 6."""
+    (tmp_path / "other").write_text("not a ledger\n")
+    assert _verify(tmp_path / "other").code == 6

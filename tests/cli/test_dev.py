@@ -11,7 +11,18 @@ from pathlib import Path
 import pytest
 
 from caracal_grpc.cli.devdir import default_path
-from tests.cli.support import MANIFEST, Dev, HalfStarted, caracal, environment, is_alive
+from caracal_grpc.cli.errors import MEANINGS
+from tests.cli.support import MANIFEST, AtOnce, Dev, HalfStarted, caracal, environment, is_alive
+
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+@pytest.fixture(autouse=True)
+def _hangups_are_heard() -> Iterator[None]:
+    """By what the tests start, even when they run under nohup themselves."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture
@@ -40,29 +51,47 @@ def test_what_holds_a_secret_is_its_owners_alone(dev: Dev) -> None:
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_sigterm_ends_it_with_its_etcd(own: Dev) -> None:
-    """Exit code 0, no line but the first, and no etcd left behind."""
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_ends_it_with_its_etcd(number: signal.Signals, own: Dev) -> None:
+    """SIGTERM, Ctrl-C, a closed terminal: exit code 0, one line in all, and no etcd left behind."""
     children = own.children()
-    ended = own.end(signal.SIGTERM)
+    ended = own.end(number)
     assert (ended.code, ended.out, ended.err) == (0, own.first, "")
     assert children
     assert not any(map(is_alive, children))
 
 
-def test_ctrl_c_ends_it_with_its_etcd(own: Dev) -> None:
-    """The same as SIGTERM."""
-    children = own.children()
-    ended = own.end(signal.SIGINT)
-    assert (ended.code, ended.err) == (0, "")
-    assert not any(map(is_alive, children))
+def test_a_terminal_that_closes_does_not_end_it_under_nohup(tmp_path: Path) -> None:
+    """What whoever started it has it ignore stays ignored."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    running = Dev(tmp_path / "state")
+    try:
+        running.send(signal.SIGHUP)
+        assert running.run("keys", "list").code == 0
+    finally:
+        assert running.end().code == 0
 
 
-def test_a_signal_during_the_first_start_loses_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_before_it_has_begun_leaves_nothing(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    """Then it ends as any process does, 128 and the signal in a shell, and no etcd is there."""
+    ended = AtOnce("dev", "--data-dir", tmp_path / "state", "--port", "0").end(number)
+    assert ended.code in (0, -number)
+    assert {128 + signal.SIGTERM, 128 + signal.SIGHUP} <= set(MEANINGS)
+    assert not _named(str(tmp_path))
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_during_the_first_start_loses_nothing(
+    number: signal.Signals, tmp_path: Path
+) -> None:
     """It ends cleanly, and the next start has an operator."""
     arguments = ("dev", "--data-dir", tmp_path / "state", "--port", "0", "--json")
     starting = HalfStarted(*arguments)
     children = starting.children()
-    assert starting.end(signal.SIGTERM).code == 0
+    assert starting.end(number).code == 0
     assert not any(map(is_alive, children))
     again = Dev(tmp_path / "state")
     try:

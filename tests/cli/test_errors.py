@@ -55,18 +55,46 @@ def test_without_a_profile_it_says_how_to_get_one() -> None:
 
 
 def test_a_zone_that_does_not_exist_is_exit_code_3(dev: Dev) -> None:
-    """Not found."""
+    """Not found, and named."""
     ended = dev.run("keys", "list", "--zone", "nowhere")
     assert ended.code == 3
-    assert "OBJECT_NOT_FOUND" in ended.line
+    assert ended.line == "there is no zone nowhere; apply makes one (OBJECT_NOT_FOUND)"
 
 
-@pytest.mark.parametrize("command", [["nonsense"], ["exchange"], ["keys", "list", "--nonsense"]])
-def test_wrong_usage_is_one_line(command: list[str]) -> None:
+def test_a_profile_that_others_wrote_is_one_line(tmp_path: Path) -> None:
+    """Whatever is logged on the way."""
+    profile = tmp_path / "p.json"
+    profile.write_bytes(b"\xff{")
+    profile.chmod(0o600)
+    ended = caracal("keys", "list", profile=profile)
+    assert ended.code == 4
+    assert ended.line.startswith(f"profile {profile}")
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["nonsense"], "see --help"),
+        (["exchange"], "see --help"),
+        (["keys", "list", "--nonsense"], "see --help"),
+        (["exchange", "resource://orders", "--ttl", "9" * 20], "see --help"),
+        (["sessions", "start", "--ttl", "9" * 20], "see --help"),
+        (["audit", "search", "--since", "999999d"], "or 15m ago"),
+        (["audit", "search", "--until", "0001-01-01T00:00:00+23:00"], "or 15m ago"),
+        (["audit", "search", "--since", "9999-12-31T12:00:00-23:00"], "or 15m ago"),
+        (["audit", "search", "--reason", "\udcff"], "b'\\xff' is not text; see --help"),
+        (["revoke", "\udcff"], "b'\\xff' is not text; see --help"),
+        (["exchange", "resource://\udcff"], "b'resource://\\xff' is not text; see --help"),
+        (["keys", "list", "--zone", ""], "or leave it out for the profile's"),
+        (["sessions", "start", "--zone", ""], "or leave it out for the profile's"),
+        (["sessions", "--zone", "", "list"], "options of sessions list go after its name"),
+    ],
+)
+def test_wrong_usage_is_one_line(dev: Dev, command: list[str], said: str) -> None:
     """Exit code 2 and a hint."""
-    ended = caracal(*command)
+    ended = dev.run(*command)
     assert (ended.code, ended.out) == (2, "")
-    assert ended.line.endswith("see --help")
+    assert ended.line.endswith(said)
 
 
 def test_the_exit_codes_can_be_read() -> None:

@@ -41,6 +41,14 @@ def test_help_names_every_command_and_the_exit_codes() -> None:
     assert "Exit codes: 0 done" in shown
 
 
+@pytest.mark.parametrize("command", [[], ["keys"], ["audit"]], ids=" ".join)
+def test_a_name_of_several_commands_alone_shows_its_help(command: list[str]) -> None:
+    """As help, with its lines, on stderr: nothing was done."""
+    ended = caracal(*command)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == caracal(*command, "--help").out
+
+
 @pytest.mark.parametrize("command", TALKING, ids=" ".join)
 def test_who_talks_to_the_authority_takes_profile_and_zone(command: list[str]) -> None:
     """After the name of the command, and a form of output for programs."""

@@ -40,6 +40,16 @@ def test_an_operator_sees_all_of_another_zone(dev: Dev, shop: Shop) -> None:
     assert len(one.json["sessions"]) == 1
 
 
+def test_only_an_application_of_the_zone_starts_a_session(dev: Dev, shop: Shop) -> None:
+    """An operator is told what it is, and what to use instead."""
+    ended = dev.run("sessions", "start", "--zone", shop.zone)
+    assert ended.code == 3
+    assert ended.line == (
+        f"you are operator of zone caracal, no application of zone {shop.zone}; "
+        "use a profile of one (OBJECT_NOT_FOUND)"
+    )
+
+
 def test_seeing_others_needs_the_scope(shop: Shop) -> None:
     """An application without `caracal:sessions:admin` is denied."""
     ended = shop.as_agent("sessions", "list", "--all")
