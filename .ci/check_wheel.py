@@ -1,27 +1,36 @@
-"""Checks what a wheel ships: our package and nothing that others own."""
+"""Checks that a wheel ships what git has of our package, all of it and nothing else."""
 
+import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
-NEEDED = (
-    "caracal_grpc/py.typed",
-    "caracal_grpc/cli/demo/__init__.py",
-    "caracal_grpc/examples/shop/orders.py",
-    "caracal_grpc/interceptors/__init__.py",
-    "caracal_grpc/policy/grants.rego",
-    "caracal_grpc/proto/caracal/v1/authority.proto",
-    "caracal_grpc/proto/generate.py",
-    "caracal_grpc/v1/token_service_pb2.py",
-    "caracal_grpc/v1/token_service_pb2.pyi",
-)
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = {
+    "caracal_grpc": "caracal_grpc",
+    "examples": "caracal_grpc/examples",
+    "interceptors": "caracal_grpc/interceptors",
+    "proto": "caracal_grpc/proto",
+}
+"""Each folder that is shipped, and where it is in the wheel."""
+
+
+def expected() -> set[str]:
+    """The names in the wheel of all files that git has of these folders."""
+    command = ["git", "ls-files", *FOLDERS]
+    listed = subprocess.check_output(command, cwd=ROOT, text=True)  # noqa: S603 - all ours
+    parts = (name.partition("/") for name in listed.splitlines())
+    return {f"{FOLDERS[folder]}/{rest}" for folder, _, rest in parts}
 
 
 def problems(names: list[str]) -> list[str]:
-    """What is missing, and each top-level name that is not ours."""
-    tops = {name.partition("/")[0] for name in names}
-    foreign = [t for t in tops if t != "caracal_grpc" and not t.endswith(".dist-info")]
-    missing = [name for name in NEEDED if name not in names]
-    return [f"ships {t}" for t in sorted(foreign)] + [f"lacks {name}" for name in missing]
+    """What is missing, and what is shipped that git does not have."""
+    shipped = {name for name in names if ".dist-info/" not in name}
+    wanted = expected()
+    return [
+        *(f"lacks {name}" for name in sorted(wanted - shipped)),
+        *(f"ships {name}" for name in sorted(shipped - wanted)),
+    ]
 
 
 if __name__ == "__main__":

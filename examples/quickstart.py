@@ -1,28 +1,25 @@
 """Caracal in one screen. Run `python examples/quickstart.py`: it needs nothing else."""
 
 import asyncio
-import json
 import os
-import tempfile
+import sys
 from pathlib import Path
 from subprocess import PIPE, Popen, check_call
-from sys import executable
+from tempfile import TemporaryDirectory
 
 import grpc.aio
 
 from caracal_grpc.interceptors import Rules, connect, current_mandate, from_rpc_error
 
-ZONE = """
-zone: hello
+ZONE = """zone: hello
 applications: [{name: caller}, {name: greeter}]
-resources: [{name: resource://greeter, scopes: [greeter:greet, greeter:shout]}]
-grants: [{application: caller, resource: resource://greeter, scopes: [greeter:greet]}]
-"""
+resources: [{name: resource://greeter, scopes: [greet, shout]}]
+grants: [{application: caller, resource: resource://greeter, scopes: [greet]}]"""
 RULES = Rules.from_mapping({  # what each method asks for; usually the .proto says so
-    "/Greeter/Greet": {"resource": "resource://greeter", "scopes": ["greeter:greet"]},
-    "/Greeter/Shout": {"resource": "resource://greeter", "scopes": ["greeter:shout"]},
+    "/Greeter/Greet": {"resource": "resource://greeter", "scopes": ["greet"]},
+    "/Greeter/Shout": {"resource": "resource://greeter", "scopes": ["shout"]},
 })  # fmt: skip
-CARACAL = [executable, "-m", "caracal_grpc"]  # the command line
+CLI, DEV = [sys.executable, "-m", "caracal_grpc"], ["dev", "--port=0", "--data-dir"]
 
 
 async def greet(name: bytes, _: object) -> bytes:
@@ -49,15 +46,15 @@ async def main() -> None:
         await server.stop(None)
 
 
-with tempfile.TemporaryDirectory() as folder:
-    os.chdir(folder)
-    with Popen([*CARACAL, "dev", "--json", "--port=0", "--data-dir=."], stdout=PIPE) as dev:
-        try:
-            os.environ["CARACAL_PROFILE"] = json.loads(dev.stdout.readline())["profile"]
-            Path("zone.yaml").write_text(ZONE)
-            check_call([*CARACAL, "apply", "--file=zone.yaml"])
-            asyncio.run(main())
-            check_call([*CARACAL, "audit", "export", "ledger.jsonl", "--zone=hello"])
-            check_call([*CARACAL, "audit", "verify", "ledger.jsonl"])
-        finally:
-            dev.terminate()
+with TemporaryDirectory() as folder, Popen([*CLI, *DEV, folder], stdout=PIPE) as dev:
+    try:
+        os.chdir(folder)
+        dev.stdout.readline() or sys.exit("quickstart: no authority, for the reason above")
+        os.environ["CARACAL_PROFILE"] = "operator.json"
+        Path("zone.yaml").write_text(ZONE)
+        check_call([*CLI, "apply", "--file=zone.yaml"])
+        asyncio.run(main())
+        check_call([*CLI, "audit", "export", "ledger.jsonl", "--zone=hello"])
+        check_call([*CLI, "audit", "verify", "ledger.jsonl"])
+    finally:
+        dev.terminate()

@@ -9,13 +9,13 @@ what it holds and the open stream is cut.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
+import sys
 
 import grpc.aio
 from shop.v1 import orders_pb2, orders_pb2_grpc, payments_pb2, payments_pb2_grpc
 
-from caracal_grpc.interceptors import connect, from_rpc_error
+from caracal_grpc.interceptors import CaracalError, connect, from_rpc_error
 
 ORDERS = os.environ.get("SHOP_ORDERS", "127.0.0.1:7432")
 PAYMENTS = os.environ.get("SHOP_PAYMENTS", "127.0.0.1:7431")
@@ -66,5 +66,9 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
+    try:
         asyncio.run(main())
+    except CaracalError as error:  # no profile, or one that is unfit: it says what to do
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        pass

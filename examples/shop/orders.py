@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
@@ -17,7 +18,7 @@ from uuid import uuid4
 import grpc.aio
 from shop.v1 import orders_pb2, orders_pb2_grpc, payments_pb2, payments_pb2_grpc
 
-from caracal_grpc.interceptors import connect, current_mandate
+from caracal_grpc.interceptors import CaracalError, connect, current_mandate
 
 LISTEN = os.environ.get("SHOP_ORDERS", "127.0.0.1:7432")
 PAYMENTS = os.environ.get("SHOP_PAYMENTS", "127.0.0.1:7431")
@@ -93,4 +94,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    except CaracalError as error:  # no profile, or no authority: it says what to do
+        sys.exit(str(error))

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from typing import Any
 from uuid import uuid4
 
 import grpc.aio
 from shop.v1 import payments_pb2, payments_pb2_grpc
 
-from caracal_grpc.interceptors import connect, current_mandate
+from caracal_grpc.interceptors import CaracalError, connect, current_mandate
 
 LISTEN = os.environ.get("SHOP_PAYMENTS", "127.0.0.1:7431")
 MAX_STALENESS = float(os.environ.get("SHOP_MAX_STALENESS", "10"))  # seconds without the authority
@@ -62,4 +63,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    except CaracalError as error:  # no profile, or no authority: it says what to do
+        sys.exit(str(error))

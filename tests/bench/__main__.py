@@ -20,7 +20,7 @@ from tests.bench.world import world
 
 async def measure(*, quick: bool) -> list[Row]:
     """Every row, on one authority over one etcd."""
-    seconds, rounds, samples = (1.0, 2, 20) if quick else (3.0, 5, 200)
+    seconds, rounds, samples = (0.2, 2, 10) if quick else (3.0, 5, 200)
     with tempfile.TemporaryDirectory() as folder:
         async with world(Path(folder)) as running:
             return [
@@ -29,15 +29,28 @@ async def measure(*, quick: bool) -> list[Row]:
                 *await revocation.measure(
                     running,
                     samples=samples,
-                    guards=100 if quick else 1000,
+                    subscribers=100 if quick else 1000,
                     streams=100 if quick else 1000,
                 ),
             ]
 
 
+def machine() -> dict[str, object]:
+    """What the rows were measured on."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(memory / 2**30, 1),
+        "python": platform.python_version(),
+    }
+
+
 def show(rows: list[Row]) -> None:
     """The table for people."""
-    table = Table(title=f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores")
+    facts = machine()
+    title = f"{facts['processor']}, {facts['cores']} cores, {facts['memory_gib']} GiB"
+    table = Table(title=f"{title}, Python {facts['python']}")
     for column in ("what", "measured", "bar", "", "detail"):
         table.add_column(column)
     for row in rows:
@@ -54,7 +67,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = asyncio.run(measure(quick=options.quick))
     if options.json:
-        print(json.dumps({"cores": os.cpu_count(), "rows": [row.as_json() for row in rows]}))
+        print(json.dumps({**machine(), "rows": [row.as_json() for row in rows]}))
     else:
         show(rows)
 

@@ -46,5 +46,5 @@ async def measure(world: World, *, seconds: float, rounds: int) -> list[Row]:
         )
         rate, bare = median([x.rate for x in exchanges]), median([x.rate for x in echoes])
         ratio = median([x.rate / y.rate for x, y in zip(exchanges, echoes, strict=True)])
-    detail = f"{rate:,.0f}/s against {bare:,.0f}/s of a bare echo"
+    detail = f"{rate:,.0f}/s against {bare:,.0f}/s of a bare echo, 64 callers"
     return [Row("exchange / bare echo, throughput", ratio, "x", 0.35, "at least", detail)]

@@ -1,4 +1,4 @@
-"""How fast a revocation bites: at one guard, at the last of many, and on a live stream.
+"""How fast a revocation bites: at one guard, on a live stream, at the last of many subscribers.
 
 The acknowledgement waits for the authority's own view and for the ledger, so an edge often acts
 before it: such a sample counts as 0 ms, and the detail tells the time since the revoke was sent.
@@ -23,7 +23,7 @@ from tests.bench.world import ZONE, World, child
 WATCH = "/caracal.v1.RevocationService/Watch"
 
 
-async def measure(world: World, *, samples: int, guards: int, streams: int) -> list[Row]:
+async def measure(world: World, *, samples: int, subscribers: int, streams: int) -> list[Row]:
     """Milliseconds from the acknowledged revoke; the detail has them from the sent one."""
     async with (
         child("services", world.service_profile) as up,
@@ -31,11 +31,11 @@ async def measure(world: World, *, samples: int, guards: int, streams: int) -> l
     ):
         refused = [await _refused_after(world, guarded) for _ in range(samples)]
         cut = await _cut_after(world, guarded, streams, samples)
-    last = await _last_after(world, guards, min(samples, 50))
+    last = await _last_after(world, subscribers, min(samples, 50))
     return [
         _row("revoke acknowledged to refused, p99, 1 guard", refused, 10),
         _row(f"live stream cut after revoke, p99, {streams:,} open", cut, 20),
-        _row(f"revoke acknowledged to the last of {guards:,} guards, p99", last, 50),
+        _row(f"revoke acknowledged to the last of {subscribers:,} subscribers, p99", last, 50),
     ]
 
 
@@ -122,8 +122,8 @@ async def _end_of(call: grpc.aio.UnaryStreamCall) -> float:
     return time.perf_counter()
 
 
-async def _last_after(world: World, guards: int, samples: int) -> list[Bite]:
-    """Many subscribers of the feed; a revocation counts when the last of them has its message."""
+async def _last_after(world: World, subscribers: int, samples: int) -> list[Bite]:
+    """Many open feeds; a revocation counts when the last of them has brought its message."""
     token = await world.tokens.Exchange(_watcher(world))
     bearer = (("authorization", f"Bearer {token.mandate}"),)
     asked = revocation_service_pb2.RevocationServiceWatchRequest(zone=ZONE).SerializeToString()
@@ -138,24 +138,26 @@ async def _last_after(world: World, guards: int, samples: int) -> list[Bite]:
 
     async with AsyncExitStack() as stack:
         tasks = []
-        for number in range(guards):
+        for number in range(subscribers):
             options = (("grpc.use_local_subchannel_pool", 1),)
             channel = grpc.aio.insecure_channel(world.caller.authority, options=options)
             await stack.enter_async_context(channel)
             call = channel.unary_stream(WATCH)(asked, metadata=bearer)
             await call.read()
             tasks.append(asyncio.create_task(follow(call, number)))
-        bites = [await _reached_all(world, seen, guards) for _ in range(samples)]
+        bites = [await _reached_all(world, seen, subscribers) for _ in range(samples)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     return bites
 
 
-async def _reached_all(world: World, seen: asyncio.Queue[tuple[int, float]], guards: int) -> Bite:
+async def _reached_all(
+    world: World, seen: asyncio.Queue[tuple[int, float]], subscribers: int
+) -> Bite:
     jti, _ = await _mandate(world)
     revoked = await _revoke(world, jti)
-    moments = [(await asyncio.wait_for(seen.get(), 10))[1] for _ in range(guards)]
+    moments = [(await asyncio.wait_for(seen.get(), 10))[1] for _ in range(subscribers)]
     return revoked.until(max(moments))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import signal
@@ -9,18 +10,22 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
+from caracal_grpc.cli.demo import record, run
 from caracal_grpc.cli.demo.denied import denied
 from caracal_grpc.cli.demo.flow import Flow, failed
-from caracal_grpc.cli.demo.stage import staged
+from caracal_grpc.cli.demo.revoked import measured
+from caracal_grpc.cli.demo.stage import Stage, staged
+from caracal_grpc.cli.ledger_file import write_ledger
+from caracal_grpc.cli.main import guarded
 from caracal_grpc.v1 import zone_pb2, zone_service_pb2, zone_service_pb2_grpc
 from tests.examples.processes import CLI, Run, line
 
-KEYS = {"name", "ok", "grpc_code", "reason", "audit_ids", "elapsed_ms"}
-UNAVAILABLE, INTERRUPTED = 5, 130
+KEYS = {"details", "name", "ok", "grpc_code", "reason", "audit_ids", "elapsed_ms"}
+UNAVAILABLE, FAULT, INTERRUPTED = 5, 7, 130
 
 
 def _until(process: subprocess.Popen[str], heading: str) -> None:
@@ -43,10 +48,10 @@ class Shown:
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     """One demo for programs and one for people, at the same time; both succeed."""
-    run = Run(tmp_path_factory.mktemp("demo"))
+    runs = Run(tmp_path_factory.mktemp("demo"))
     # A proxy in the environment must not come between processes of one machine.
     proxy = {"http_proxy": "http://127.0.0.1:9"}
-    started = [run.start(*CLI, "demo", "--json", **proxy), run.start(*CLI, "demo")]
+    started = [runs.start(*CLI, "demo", "--json", **proxy), runs.start(*CLI, "demo")]
     said = [process.communicate(timeout=90) for process in started]
     assert [(each.returncode, errors) for each, (_, errors) in zip(started, said, strict=True)] == [
         (0, ""),
@@ -57,16 +62,16 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     value = json.loads(line_of_json)
     flows = {flow["name"]: flow for flow in value["flows"]}
     yield Shown(
-        flows, value["ledger"], set(value), story, run.alive(), list(run.temporary.iterdir())
+        flows, value["ledger"], set(value), story, runs.alive(), list(runs.temporary.iterdir())
     )
-    run.end()
+    runs.end()
 
 
 def test_the_demo_prints_every_flow_with_the_documented_keys(shown: Shown) -> None:
-    """Programs find what the documentation names."""
+    """Programs find what the documentation names, and nothing else."""
     assert list(shown.flows) == ["success", "denied", "revoked", "rotated"]
     assert shown.keys == {"flows", "ledger"}
-    assert all(set(flow) >= KEYS for flow in shown.flows.values())
+    assert all(set(flow) == KEYS for flow in shown.flows.values())
     assert all(flow["elapsed_ms"] > 0 for flow in shown.flows.values())
 
 
@@ -85,10 +90,11 @@ def test_every_flow_behaves(shown: Shown) -> None:
 
 def test_the_flows_tell_what_only_they_measured(shown: Shown) -> None:
     """Subject and actor, the guard's refusal, the time of the cut, the keys and the calls."""
-    success, refused, cut, rotated = shown.flows.values()
+    success, refused, cut, rotated = (flow["details"] for flow in shown.flows.values())
     assert (success["subject"], success["actor"]) == ("agent", "orders")
     assert refused["guard"] == {"grpc_code": "PERMISSION_DENIED", "reason": "SCOPE_INSUFFICIENT"}
-    assert cut["sent_to_cut_ms"] >= cut["acknowledged_to_cut_ms"]
+    assert cut["acknowledged_to_cut_ms"] >= 0
+    assert 0 < cut["sent_to_cut_ms"] < shown.flows["revoked"]["elapsed_ms"]
     assert (rotated["refused"], rotated["calls"] > 0) == (0, True)
     assert rotated["old_key"] != rotated["new_key"]
 
@@ -111,6 +117,8 @@ def test_the_demo_tells_people_what_happens_and_why(shown: Shown) -> None:
     assert (shown.story.count("✓"), shown.story.count("✗")) == (14, 0)
     assert "agent asked for payments:refund on resource://payments" in shown.story
     assert "refused: POLICY_DENIED" in shown.story
+    cut = r"MANDATE_REVOKED, (before|[0-9.]+ ms after) the acknowledgement, [0-9.]+ ms after the"
+    assert re.search(cut, shown.story)
     assert "Everything behaved" in shown.story
 
 
@@ -168,6 +176,53 @@ async def test_a_flow_that_does_not_behave_is_found_out(tmp_path: Path) -> None:
     assert not flow.ok
     assert failed([flow]) == ["denied: a refund, which policy grants to nobody: OK"]
     assert [check.holds for check in flow.checks] == [False, True]
+
+
+def test_a_cut_before_the_acknowledgement_counts_as_none_after_it() -> None:
+    """No time is negative, and that since the revocation was sent is beside it."""
+    before, after = measured(5.0, 5.004, 5.003), measured(5.0, 5.004, 5.006)
+    assert before == {"acknowledged_to_cut_ms": 0, "sent_to_cut_ms": 3}
+    assert after == {"acknowledged_to_cut_ms": 2, "sent_to_cut_ms": 6}
+
+
+async def _misbehaving(stage: Stage, flow: Flow) -> None:
+    flow.expect("tea is free", False)
+
+
+async def _behaving(stage: Stage, flow: Flow) -> None:
+    flow.expect("tea is tea", True)
+
+
+_misbehaving.__name__ = _behaving.__name__ = "success"
+
+
+async def _without_the_last(stub: Any, zone: str, out: TextIO) -> Any:
+    """Exports a ledger whose last entry somebody has cut off."""
+    whole = io.StringIO()
+    checkpoint = await write_ledger(stub, zone, whole)
+    out.writelines(whole.getvalue().splitlines(keepends=True)[:-1])
+    return checkpoint
+
+
+@pytest.mark.parametrize(
+    ("show", "export", "wrong"),
+    [
+        (_misbehaving, write_ledger, "success: tea is free"),
+        (_behaving, _without_the_last, "the ledger does not verify"),
+    ],
+)
+def test_the_demo_fails_when_something_does_not_behave(
+    show: Any, export: Any, wrong: str, monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> None:
+    """It still prints its JSON, names what went wrong, and ends with the documented code."""
+    monkeypatch.setenv("no_grpc_proxy", "127.0.0.1")
+    monkeypatch.setattr(run, "_FLOWS", (show,))
+    monkeypatch.setattr(record, "write_ledger", export)
+    code = guarded(lambda: run.run(True) or 0)
+    out, errors = capfd.readouterr()
+    assert (code, errors) == (FAULT, f"caracal-grpc: {wrong}\n")
+    (flow,) = json.loads(out)["flows"]
+    assert (flow["name"], flow["ok"]) == ("success", show is _behaving)
 
 
 def test_a_flow_that_shows_nothing_does_not_count_as_behaving() -> None:

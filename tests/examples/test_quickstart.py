@@ -17,10 +17,26 @@ def test_the_quickstart_shows_a_grant_a_refusal_and_a_verified_ledger(examples: 
     assert list(examples.temporary.iterdir()) == []
 
 
+def test_the_quickstart_says_why_there_is_no_authority(examples: Run) -> None:
+    """The reason stands on a line of its own, and there is no traceback."""
+    broken = examples.folder / "bin" / "etcd"
+    broken.parent.mkdir()
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    command = (sys.executable, str(EXAMPLES / "quickstart.py"))
+    process = examples.start(*command, PATH=f"{broken.parent}:/bin:/usr/bin")
+    _, errors = process.communicate(timeout=60)
+    reason, end = errors.splitlines()
+    assert process.returncode == 1
+    assert reason.startswith("caracal-grpc: ")
+    assert end == "quickstart: no authority, for the reason above"
+    assert examples.alive() == []
+
+
 def test_the_quickstart_fits_on_a_screen() -> None:
     """Somebody who reads it needs not scroll much."""
     lines = (EXAMPLES / "quickstart.py").read_text().splitlines()
-    assert len([each for each in lines if each.strip()]) <= 55
+    assert len([each for each in lines if each.strip()]) <= 50
 
 
 def test_the_index_names_every_example() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+import yaml
 
 from tests.examples.processes import CLI, SHOP, Run, line
 
@@ -82,9 +83,30 @@ def test_the_agent_shops_and_is_cut_when_it_is_revoked(zone: Zone) -> None:
         assert (service.returncode, errors) == (0, "")
 
 
-def test_a_service_without_a_profile_says_which_setting_is_missing(examples: Run) -> None:
-    """It names the variable, and serves nothing."""
-    process = examples.start(sys.executable, str(SHOP / "payments.py"))
+def test_a_revoked_application_is_followed_by_another_of_its_name(zone: Zone) -> None:
+    """The way back that the README of the examples describes."""
+    old = zone.run.folder / "dev" / "shop-agent.json"
+    revoked = json.loads(old.read_text())["application_id"]
+    zone.caracal("revoke", "--zone", "shop", revoked)
+    manifest = yaml.safe_load((SHOP / "zone.yaml").read_text())
+    manifest["applications"].remove({"name": "agent"})
+    grants = manifest["grants"]
+    manifest["grants"] = [each for each in grants if "agent" not in str(each)]
+    without = zone.run.folder / "without-agent.yaml"
+    without.write_text(yaml.safe_dump(manifest))
+    zone.caracal("apply", "-f", str(without))
+    old.rename(old.with_name("shop-agent.old.json"))
+    zone.caracal("apply", "-f", str(SHOP / "zone.yaml"))
+    assert json.loads(old.read_text())["application_id"] != revoked
+    asked = ("resource://orders", "orders:place")
+    said = zone.run.run(*CLI, "exchange", *asked, "--json", CARACAL_PROFILE="dev/shop-agent.json")
+    assert json.loads(said)["scope"] == "orders:place"
+
+
+@pytest.mark.parametrize("name", ["payments", "orders", "agent"])
+def test_without_a_profile_it_says_so_on_one_line(examples: Run, name: str) -> None:
+    """It names the variable, shows no traceback, and serves nothing."""
+    process = examples.start(sys.executable, str(SHOP / f"{name}.py"))
     out, errors = process.communicate(timeout=30)
-    assert process.returncode != 0
-    assert (out, "CARACAL_PROFILE" in errors) == ("", True)
+    assert (process.returncode, out, len(errors.splitlines())) == (1, "", 1)
+    assert "CARACAL_PROFILE" in errors

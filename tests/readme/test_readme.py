@@ -1,30 +1,21 @@
-"""The README's promises, each held against the code. Its two blocks are run by `.ci/run`."""
+"""The README's promises, each held against the code. Blocks with a name are run by `.ci/run`."""
 
 from __future__ import annotations
 
-import ast
 import json
 import re
+import shlex
 import subprocess
 import sys
-import textwrap
 from itertools import groupby
-from pathlib import Path
+from typing import Any
 
 import pytest
 
 from caracal_grpc.config import ServeSettings
 from caracal_grpc.core.mandate import from_claims
 from caracal_grpc.core.reason import CODE_OF
-
-ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
-
-
-def blocks(language: str) -> list[str]:
-    """Every code block of a language."""
-    return [text for name, text in BLOCKS if name == language]
+from tests.readme.text import README, ROOT, block, blocks
 
 
 def test_first_code_is_on_the_first_screen() -> None:
@@ -33,8 +24,8 @@ def test_first_code_is_on_the_first_screen() -> None:
     assert before.count("\n") <= 25
 
 
-@pytest.mark.parametrize("name", ["demo", "test"])
-def test_block_is_found_by_name(name: str) -> None:
+@pytest.mark.parametrize("name", re.findall(r"<!-- block: (\w+) -->", README))
+def test_ci_runs_each_named_block(name: str) -> None:
     """CI runs the very text that a newcomer pastes."""
     printed = subprocess.run(
         [sys.executable, ROOT / ".ci" / "readme_block.py", name],
@@ -43,6 +34,7 @@ def test_block_is_found_by_name(name: str) -> None:
         check=True,
     ).stdout
     assert printed in blocks("sh")
+    assert f"readme_block.py {name})" in (ROOT / ".ci" / "run").read_text()
 
 
 def test_shown_mandate_is_one() -> None:
@@ -62,23 +54,27 @@ def test_reason_table_is_the_table_of_the_code() -> None:
     assert table[1].strip().splitlines()[2:] == rows
 
 
-def test_python_names_exist() -> None:
-    """What the snippets import from the package is there."""
-    for snippet in blocks("python"):
-        tree = ast.parse(f"async def snippet():\n{textwrap.indent(snippet, '    ')}")
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and node.module:
-                module = __import__(node.module, fromlist=["_"])
-                assert all(hasattr(module, alias.name) for alias in node.names)
+def test_declared_authority_is_that_of_the_shop() -> None:
+    """The proto that is shown is an excerpt of one that is generated and served."""
+    whole = (ROOT / "examples/shop/protos/shop/v1/payments.proto").read_text().splitlines()
+    lines = {line.strip() for line in whole}
+    assert [line for line in blocks("proto")[0].splitlines() if line.strip() not in lines] == []
 
 
-def test_serve_flags_are_settings() -> None:
-    """Each flag in the production example is a setting, and all that are needed are there."""
-    example = next(text for text in blocks("sh") if "caracal-grpc serve" in text)
-    shown = {flag.replace("-", "_") for flag in re.findall(r"--([a-z-]+)", example)}
-    fields = ServeSettings.model_fields
-    assert shown <= fields.keys()
-    assert {name for name, field in fields.items() if field.is_required()} <= shown
+def test_serve_is_accepted_as_it_is_shown() -> None:
+    """Each flag in the production example is a setting, and together they are safe."""
+    example = block("sh", "caracal-grpc serve").replace("\\\n", " ")
+    words = shlex.split(example, comments=True)
+    flags = words[words.index("serve") + 1 :]
+    values: dict[str, Any] = {"etcd_endpoints": []}
+    for flag, value in zip(flags[::2], flags[1::2], strict=True):
+        name = flag.removeprefix("--").replace("-", "_")
+        if name == "etcd_endpoints":
+            values[name].append(value)
+        else:
+            assert values.setdefault(name, value) is value
+    settings = ServeSettings.load(values)
+    assert (settings.tls, len(settings.etcd_endpoints)) == (True, 2)
 
 
 def test_commands_exist() -> None:
@@ -91,13 +87,17 @@ def test_commands_exist() -> None:
 
 
 def test_house_is_as_drawn() -> None:
-    """Each folder and file of the drawn house exists."""
-    house = next(text for name, text in BLOCKS if name == "text" and "core/ " in text)
-    for line in house.splitlines():
-        depth, names = len(line) - len(line.lstrip()), line.split("  ")
-        parent = ROOT / "caracal_grpc" if depth else ROOT
-        for name in (names[1] if depth else names[0]).split():
-            assert (parent / name).exists(), name
+    """Each folder and module of the drawn house exists, and there is no other."""
+    drawn, parent = set(), ""
+    for line in block("text", "core/ ").splitlines():
+        name = line.split()[0].rstrip("/")
+        drawn.add(f"{parent}/{name}" if line.startswith(" ") else name)
+        parent = parent if line.startswith(" ") else name
+    folders = {path.parent for path in ROOT.glob("*/**/*.py")}
+    tops = {folder.relative_to(ROOT).parts[0] for folder in folders} - {"build"}
+    parts = {f"caracal_grpc/{path.name}" for path in (ROOT / "caracal_grpc").glob("[a-z]*")}
+    built = {name for name in tops if name[0] != "."} | parts - {"caracal_grpc/py.typed"}
+    assert drawn == built
 
 
 def test_dependencies_are_explained() -> None:

@@ -22,4 +22,4 @@ async def success(stage: Stage, flow: Flow) -> None:
     flow.recorded("Orders may charge on the agent's behalf", payment.audit_id)
     flow.expect(f"Payments was called on behalf of {subject}", subject == "agent")
     flow.expect(f"by {actor}, with a mandate of its own for that", actor == "orders")
-    flow.facts |= {"subject": subject, "actor": actor}
+    flow.details |= {"subject": subject, "actor": actor}

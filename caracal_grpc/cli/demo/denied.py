@@ -30,6 +30,6 @@ async def _by_guard(stage: Stage, flow: Flow) -> None:
     flow.recorded(
         "the agent may track, which the guard found too little to order", mandate.audit_id
     )
-    flow.facts["guard"] = {"grpc_code": placed.code, "reason": placed.reason}
+    flow.details["guard"] = {"grpc_code": placed.code, "reason": placed.reason}
     right = placed.is_refusal("PERMISSION_DENIED", "SCOPE_INSUFFICIENT")
     flow.expect(f"an order under a mandate for orders:track only: {placed.text}", right)

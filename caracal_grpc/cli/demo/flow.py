@@ -58,7 +58,7 @@ class Flow:
     reason: str = ""
     entries: dict[str, str] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
-    facts: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
     elapsed_ms: float = 0.0
 
     @property
@@ -80,7 +80,7 @@ class Flow:
             self.entries[about] = audit_id
 
     def view(self) -> dict[str, Any]:
-        """The flow for programs: the documented keys first, then what only this flow measured."""
+        """The flow for programs; `details` is what only this flow measured."""
         return {
             "name": self.name,
             "ok": self.ok,
@@ -88,7 +88,7 @@ class Flow:
             "reason": self.reason,
             "audit_ids": list(self.entries.values()),
             "elapsed_ms": round(self.elapsed_ms, 3),
-            **self.facts,
+            "details": self.details,
         }
 
 

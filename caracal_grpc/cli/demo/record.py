@@ -28,11 +28,19 @@ class Verdict:
 
 
 class Record:
-    """The ledger of the shop's zone, as the operator reads it."""
+    """The ledger of the shop's zone, as an auditor reads it who keeps the checkpoint `pinned`."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, stub: Any, pinned: Any) -> None:
         self._stage = stage
-        self._stub: Any = AuditServiceStub(stage.operator)
+        self._stub = stub
+        self._pinned = pinned
+
+    @classmethod
+    async def kept(cls, stage: Stage) -> Record:
+        """The ledger, with its present checkpoint pinned; raises `AioRpcError`."""
+        stub: Any = AuditServiceStub(stage.operator)
+        request = audit_service_pb2.GetCheckpointRequest(zone=stage.zone)
+        return cls(stage, stub, (await stub.GetCheckpoint(request, timeout=TIMEOUT)).checkpoint)
 
     async def explain(self, audit_id: str) -> Any:
         """How what is recorded there came about; raises `AioRpcError` without such an entry."""
@@ -40,10 +48,18 @@ class Record:
         return await self._stub.Explain(request, timeout=TIMEOUT)
 
     async def verify(self) -> Verdict:
-        """Exports the ledger into a file, and checks that file with nothing but the pinned key."""
+        """Exports the ledger into a file, and checks that file offline.
+
+        It must be signed by the pinned key, and contain what the pinned checkpoint covers.
+        """
         file = self._stage.folder / "ledger.jsonl"
         with file.open("w", encoding="ascii", newline="\n") as out:
             checkpoint = await write_ledger(self._stub, self._stage.zone, out)
-        report = verify_file(file, verifier_key=checkpoint.verifier_key, verify=verify_ed25519)
+        report = verify_file(
+            file,
+            verifier_key=self._pinned.verifier_key,
+            checkpoint=self._pinned.note,
+            verify=verify_ed25519,
+        )
         whole = report.entries == checkpoint.size
         return Verdict(report.entries, report.root.hex(), report.ok and whole)

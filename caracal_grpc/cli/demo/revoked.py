@@ -37,11 +37,7 @@ async def revoked(stage: Stage, flow: Flow) -> None:
 
 
 async def _cut(stage: Stage, flow: Flow, session: str, stream: Any) -> None:
-    """Revokes while something waits for the stream, so that the moment of its end is known.
-
-    The cut can come before the acknowledgement, which waits for the ledger: then the time between
-    the two is negative.
-    """
+    """Revokes while something waits for the stream, so that the moment of its end is known."""
     end = asyncio.create_task(_end(stream))
     try:
         stub: Any = RevocationServiceStub(stage.operator)
@@ -56,13 +52,25 @@ async def _cut(stage: Stage, flow: Flow, session: str, stream: Any) -> None:
         end.cancel()
     flow.ended(cut)
     flow.recorded("the operator revokes the session", done.audit_id)
-    after = 1000 * (cut.at - acknowledged)
-    flow.facts |= {
-        "acknowledged_to_cut_ms": round(after, 3),
-        "sent_to_cut_ms": round(1000 * (cut.at - sent), 3),
+    flow.details |= measured(sent, acknowledged, cut.at)
+    flow.expect(f"{cut.text}, {_when(flow.details)}", cut.is_refusal(*_DEAD))
+
+
+def measured(sent: float, acknowledged: float, cut: float) -> dict[str, float]:
+    """Milliseconds until the cut, from three moments in seconds.
+
+    The cut often comes before the acknowledgement, which waits for the ledger: that is 0 after it.
+    """
+    return {
+        "acknowledged_to_cut_ms": round(1000 * max(0.0, cut - acknowledged), 3),
+        "sent_to_cut_ms": round(1000 * (cut - sent), 3),
     }
-    when = f"{after:.1f} ms after" if after >= 0 else f"{-after:.1f} ms before"
-    flow.expect(f"{cut.text}, {when} the revocation was acknowledged", cut.is_refusal(*_DEAD))
+
+
+def _when(times: dict[str, float]) -> str:
+    after = times["acknowledged_to_cut_ms"]
+    first = f"{after:.1f} ms after the acknowledgement" if after else "before the acknowledgement"
+    return f"{first}, {times['sent_to_cut_ms']:.1f} ms after the revocation was sent"
 
 
 async def _end(stream: Any) -> Answer:

@@ -112,7 +112,7 @@ def _report(
         f"{traffic.calls} calls before, during and after: {len(traffic.refusals)} refused",
         not traffic.refusals,
     )
-    flow.facts |= {
+    flow.details |= {
         "calls": traffic.calls,
         "refused": len(traffic.refusals),
         "old_key": old,

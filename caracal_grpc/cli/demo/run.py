@@ -61,8 +61,9 @@ async def _shown(story: Story) -> tuple[list[Flow], Verdict]:
     with tempfile.TemporaryDirectory(prefix="caracal-demo-") as folder:
         async with staged(Path(folder)) as stage:
             story.introduce(stage.names)
+            record = await Record.kept(stage)
             flows = [await _flow(stage, story, each) for each in enumerate(_FLOWS, 1)]
-            verdict = await _recorded(stage, story, flows)
+            verdict = await _recorded(record, story, flows)
     ok = verdict.verified and not failed(flows)
     story.end(time.monotonic() - began, ok=ok)
     return flows, verdict
@@ -95,9 +96,8 @@ async def _flow(stage: Stage, story: Story, numbered: tuple[int, Any]) -> Flow:
     return flow
 
 
-async def _recorded(stage: Stage, story: Story, flows: list[Flow]) -> Verdict:
+async def _recorded(record: Record, story: Story, flows: list[Flow]) -> Verdict:
     """Explains each decision from the ledger, and verifies the ledger."""
-    record = Record(stage)
     story.records(len(flows) + 1)
     for flow in flows:
         for about, audit_id in flow.entries.items():

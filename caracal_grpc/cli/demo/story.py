@@ -36,7 +36,7 @@ CHAPTERS: Final = {
         "Two refusals",
         "The agent asks for a refund, then tries to order with a mandate for something else.",
         "Policy refuses before a call is ever made, and the guard refuses at the door, without "
-        "asking anyone. No handler ran.",
+        "asking anyone.",
     ),
     "revoked": Chapter(
         "A live stream is cut",
