@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
@@ -58,7 +59,8 @@ entries = st.one_of(
 def calls(draw: st.DrawFn) -> tuple[bool, Metadata]:
     """Metadata around a token of random claims; and whether an honest client could have sent it."""
     changed, lost = draw(changes), draw(st.sets(st.sampled_from(NAMES), max_size=1))
-    claims = {**draw(st.sampled_from([PLAIN, DELEGATED])), **changed}
+    now = int(time.time())  # PLAIN was made when this file was loaded, maybe long ago
+    claims = {**draw(st.sampled_from([PLAIN, DELEGATED])), "iat": now, "exp": now + 300, **changed}
     lost &= draw(st.sampled_from([lost, set()]))
     token = _signed({name: value for name, value in claims.items() if name not in lost})
     before, after = (draw(st.lists(entries, max_size=2)) for _ in "ab")
