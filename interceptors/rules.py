@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -12,7 +12,8 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pool import Default, DescriptorPool
 
 from caracal_grpc.core.errors import CaracalError, field_invalid
-from caracal_grpc.core.limits import MAX_SCOPES
+from caracal_grpc.core.ids import APPLICATION, require_id
+from caracal_grpc.core.limits import MAX_ANY_SCOPES, MAX_HOPS, MAX_SCOPES
 from caracal_grpc.core.rule import Rule
 from caracal_grpc.v1 import authority_pb2
 
@@ -33,7 +34,27 @@ _INFRASTRUCTURE_SERVICES: Final = frozenset(path.split("/")[1] for path in _INFR
 
 _RESOURCE: Final[Any] = authority_pb2.resource
 _AUTHORITY: Final[Any] = authority_pb2.authority
-_KEYS: Final = frozenset({"resource", "scopes", "public", "public_reason"})
+_NOTHING_ASKED: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "scopes": (),
+        "public": False,
+        "public_reason": "",
+        "any_scopes": (),
+        "require_delegation": False,
+        "max_hops": 0,
+        "chain_must_include": (),
+        "bound": False,
+    }
+)
+"""The fields of `AuthorityRule`, each as it is when it is not written."""
+
+_KEYS: Final = _NOTHING_ASKED.keys() | {"resource"}
+_LIMITS: Final = {
+    "scopes": MAX_SCOPES,
+    "any_scopes": MAX_ANY_SCOPES,
+    "chain_must_include": MAX_HOPS,
+}
+_KINDS: Final = {bool: "true or false", int: "a whole number", str: "a string", tuple: "a list"}
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -66,8 +87,8 @@ class Rules:
     def from_mapping(cls, mapping: Mapping[str, Mapping[str, Any]]) -> Rules:
         """The rules of protos that cannot be changed.
 
-        Each value is `{"resource": ..., "scopes": [...]}` or `{"public": true, "public_reason":
-        ...}`. Raises `FIELD_INVALID` naming each bad path.
+        Each value is `{"resource": ..., "scopes": [...]}`, with whatever else `AuthorityRule` has,
+        or `{"public": true, "public_reason": ...}`. Raises `FIELD_INVALID` naming each bad path.
         """
         return cls(_mapping_rules(mapping))
 
@@ -102,30 +123,41 @@ class Rules:
         self._resolved.add(service)
 
 
-def _service_rules(service: ServiceDescriptor) -> list[Rule]:
-    options = descriptor_pb2.ServiceOptions.FromString(service.GetOptions().SerializeToString())
-    resource = options.Extensions[_RESOURCE]
-    found = (_method_rule(service, method, resource) for method in service.methods)
-    return [rule for rule in found if rule is not None]
+def declared_rule(method: MethodDescriptor) -> Rule | None:
+    """The rule that `method` declares beside itself; `None` when it declares none.
 
-
-def _method_rule(
-    service: ServiceDescriptor, method: MethodDescriptor, resource: str
-) -> Rule | None:
-    """The rule of one method; `None` without one and, with a log record, for a half-written one.
-
-    The options are parsed anew: a descriptor from a pool that was loaded before our extension was
-    known holds them as unknown fields.
+    Raises `FIELD_INVALID` for a half-written one. The options are parsed anew: a descriptor from a
+    pool that was loaded before our extension was known holds them as unknown fields.
     """
     options = descriptor_pb2.MethodOptions.FromString(method.GetOptions().SerializeToString())
     if not options.HasExtension(_AUTHORITY):
         return None
-    declared = options.Extensions[_AUTHORITY]
-    path = f"/{service.full_name}/{method.name}"
+    rule = options.Extensions[_AUTHORITY]
+    values = {name: getattr(rule, name) for name in _NOTHING_ASKED}
+    return _rule(method_path(method), _resource(method.containing_service), values)
+
+
+def method_path(method: MethodDescriptor) -> str:
+    """The full path by which `method` is called, `/package.Service/Method`."""
+    return f"/{method.containing_service.full_name}/{method.name}"
+
+
+def _resource(service: ServiceDescriptor) -> str:
+    options = descriptor_pb2.ServiceOptions.FromString(service.GetOptions().SerializeToString())
+    return str(options.Extensions[_RESOURCE])
+
+
+def _service_rules(service: ServiceDescriptor) -> list[Rule]:
+    found = (_method_rule(method) for method in service.methods)
+    return [rule for rule in found if rule is not None]
+
+
+def _method_rule(method: MethodDescriptor) -> Rule | None:
+    """The rule of one method; `None` without one and, with a log record, for a half-written one."""
     try:
-        return _rule(path, resource, list(declared.scopes), declared.public, declared.public_reason)
+        return declared_rule(method)
     except CaracalError as error:
-        _log.error("%s counts as not declared: %s", path, error.message)
+        _log.error("%s counts as not declared: %s", method_path(method), error.message)
         return None
 
 
@@ -141,16 +173,8 @@ def _mapping_rule(path: object, entry: object) -> Rule:
     unknown = sorted(str(key) for key in entry if key not in _KEYS)
     if unknown:
         raise field_invalid(f"{path}.{unknown[0]}", f"unknown; the keys are {sorted(_KEYS)}")
-    scopes = entry.get("scopes", [])
-    if isinstance(scopes, str) or not isinstance(scopes, list | tuple | set | frozenset):
-        raise field_invalid(f"{path}.scopes", "must be a list of scopes")
-    return _rule(
-        path,
-        _typed(path, entry, "resource", ""),
-        list(scopes),
-        _typed(path, entry, "public", False),
-        _typed(path, entry, "public_reason", ""),
-    )
+    values = {key: _typed(path, entry, key, default) for key, default in _NOTHING_ASKED.items()}
+    return _rule(path, _typed(path, entry, "resource", ""), values)
 
 
 def _is_method_path(path: str) -> bool:
@@ -161,22 +185,38 @@ def _is_method_path(path: str) -> bool:
 
 def _typed(path: str, entry: Mapping[str, Any], key: str, default: Any) -> Any:
     value = entry.get(key, default)
-    if type(value) is not type(default):
-        kind = "true or false" if isinstance(default, bool) else "a string"
-        raise field_invalid(f"{path}.{key}", f"must be {kind}")
+    fits = (list, tuple, set, frozenset) if isinstance(default, tuple) else (type(default),)
+    if type(value) not in fits:
+        raise field_invalid(f"{path}.{key}", f"must be {_KINDS[type(default)]}")
     return value
 
 
-def _rule(path: str, resource: str, scopes: list[Any], public: bool, public_reason: str) -> Rule:
-    """The rule, where every scope is one word; raises `FIELD_INVALID` naming the path."""
-    if len(scopes) > MAX_SCOPES:
-        raise field_invalid(f"{path}.scopes", f"has more than {MAX_SCOPES} scopes")
-    for scope in scopes:
-        if not isinstance(scope, str) or len(scope.split()) != 1 or scope.strip() != scope:
-            raise field_invalid(f"{path}.scopes", "each must be one word, such as orders:place")
-    if public and scopes:
-        raise field_invalid(path, "a method is either public or asks for scopes; remove one")
-    if not public and not (resource and scopes):
-        raise field_invalid(path, "must name a resource and at least one scope, or be public")
-    resource = "" if public else resource
-    return Rule(path, resource, frozenset(scopes), public, public_reason if public else "")
+def _rule(path: str, resource: str, values: Mapping[str, Any]) -> Rule:
+    """The rule that `values`, by the names of `AuthorityRule`, make; raises `FIELD_INVALID`."""
+    words = {name: _words(path, name, values[name]) for name in _LIMITS}
+    for application in words["chain_must_include"]:
+        require_id(f"{path}.chain_must_include", application, APPLICATION)
+    public = values["public"]
+    return Rule(
+        path,
+        "" if public else resource,
+        frozenset(words["scopes"]),
+        public,
+        values["public_reason"] if public else "",
+        words["any_scopes"],
+        values["require_delegation"],
+        values["max_hops"],
+        frozenset(words["chain_must_include"]),
+        values["bound"],
+    )
+
+
+def _words(path: str, name: str, values: Collection[Any]) -> tuple[str, ...]:
+    """Each of `values` once, in their order or, of a set, sorted; raises `FIELD_INVALID`."""
+    if len(values) > _LIMITS[name]:
+        raise field_invalid(f"{path}.{name}", f"has more than {_LIMITS[name]}")
+    for value in values:
+        if not isinstance(value, str) or len(value.split()) != 1 or value.strip() != value:
+            raise field_invalid(f"{path}.{name}", "each must be one word, such as orders:place")
+    ordered = sorted(values) if isinstance(values, set | frozenset) else values
+    return tuple(dict.fromkeys(ordered))

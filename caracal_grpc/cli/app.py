@@ -17,6 +17,7 @@ from caracal_grpc.cli.exchange import exchange
 from caracal_grpc.cli.exit_codes import exit_codes
 from caracal_grpc.cli.keys import keys
 from caracal_grpc.cli.revoke import revoke
+from caracal_grpc.cli.rules import rules
 from caracal_grpc.cli.serve import serve_command
 from caracal_grpc.cli.sessions import sessions
 from caracal_grpc.cli.version import version
@@ -41,6 +42,7 @@ app.command()(revoke)
 app.add_typer(sessions, name="sessions")
 app.add_typer(keys, name="keys")
 app.add_typer(audit, name="audit")
+app.add_typer(rules, name="rules")
 app.command("exit-codes")(exit_codes)
 app.command()(version)
 

@@ -38,7 +38,7 @@ MEANINGS: Final = {
     ExitCode.STATE: "not found, there already, or in conflict with a change at the same time",
     ExitCode.CREDENTIAL: "no profile, one that is unfit, or a credential that is not accepted",
     ExitCode.UNAVAILABLE: "unavailable: the authority, etcd, the ledger or the data directory",
-    ExitCode.FOUND: "audit verify found something wrong with the file",
+    ExitCode.FOUND: "audit verify or rules check found something wrong",
     ExitCode.FAULT: "a fault of the authority or of this program, or a demo that misbehaved",
     ExitCode.OUTPUT: "stdout cannot be written, though what was asked for may be done already",
     ExitCode.HUNG_UP: "ended by SIGHUP (dev ends with 0 once it has begun)",

@@ -34,6 +34,9 @@ def exchange(
     request_id: Annotated[
         str | None, typer.Option(help="Your id of the request: again with it, the same mandate.")
     ] = None,
+    bind: Annotated[
+        bool, typer.Option("--bind", help="Bind it to the client certificate of the profile.")
+    ] = False,
     profile: ProfileOption = None,
     zone: ZoneOption = None,
     json: JsonOption = False,
@@ -45,11 +48,13 @@ def exchange(
     from caracal_grpc.cli.connection import run
     from caracal_grpc.cli.output import note, print_json, print_line
     from caracal_grpc.crypto.system import SystemIds
+    from caracal_grpc.interceptors.channel import Identity
     from caracal_grpc.interceptors.tokens import Ask
 
     target = resolve(profile, zone)
     subject = _token(subject_token_file) if subject_token_file else None
-    ask = Ask(resource, frozenset(scopes or ()), subject, session, ttl)
+    binding = Identity.of(target.profile).binding(True) if bind else None
+    ask = Ask(resource, frozenset(scopes or ()), subject, session, ttl, binding)
     request_id = request_id or SystemIds().new("req")
     response = run(target, _exchange(target, ask, request_id))
     scope, life = " ".join(response.scopes), response.expires_in.seconds

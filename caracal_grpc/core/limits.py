@@ -47,6 +47,9 @@ MAX_SESSIONS: Final = 10_000
 MAX_LABELS: Final = 32
 MAX_LABEL: Final = 64
 MAX_SCOPES: Final = 64
+MAX_ANY_SCOPES: Final = 8
+"""Scopes of a rule of which one is enough: each that is not granted costs a caller an exchange."""
+
 MAX_RESOURCES: Final = 10_000
 MAX_APPLICATIONS: Final = 50_000
 MAX_CEILING: Final = 64

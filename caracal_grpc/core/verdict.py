@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.limits import LEEWAY
 from caracal_grpc.core.mandate import Mandate, Use
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.core.rule import Trust
+from caracal_grpc.core.rule import Rule, Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,20 @@ class Call:
     binding: str | None = None
 
 
-def judge(mandate: Mandate, trust: Trust, call: Call, revoked: AbstractSet[str]) -> None:
+def judge(
+    mandate: Mandate,
+    trust: Trust,
+    call: Call,
+    revoked: AbstractSet[str],
+    rule: Rule | None = None,
+) -> None:
     """Returns when `mandate` permits `call`; raises `CaracalError` with the first reason why not.
 
+    `rule` is the method's when it asks for more than the scopes of `call`, and `None` otherwise.
     The token's size, shape, algorithm, key and signature were checked when it became a `Mandate`.
     The order of what follows is part of the contract: issuer, zone, use, audience, times, lifetime,
-    hops, binding, scopes, anchors.
+    hops, binding, scopes, what else the rule asks for (delegation, its own limit of hops, the
+    applications that took part, a binding, any scope), anchors.
     """
     _require_origin(mandate, trust)
     _require_destination(mandate, call)
@@ -44,6 +53,8 @@ def judge(mandate: Mandate, trust: Trust, call: Call, revoked: AbstractSet[str])
         _require_binding(mandate.binding, call.binding)
     if not call.scopes <= mandate.scopes:
         raise scope_insufficient(call.scopes, mandate.scopes)
+    if rule is not None:
+        _require_more(mandate, rule)
     if not revoked.isdisjoint(mandate.anchors):
         raise mandate_revoked(mandate, revoked)
 
@@ -87,8 +98,62 @@ def _require_times(mandate: Mandate, trust: Trust, now: float) -> None:
 def _require_binding(bound_to: str, presented: str | None) -> None:
     if presented is None or not hmac.compare_digest(bound_to.encode(), presented.encode()):
         raise CaracalError(
-            Reason.BINDING_MISMATCH, "the mandate is bound to another TLS certificate"
+            Reason.BINDING_MISMATCH,
+            "the mandate is bound to a TLS certificate that this connection does not show; call "
+            "over mutual TLS with the certificate that it was obtained with",
         )
+
+
+def _require_more(mandate: Mandate, rule: Rule) -> None:
+    """Refuses what a rule refuses beyond the lack of one of its scopes."""
+    if rule.require_delegation and not _is_delegated(mandate):
+        raise CaracalError(
+            Reason.DELEGATION_REQUIRED,
+            "the method is called on behalf of another; exchange with the mandate of whom you act "
+            "for as the subject token",
+        )
+    if rule.max_hops and mandate.hops > rule.max_hops:
+        raise hops_exceeded(mandate.hops, rule.max_hops, "method")
+    if not rule.chain_must_include <= _parties(mandate):
+        raise _chain_incomplete(rule.chain_must_include - _parties(mandate))
+    if rule.bound and mandate.binding is None:
+        raise CaracalError(
+            Reason.BINDING_MISMATCH,
+            "the method takes no mandate that is not bound to a TLS certificate; exchange for one "
+            "that is, over mutual TLS, and call with the same certificate",
+        )
+    if rule.any_scopes and mandate.scopes.isdisjoint(rule.any_scopes):
+        raise _no_scope(rule.any_scopes)
+
+
+def _is_delegated(mandate: Mandate) -> bool:
+    """Whether the holder acts for another: over a hop, and not over a detour for itself."""
+    own = mandate.subject_type == "application" and mandate.subject == mandate.application
+    return mandate.hops > 0 and not own
+
+
+def _parties(mandate: Mandate) -> frozenset[str]:
+    """Every application that the mandate proves to have taken part, from its origin to its end."""
+    origin = [mandate.subject] if mandate.subject_type == "application" else []
+    return frozenset([*origin, mandate.application, *(hop.application for hop in mandate.chain)])
+
+
+def _chain_incomplete(missing: AbstractSet[str]) -> CaracalError:
+    names = " ".join(sorted(missing))
+    return CaracalError(
+        Reason.CHAIN_MISMATCH,
+        f"the call did not come through {names}, as the method asks; call it by way of them",
+        metadata={"missing": names},
+    )
+
+
+def _no_scope(wanted: Iterable[str]) -> CaracalError:
+    names = " ".join(wanted)
+    return CaracalError(
+        Reason.SCOPE_INSUFFICIENT,
+        f"the mandate has none of {names}; exchange for one of them",
+        metadata={"any_of": names},
+    )
 
 
 def mandate_expired() -> CaracalError:
@@ -106,9 +171,12 @@ def mandate_revoked(mandate: Mandate, revoked: AbstractSet[str]) -> CaracalError
 
 def subject_token_invalid(cause: Reason) -> CaracalError:
     """The refusal of a subject token for the reason that a guard would have given."""
+    text = "the subject token is not a live mandate of this zone; obtain a fresh one"
+    if cause is Reason.BINDING_MISMATCH:
+        text = "the subject token is bound, so ask for a bound mandate, over mutual TLS"
     return CaracalError(
         Reason.SUBJECT_TOKEN_INVALID,
-        "the subject token is not a live mandate of this zone; obtain a fresh one",
+        text,
         metadata={"cause": cause.value},
     )
 
@@ -123,10 +191,10 @@ def scope_insufficient(required: AbstractSet[str], held: AbstractSet[str]) -> Ca
     )
 
 
-def hops_exceeded(hops: int, limit: int) -> CaracalError:
-    """The refusal of a lineage that is too long (`HOPS_EXCEEDED`)."""
+def hops_exceeded(hops: int, limit: int, of: str = "zone") -> CaracalError:
+    """The refusal of a lineage that is too long (`HOPS_EXCEEDED`) for the zone or the method."""
     return CaracalError(
         Reason.HOPS_EXCEEDED,
-        f"{hops} hops are more than the {limit} that the zone allows",
+        f"{hops} hops are more than the {limit} that the {of} allows",
         metadata={"hops": str(hops), "limit": str(limit)},
     )

@@ -12,11 +12,21 @@ RESOURCE_FIELD_NUMBER: _ClassVar[int]
 resource: _descriptor.FieldDescriptor
 
 class AuthorityRule(_message.Message):
-    __slots__ = ("scopes", "public", "public_reason")
+    __slots__ = ("scopes", "public", "public_reason", "any_scopes", "require_delegation", "max_hops", "chain_must_include", "bound")
     SCOPES_FIELD_NUMBER: _ClassVar[int]
     PUBLIC_FIELD_NUMBER: _ClassVar[int]
     PUBLIC_REASON_FIELD_NUMBER: _ClassVar[int]
+    ANY_SCOPES_FIELD_NUMBER: _ClassVar[int]
+    REQUIRE_DELEGATION_FIELD_NUMBER: _ClassVar[int]
+    MAX_HOPS_FIELD_NUMBER: _ClassVar[int]
+    CHAIN_MUST_INCLUDE_FIELD_NUMBER: _ClassVar[int]
+    BOUND_FIELD_NUMBER: _ClassVar[int]
     scopes: _containers.RepeatedScalarFieldContainer[str]
     public: bool
     public_reason: str
-    def __init__(self, scopes: _Optional[_Iterable[str]] = ..., public: bool = ..., public_reason: _Optional[str] = ...) -> None: ...
+    any_scopes: _containers.RepeatedScalarFieldContainer[str]
+    require_delegation: bool
+    max_hops: int
+    chain_must_include: _containers.RepeatedScalarFieldContainer[str]
+    bound: bool
+    def __init__(self, scopes: _Optional[_Iterable[str]] = ..., public: bool = ..., public_reason: _Optional[str] = ..., any_scopes: _Optional[_Iterable[str]] = ..., require_delegation: bool = ..., max_hops: _Optional[int] = ..., chain_must_include: _Optional[_Iterable[str]] = ..., bound: bool = ...) -> None: ...

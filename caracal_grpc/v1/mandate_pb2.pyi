@@ -37,7 +37,7 @@ class Hop(_message.Message):
     def __init__(self, application_id: _Optional[str] = ..., agent_session_id: _Optional[str] = ..., delegation_edge_id: _Optional[str] = ...) -> None: ...
 
 class Mandate(_message.Message):
-    __slots__ = ("jti", "issuer", "zone", "use", "resource", "scopes", "subject", "subject_type", "application_id", "session_id", "root_session_id", "chain", "issue_time", "expire_time", "policy_version", "audit_id")
+    __slots__ = ("jti", "issuer", "zone", "use", "resource", "scopes", "subject", "subject_type", "application_id", "session_id", "root_session_id", "chain", "issue_time", "expire_time", "policy_version", "audit_id", "certificate_thumbprint")
     JTI_FIELD_NUMBER: _ClassVar[int]
     ISSUER_FIELD_NUMBER: _ClassVar[int]
     ZONE_FIELD_NUMBER: _ClassVar[int]
@@ -54,6 +54,7 @@ class Mandate(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
     AUDIT_ID_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_THUMBPRINT_FIELD_NUMBER: _ClassVar[int]
     jti: str
     issuer: str
     zone: str
@@ -70,4 +71,5 @@ class Mandate(_message.Message):
     expire_time: _timestamp_pb2.Timestamp
     policy_version: str
     audit_id: str
-    def __init__(self, jti: _Optional[str] = ..., issuer: _Optional[str] = ..., zone: _Optional[str] = ..., use: _Optional[_Union[MandateUse, str]] = ..., resource: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., subject: _Optional[str] = ..., subject_type: _Optional[_Union[SubjectType, str]] = ..., application_id: _Optional[str] = ..., session_id: _Optional[str] = ..., root_session_id: _Optional[str] = ..., chain: _Optional[_Iterable[_Union[Hop, _Mapping]]] = ..., issue_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., policy_version: _Optional[str] = ..., audit_id: _Optional[str] = ...) -> None: ...
+    certificate_thumbprint: str
+    def __init__(self, jti: _Optional[str] = ..., issuer: _Optional[str] = ..., zone: _Optional[str] = ..., use: _Optional[_Union[MandateUse, str]] = ..., resource: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., subject: _Optional[str] = ..., subject_type: _Optional[_Union[SubjectType, str]] = ..., application_id: _Optional[str] = ..., session_id: _Optional[str] = ..., root_session_id: _Optional[str] = ..., chain: _Optional[_Iterable[_Union[Hop, _Mapping]]] = ..., issue_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., policy_version: _Optional[str] = ..., audit_id: _Optional[str] = ..., certificate_thumbprint: _Optional[str] = ...) -> None: ...

@@ -17,7 +17,7 @@ class ClientAuthentication(_message.Message):
     def __init__(self, application_id: _Optional[str] = ..., client_secret: _Optional[str] = ...) -> None: ...
 
 class ExchangeRequest(_message.Message):
-    __slots__ = ("zone", "client", "resource", "scopes", "subject_token", "session_id", "ttl", "request_id", "context")
+    __slots__ = ("zone", "client", "resource", "scopes", "subject_token", "session_id", "ttl", "request_id", "context", "bind")
     class ContextEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -34,6 +34,7 @@ class ExchangeRequest(_message.Message):
     TTL_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    BIND_FIELD_NUMBER: _ClassVar[int]
     zone: str
     client: ClientAuthentication
     resource: str
@@ -43,20 +44,23 @@ class ExchangeRequest(_message.Message):
     ttl: _duration_pb2.Duration
     request_id: str
     context: _containers.ScalarMap[str, str]
-    def __init__(self, zone: _Optional[str] = ..., client: _Optional[_Union[ClientAuthentication, _Mapping]] = ..., resource: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., subject_token: _Optional[str] = ..., session_id: _Optional[str] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., request_id: _Optional[str] = ..., context: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    bind: bool
+    def __init__(self, zone: _Optional[str] = ..., client: _Optional[_Union[ClientAuthentication, _Mapping]] = ..., resource: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., subject_token: _Optional[str] = ..., session_id: _Optional[str] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., request_id: _Optional[str] = ..., context: _Optional[_Mapping[str, str]] = ..., bind: bool = ...) -> None: ...
 
 class ExchangeResponse(_message.Message):
-    __slots__ = ("mandate", "expires_in", "scopes", "audit_id", "issued_token_type", "jti")
+    __slots__ = ("mandate", "expires_in", "scopes", "audit_id", "issued_token_type", "jti", "certificate_thumbprint")
     MANDATE_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_IN_FIELD_NUMBER: _ClassVar[int]
     SCOPES_FIELD_NUMBER: _ClassVar[int]
     AUDIT_ID_FIELD_NUMBER: _ClassVar[int]
     ISSUED_TOKEN_TYPE_FIELD_NUMBER: _ClassVar[int]
     JTI_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_THUMBPRINT_FIELD_NUMBER: _ClassVar[int]
     mandate: str
     expires_in: _duration_pb2.Duration
     scopes: _containers.RepeatedScalarFieldContainer[str]
     audit_id: str
     issued_token_type: str
     jti: str
-    def __init__(self, mandate: _Optional[str] = ..., expires_in: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., scopes: _Optional[_Iterable[str]] = ..., audit_id: _Optional[str] = ..., issued_token_type: _Optional[str] = ..., jti: _Optional[str] = ...) -> None: ...
+    certificate_thumbprint: str
+    def __init__(self, mandate: _Optional[str] = ..., expires_in: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., scopes: _Optional[_Iterable[str]] = ..., audit_id: _Optional[str] = ..., issued_token_type: _Optional[str] = ..., jti: _Optional[str] = ..., certificate_thumbprint: _Optional[str] = ...) -> None: ...

@@ -42,6 +42,13 @@ def test_the_same_request_id_gets_the_same_mandate(shop: Shop) -> None:
     assert shop.as_agent(*arguments).json["mandate"] == shop.as_agent(*arguments).json["mandate"]
 
 
+def test_binding_needs_a_client_certificate(shop: Shop) -> None:
+    """A profile without one is told so before anybody is asked."""
+    ended = shop.as_agent("exchange", "resource://orders", "--bind")
+    assert (ended.code, ended.out) == (2, "")
+    assert "needs cert_file and key_file in the profile" in ended.line
+
+
 def test_a_denial_is_exit_code_1(shop: Shop) -> None:
     """One line with the reason and the entry to ask about."""
     ended = shop.as_agent("exchange", "resource://payments", "payments:charge", "--json")

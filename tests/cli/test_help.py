@@ -24,6 +24,7 @@ TALKING = (
     ["audit", "search"],
     ["audit", "explain"],
     ["audit", "export"],
+    ["rules", "check"],
 )
 
 
@@ -41,7 +42,7 @@ def test_help_names_every_command_and_the_exit_codes() -> None:
     assert "Exit codes: 0 done" in shown
 
 
-@pytest.mark.parametrize("command", [[], ["keys"], ["audit"]], ids=" ".join)
+@pytest.mark.parametrize("command", [[], ["keys"], ["audit"], ["rules"]], ids=" ".join)
 def test_a_name_of_several_commands_alone_shows_its_help(command: list[str]) -> None:
     """As help, with its lines, on stderr: nothing was done."""
     ended = caracal(*command)

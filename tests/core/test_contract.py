@@ -10,6 +10,7 @@ from caracal_grpc.core.limits import AUTHORITY_RESOURCE, AUTHORITY_SCOPES
 from caracal_grpc.core.reason import CODE_OF, Reason
 from caracal_grpc.services.register import SERVICES
 from caracal_grpc.v1 import authority_pb2, error_reason_pb2
+from tests.interceptors.guard.test_more_in_a_rule import CASES
 from tests.interceptors.guard.test_reasons import NOT_ONE, TOKENS
 from tests.support.contract import (
     METHODS,
@@ -83,6 +84,7 @@ def test_every_service_points_to_what_the_guard_answers() -> None:
 def test_guard_answers_with_what_is_written() -> None:
     """Its reasons are those that its own tests provoke."""
     provoked = {reason.value for reason, _ in (*TOKENS.values(), *NOT_ONE.values())}
+    provoked |= {case.reason.value for case in CASES.values()}
     assert guard_reasons() == provoked | {"METHOD_NOT_DECLARED"}
 
 

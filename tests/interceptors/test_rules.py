@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.ids import typeid
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.rule import Rule
 from caracal_grpc.interceptors.rules import Rules
@@ -21,6 +22,15 @@ from caracal_grpc.v1 import authority_pb2, token_service_pb2
 _HEALTH = "/grpc.health.v1.Health/Check"
 _EXCHANGE = "/caracal.v1.TokenService/Exchange"
 _PLACE = "/shop.v1.Orders/Place"
+_GATEWAY = typeid("app", 1_790_000_000_000, b"gateway   ")
+_MORE: dict[str, Any] = {
+    "scopes": ["orders:place"],
+    "any_scopes": ["orders:read", "orders:admin"],
+    "require_delegation": True,
+    "max_hops": 3,
+    "chain_must_include": [_GATEWAY],
+    "bound": True,
+}
 
 
 def _method_options(**rule: Any) -> bytes:
@@ -55,6 +65,41 @@ def test_descriptor_gives_resource_of_service_and_scopes_of_method() -> None:
     assert Rules.from_descriptors(service).find(_PLACE) == Rule(
         _PLACE, "resource://orders", frozenset({"orders:place", "orders:read"})
     )
+
+
+def test_descriptor_and_mapping_give_every_part_of_a_rule() -> None:
+    """Both the same, and the scopes of which one is enough in the order written."""
+    service = _service(DescriptorPool(), "resource://orders", {"Place": _method_options(**_MORE)})
+    mapping = {_PLACE: {"resource": "resource://orders", **_MORE}}
+    for rules in (Rules.from_descriptors(service), Rules.from_mapping(mapping)):
+        assert rules.find(_PLACE) == Rule(
+            _PLACE,
+            "resource://orders",
+            frozenset({"orders:place"}),
+            any_scopes=("orders:read", "orders:admin"),
+            require_delegation=True,
+            max_hops=3,
+            chain_must_include=frozenset({_GATEWAY}),
+            bound=True,
+        )
+
+
+def test_every_field_of_a_rule_is_read() -> None:
+    """What the contract has, a mapping has under the same name."""
+    written = {field.name for field in authority_pb2.AuthorityRule.DESCRIPTOR.fields}
+    assert written == _MORE.keys() | {"public", "public_reason"}
+
+
+def test_one_of_several_scopes_is_scope_enough() -> None:
+    """A rule needs none that is always needed; a set is put in order, a repetition left out."""
+    rules = Rules.from_mapping(
+        {
+            "/x/Set": {"resource": "resource://a", "any_scopes": {"b", "a"}},
+            "/x/List": {"resource": "resource://a", "any_scopes": ["b", "a", "b"]},
+        }
+    )
+    found = [rules.find(path) for path in ("/x/Set", "/x/List")]
+    assert [rule and rule.any_scopes for rule in found] == [("a", "b"), ("b", "a")]
 
 
 def test_default_pool_is_read_on_first_use() -> None:
@@ -114,6 +159,10 @@ def test_method_without_option_has_no_rule() -> None:
         ("resource://orders", {"scopes": ["orders place"]}),
         ("resource://orders", {"scopes": [""]}),
         ("resource://orders", {"public_reason": "because"}),
+        ("resource://orders", {"bound": True}),
+        ("resource://orders", {"require_delegation": True, "public": True}),
+        ("resource://orders", {"scopes": ["a"], "max_hops": 4_294_967_295}),
+        ("resource://orders", {"scopes": ["a"], "chain_must_include": ["gateway"]}),
     ],
 )
 def test_half_written_rule_counts_as_not_declared(
@@ -230,6 +279,18 @@ def test_mapping_gives_public_and_scoped_rules() -> None:
         ("/x.Y/Z", {"resource": "resource://a", "scope": ["a"]}),
         ("/x.Y/Z", {"resource": "resource://a", "scopes": [f"s{n}" for n in range(65)]}),
         ("/x.Y/Z", ["public"]),
+        ("/x.Y/Z", {"resource": "resource://a", "any_scopes": "a"}),
+        ("/x.Y/Z", {"resource": "resource://a", "any_scopes": [f"s{n}" for n in range(9)]}),
+        ("/x.Y/Z", {"resource": "resource://a", "scopes": ["a"], "any_scopes": ["a"]}),
+        ("/x.Y/Z", {"resource": "resource://a", "scopes": ["a"], "any_scopes": [["b"]]}),
+        ("/x.Y/Z", {"resource": "resource://a", "scopes": ["a"], "max_hops": True}),
+        ("/x.Y/Z", {"resource": "resource://a", "scopes": ["a"], "max_hops": -1}),
+        ("/x.Y/Z", {"resource": "resource://a", "scopes": ["a"], "max_hops": "3"}),
+        ("/x.Y/Z", {"resource": "resource://a", "scopes": ["a"], "bound": 1}),
+        ("/x.Y/Z", {"resource": "resource://a", "scopes": ["a"], "require_delegation": None}),
+        ("/x.Y/Z", {"resource": "resource://a", "scopes": ["a"], "chain_must_include": ["app_x"]}),
+        ("/x.Y/Z", {"resource": "resource://a", "require_delegation": True}),
+        ("/x.Y/Z", {"public": True, "max_hops": 1}),
     ],
 )
 def test_bad_mapping_is_refused_naming_the_path(path: str, entry: Any) -> None:
