@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from caracal_grpc.core.limits import AUTHORITY_RESOURCE, MAX_SESSION_TTL
 from caracal_grpc.core.ports import Clock
-from caracal_grpc.interceptors.tokens import Ask
+from caracal_grpc.interceptors.client_aio import aio_error
+from caracal_grpc.interceptors.renewing_sync import FailedCall
+from caracal_grpc.interceptors.tokens import Ask, ExchangeError
+from caracal_grpc.interceptors.tokens_aio import AioTokens
+from caracal_grpc.interceptors.tokens_sync import SyncTokens
 
 FEED_ASK: Final = Ask(AUTHORITY_RESOURCE, frozenset({"caracal:feed:watch"}), ttl=MAX_SESSION_TTL)
 """As long a life as there is: the stream is cut when its mandate ends, and opened anew."""
@@ -36,3 +41,41 @@ class FeedToken:
         """Notes that `token` opens a stream now, and gives it back."""
         self._token, self._at = token, self._clock.monotonic()
         return token
+
+
+class AioCredentials:
+    """The mandate of the feed, out of the same book as all others and bound like them."""
+
+    def __init__(self, tokens: AioTokens, clock: Clock, binding: str | None) -> None:
+        self._tokens = tokens
+        self._last = FeedToken(clock)
+        self._ask = replace(FEED_ASK, binding=binding)
+
+    async def __call__(self) -> str:
+        """The mandate to open the feed with; raises `grpc.aio.AioRpcError`."""
+        suspect = self._last.suspect()
+        if suspect is not None:
+            self._tokens.drop(self._ask, suspect)
+        try:
+            return self._last.used(await self._tokens.get(self._ask, CREDENTIALS_TIMEOUT))
+        except ExchangeError as error:
+            raise aio_error(error.status) from error
+
+
+class SyncCredentials:
+    """The same for threads."""
+
+    def __init__(self, tokens: SyncTokens, clock: Clock, binding: str | None) -> None:
+        self._tokens = tokens
+        self._last = FeedToken(clock)
+        self._ask = replace(FEED_ASK, binding=binding)
+
+    def __call__(self) -> str:
+        """The mandate to open the feed with; raises `grpc.RpcError`."""
+        suspect = self._last.suspect()
+        if suspect is not None:
+            self._tokens.drop(self._ask, suspect)
+        try:
+            return self._last.used(self._tokens.get(self._ask, CREDENTIALS_TIMEOUT))
+        except ExchangeError as error:
+            raise FailedCall(error.status) from error

@@ -38,14 +38,25 @@ def exchange_request(
         subject_token=ask.subject_token or "",
         session_id=ask.session or "",
         request_id=request_id,
+        bind=ask.binding is not None,
     )
     if ask.ttl is not None:
         request.ttl.FromSeconds(ask.ttl)
     return request
 
 
-def granted(response: token_service_pb2.ExchangeResponse) -> Granted:
-    """The mandate in `response`; raises `ExchangeError` when it cannot be used on a call."""
+def granted(response: token_service_pb2.ExchangeResponse, binding: str | None = None) -> Granted:
+    """The mandate in `response`; raises `ExchangeError` when it cannot be used on a call.
+
+    `binding` is the certificate that it was to be bound to. Another one is that of a proxy, and the
+    mandate would be refused everywhere.
+    """
+    if binding is not None and response.certificate_thumbprint != binding:
+        text = (
+            "the authority did not bind the mandate to this process's own certificate; connect "
+            "without a proxy that ends TLS, or ask for unbound mandates with bound=False"
+        )
+        raise ExchangeError(Status(grpc.StatusCode.FAILED_PRECONDITION, text, ()))
     token = response.mandate
     life = response.expires_in.seconds + response.expires_in.nanos / 1e9
     usable = token.isascii() and token.isprintable() and " " not in token

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import ssl
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -32,8 +33,9 @@ class Profile:
 
     `authority` is `host:port`. The connection is TLS, checked against `ca_file` or `ca` (PEM text;
     neither: the roots that gRPC comes with), as `server_name` when the host is not the name in the
-    certificate, and mutual with `cert_file` and `key_file`. `plaintext` is for a loopback authority
-    only. A setting that is wrong or unsafe raises `FIELD_INVALID` naming it.
+    certificate, and mutual with `cert_file` and `key_file`, which nobody but its owner may read.
+    `plaintext` is for a loopback authority only. A setting that is wrong or unsafe raises
+    `FIELD_INVALID` naming it.
     """
 
     authority: str
@@ -115,13 +117,22 @@ class Profile:
 
     def root_certificates(self) -> bytes | None:
         """The PEM of the trusted roots; `None` for those of gRPC. Raises `FIELD_INVALID`."""
-        return self.ca.encode() if self.ca else _read_pem("ca_file", self.ca_file)
+        if self.ca:
+            return self.ca.encode()
+        return None if self.ca_file is None else _read_pem("ca_file", self.ca_file)
 
     def client_certificate(self) -> tuple[bytes, bytes] | None:
-        """The PEM of certificate and key for mutual TLS, if any; raises `FIELD_INVALID`."""
+        """The PEM of certificate and key for mutual TLS, if any.
+
+        Raises `FIELD_INVALID` naming the file: when others than the owner may read the key, or it
+        is not the key of the certificate.
+        """
+        if self.cert_file is None or self.key_file is None:
+            return None
         certificate = _read_pem("cert_file", self.cert_file)
-        key = _read_pem("key_file", self.key_file)
-        return None if certificate is None or key is None else (certificate, key)
+        key = _read_key(self.key_file)
+        _require_pair(self.cert_file, self.key_file)
+        return certificate, key
 
 
 def _require_types(profile: Profile) -> None:
@@ -158,13 +169,19 @@ def _require_transport(profile: Profile, host: str) -> None:
         raise field_invalid(missing, "must be set too; a client certificate needs both")
 
 
-def _host(authority: str) -> str:
+def require_loopback(name: str, target: str) -> None:
+    """Raises `FIELD_INVALID` for `name` unless `target` is host and port on loopback."""
+    if not _is_loopback(_host(target, name)):
+        raise field_invalid(name, "is not on loopback, where alone plaintext may go; use TLS")
+
+
+def _host(authority: str, name: str = "authority") -> str:
     host, _, port = authority.rpartition(":")
     bare = host.removeprefix("[").removesuffix("]")
     bracketed = bare != host
     valid_port = port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 65_536
     if not bare or not valid_port or (":" in bare) != bracketed or "/" in bare:
-        raise field_invalid("authority", "must be host:port, such as caracal.example:7443")
+        raise field_invalid(name, "must be host:port, such as caracal.example:7443")
     return bare
 
 
@@ -175,9 +192,25 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _read_pem(name: str, path: str | None) -> bytes | None:
-    if path is None:
-        return None
+def _read_key(path: str) -> bytes:
+    try:
+        return read_secret_bytes(path)
+    except CaracalError as error:
+        violation = error.violations[0]
+        text = f"{violation.field} {violation.description}"
+        raise field_invalid("key_file", text) from error
+
+
+def _require_pair(certificate: str, key: str) -> None:
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_cert_chain(certificate, key, password=lambda: "")
+    except (OSError, ValueError) as error:
+        problem = f"must hold the plain key of {certificate} in PEM, which must hold a certificate"
+        raise field_invalid("key_file", f"{key} {problem}") from error
+
+
+def _read_pem(name: str, path: str) -> bytes:
     try:
         with Path(path).open("rb") as file:
             content = file.read(_MAX_PEM)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from caracal_grpc.authority.access import require_zone
+from caracal_grpc.authority.case import BOUND_TO
 from caracal_grpc.authority.signers import Signers
 from caracal_grpc.authority.state import State, not_found
 from caracal_grpc.core.entry import Entry
@@ -122,6 +123,11 @@ class Audit:
         return "expired" if entry.expires_at <= self._clock.now() else ""
 
 
+def bound_to(entry: Entry) -> str:
+    """The thumbprint of the certificate that the grant is bound to; empty when it is not bound."""
+    return str(entry.details.get(BOUND_TO, ""))
+
+
 def _lineage(entry: Entry) -> tuple[str, ...]:
     """Every session that the grant stands on, root first."""
     named = entry.details.get("lineage", ())
@@ -160,4 +166,7 @@ def _details(entry: Entry) -> str:
 def _outcome(entry: Entry) -> str:
     if entry.decision == "deny":
         return f"refused: {entry.reason}"
-    return "granted" if entry.decision == "allow" else "done"
+    if entry.decision != "allow":
+        return "done"
+    certificate = bound_to(entry)
+    return f"granted, bound to the certificate {certificate}" if certificate else "granted"

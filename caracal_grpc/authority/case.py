@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from caracal_grpc.authority.lineage import Lineage
 from caracal_grpc.authority.replay import ReplayKey
@@ -17,13 +17,17 @@ from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.reason import Reason
 
+BOUND_TO: Final = "bound_to"
+"""The detail of an entry that names the certificate: its thumbprint, which is no secret."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExchangeRequest:
     """What is asked of an exchange.
 
     `ttl` is a wish in seconds, `None` for the default: a larger one than may be is shortened, and
-    one below `MIN_TTL` (5 s) is taken for that.
+    one below `MIN_TTL` (5 s) is taken for that. `binding` is the thumbprint of the certificate that
+    the caller's connection shows, when the mandate is to be bound to it; empty for an unbound one.
     """
 
     zone: str
@@ -37,6 +41,7 @@ class ExchangeRequest:
     request_id: str = ""
     context: Mapping[str, str] = field(default_factory=dict)
     peer: str = ""
+    binding: str = ""
 
     @property
     def key(self) -> ReplayKey:
@@ -52,6 +57,7 @@ class ExchangeRequest:
             self.session,
             self.ttl,
             sorted(self.context.items()),
+            self.binding,
         ]
         return hashlib.sha256(json.dumps(asked).encode()).digest()
 
@@ -93,6 +99,8 @@ class Case:
             facts["application_name"] = self.application.name
         if self.lineage:
             facts |= self.lineage.facts()
+        if request.binding:
+            facts["details"] = {**facts.get("details", {}), BOUND_TO: request.binding}
         return facts
 
 

@@ -126,7 +126,8 @@ class Exchange:
         zone = self._state.zone(request.zone)
         require_settled(self._state, zone.name)
         resource = self._resource(request)
-        subject = self._subjects.verify(zone.name, request.subject_token)
+        bound = bool(request.binding)
+        subject = self._subjects.verify(zone.name, request.subject_token, bound=bound)
         lineage = resolve(self._state, zone, application, request.session, subject)
         case.lineage = lineage
         lineage.require_alive(self._clock.now())
@@ -211,6 +212,7 @@ class Exchange:
             kid=key.kid,
             chain=lineage.chain,
             ancestors=lineage.ancestors,
+            binding=case.request.binding or None,
         )
         return Issued(mandate, mandates.mint(key, mandate))
 

@@ -18,26 +18,33 @@ class SubjectTokens:
         self._view = view
         self._clock = clock
 
-    def verify(self, zone: str, token: str) -> Mandate | None:
+    def verify(self, zone: str, token: str, *, bound: bool) -> Mandate | None:
         """The mandate in `token`, `None` without one.
+
+        `bound` is whether it is exchanged for a mandate that is bound to the caller's certificate.
+        Only then may it be bound itself. Who presents it here is the actor, never its holder, whose
+        key was proven to the guard that let the call in and cannot be proven again; so the actor
+        answers for it with its own credential and its own key, and policy says for whom it may act.
+        Thus a stolen bound token is of no use to who has no certificate, and is never made into one
+        that serves anybody.
 
         Raises `SUBJECT_TOKEN_INVALID` with the reason that a guard would have given as `cause`.
         """
         if not token:
             return None
         try:
-            return self._verify(zone, token)
+            return self._verify(zone, token, bound=bound)
         except CaracalError as refusal:
             raise subject_token_invalid(refusal.reason) from refusal
 
-    def _verify(self, zone: str, token: str) -> Mandate:
+    def _verify(self, zone: str, token: str, *, bound: bool) -> Mandate:
         mandate = mandates.read(token, self._view.keys)
         trust = self._view.trust(mandate.kid)
         if trust is None or trust.zone != zone:
             raise CaracalError(Reason.ZONE_MISMATCH, "the mandate is of another zone")
-        # The guard of the resource has let the call in; here only its life and lineage count. No
-        # binding is presented, so a bound mandate is refused: its holder's key proves nothing here.
-        call = Call("resource", mandate.resource, frozenset(), self._clock.now())
+        # The guard of the resource has let the call in; here only its life and lineage count.
+        shown = mandate.binding if bound else None
+        call = Call("resource", mandate.resource, frozenset(), self._clock.now(), shown)
         judge(mandate, trust, call, self._view.dead(zone))
         # No leeway here: it would let a mandate be renewed by exchanging it after its end.
         if mandate.expires_at <= call.now:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import grpc.aio
 
-from caracal_grpc.authority.audit import Audit, Explanation
+from caracal_grpc.authority.audit import Audit, Explanation, bound_to
 from caracal_grpc.core.entry import Entry
 from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.core.ids import AUDIT, MANDATE, require_id
@@ -169,6 +169,7 @@ def _mandate(explained: Explanation) -> mandate_pb2.Mandate:
         expire_time=render.timestamp(entry.expires_at),
         policy_version=entry.policy_version,
         audit_id=entry.id,
+        certificate_thumbprint=bound_to(entry),
     )
 
 

@@ -12,6 +12,7 @@ from caracal_grpc.authority.exchange import Exchange
 from caracal_grpc.core import limits
 from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.core.ids import APPLICATION, SESSION, require_id, require_resource, require_scope
+from caracal_grpc.interceptors.guard import peer_binding
 from caracal_grpc.services.render import whole_seconds, zone_name
 from caracal_grpc.v1 import token_service_pb2, token_service_pb2_grpc
 
@@ -33,7 +34,8 @@ class TokenServicer(token_service_pb2_grpc.TokenServiceServicer):
         context: grpc.aio.ServicerContext[Any, Any],
     ) -> token_service_pb2.ExchangeResponse:
         """See `TokenService.Exchange` in the proto."""
-        issued = await self._exchange.issue(_parse(request, context.peer()))
+        binding = _binding(context) if request.bind else ""
+        issued = await self._exchange.issue(_parse(request, context.peer(), binding))
         mandate = issued.mandate
         response = token_service_pb2.ExchangeResponse(
             mandate=issued.token,
@@ -41,12 +43,25 @@ class TokenServicer(token_service_pb2_grpc.TokenServiceServicer):
             audit_id=mandate.audit_id,
             issued_token_type=_TOKEN_TYPE,
             jti=mandate.jti,
+            certificate_thumbprint=mandate.binding or "",
         )
         response.expires_in.seconds = self._exchange.remaining(mandate)
         return response
 
 
-def _parse(request: token_service_pb2.ExchangeRequest, peer: str) -> ExchangeRequest:
+def _binding(context: Any) -> str:
+    """The thumbprint of the certificate that the connection shows: never one from the message."""
+    binding = peer_binding(context)
+    if binding is None:
+        raise field_invalid(
+            "bind",
+            "needs a connection with a client certificate, to an authority that verifies it "
+            "(tls_client_ca_file); ask for an unbound mandate on this one",
+        )
+    return binding
+
+
+def _parse(request: token_service_pb2.ExchangeRequest, peer: str, binding: str) -> ExchangeRequest:
     ttl = min(whole_seconds("ttl", request.ttl, _MAX_DURATION), limits.MAX_SESSION_TTL)
     return ExchangeRequest(
         zone=zone_name(request.zone),
@@ -60,6 +75,7 @@ def _parse(request: token_service_pb2.ExchangeRequest, peer: str) -> ExchangeReq
         request_id=_request_id(request.request_id),
         context=_context(request.context),
         peer=peer,
+        binding=binding,
     )
 
 

@@ -16,7 +16,7 @@ from caracal_grpc.authority.unfinished import Unfinished
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.v1 import application_pb2, session_service_pb2, token_service_pb2
 from tests.services.test_access import GUARDED, Target, call, filled, targets
-from tests.support.authority import Running, bearer, reason_of
+from tests.support.authority import Running, bearer, eventually, reason_of
 from tests.support.contract import METHODS, Answers, promised
 from tests.support.refusals import refused
 from tests.support.shop import CARACAL, ORDERS, PAYMENTS, STOCK, rego, shop
@@ -189,7 +189,7 @@ async def test_session_that_is_not_started(
     request = session_service_pb2.SessionServiceStartRequest(zone="shop", **fields)
     metadata = await authority.caller("agent")
     assert await reason_of(call(authority, START, request, metadata)) is reason
-    assert (START, reason.value) in answers
+    await noted(answers, START, reason.value)
 
 
 async def too_deep(authority: Running) -> Any:
@@ -234,7 +234,7 @@ async def test_exchange_that_is_refused(
     with refused(reason) as seen:
         await authority.stubs.tokens.Exchange(request)
     assert ("audit_id" in seen.metadata) is (reason is not Reason.FIELD_INVALID)
-    assert (EXCHANGE, reason.value) in answers
+    await noted(answers, EXCHANGE, reason.value)
     assert reason.value in promised(EXCHANGE)
 
 
@@ -281,4 +281,13 @@ async def test_watch_ends_with_its_mandate(authority: Running, answers: Answers)
             pass
 
     assert await reason_of(rest()) is Reason.MANDATE_REVOKED
-    assert (WATCH, "MANDATE_REVOKED") in answers
+    await noted(answers, WATCH, "MANDATE_REVOKED")
+
+
+async def noted(answers: Answers, path: str, reason: str) -> None:
+    """Waits for the note of an answer, which is taken just after it has gone to the caller."""
+
+    async def is_noted() -> bool:
+        return (path, reason) in answers
+
+    await eventually(is_noted)

@@ -22,7 +22,20 @@ def write_tls(folder: Path, ca: CertificateAuthority, name: str) -> TlsFiles:
     certificate, key = ca.issue(name, ("localhost", "127.0.0.1"))
     files = TlsFiles(folder / "ca.pem", folder / f"{name}.pem", folder / f"{name}.key")
     files.ca.write_bytes(ca.pem)
-    files.certificate.write_bytes(certificate)
-    files.key.touch(mode=0o600)
-    files.key.write_bytes(key)
+    _write(files.certificate, certificate, files.key, key)
     return files
+
+
+def write_pair(
+    folder: Path, certificate: bytes, key: bytes, name: str = "client"
+) -> dict[str, str]:
+    """The settings of a profile that shows this certificate, its files in `folder`."""
+    shown = folder / f"{name}.cert.pem", folder / f"{name}.key.pem"
+    _write(shown[0], certificate, shown[1], key)
+    return {"cert_file": str(shown[0]), "key_file": str(shown[1])}
+
+
+def _write(certificate_file: Path, certificate: bytes, key_file: Path, key: bytes) -> None:
+    certificate_file.write_bytes(certificate)
+    key_file.touch(mode=0o600)
+    key_file.write_bytes(key)

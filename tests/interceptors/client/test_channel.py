@@ -16,6 +16,7 @@ from caracal_grpc.interceptors.tokens_aio import AioExchanger
 from caracal_grpc.interceptors.tokens_sync import SyncExchanger
 from tests.interceptors.client.support import Echo, FakeAuthority, profile, serving
 from tests.support.etcd_tls import CertificateAuthority
+from tests.support.tls import write_pair
 
 ASK = Ask("resource://echo", frozenset({"echo:say"}))
 
@@ -80,9 +81,7 @@ async def test_mutual_tls(
 ) -> None:
     """With certificate and key the client shows who it is; without, the server hangs up."""
     certificate, key = roots.issue("orders")
-    (tmp_path / "cert.pem").write_bytes(certificate)
-    (tmp_path / "key.pem").write_bytes(key)
-    shown = {"cert_file": str(tmp_path / "cert.pem"), "key_file": str(tmp_path / "key.pem")}
+    shown = write_pair(tmp_path, certificate, key)
     base = {"plaintext": False, "ca": roots.pem.decode()}
     async with serving(authority, Echo(), _server(roots, "127.0.0.1", mutual=True)) as address:
         assert await _exchange(profile(address, **base, **shown))
@@ -102,3 +101,24 @@ def test_tls_channel_for_threads_reads_its_files(tmp_path: Path) -> None:
     with pytest.raises(CaracalError, match="ca_file"):
         sync_channel(profile("a.example:1", plaintext=False, ca_file=str(tmp_path / "none.pem")))
     sync_channel(profile("a.example:1", plaintext=False)).close()
+
+
+def _refused(**files: Any) -> str:
+    with pytest.raises(CaracalError) as caught:
+        sync_channel(profile("a.example:1", plaintext=False, **files))
+    assert caught.value.violations[0].field == "key_file"
+    return str(caught.value)
+
+
+def test_key_that_others_may_read_is_refused(roots: CertificateAuthority, tmp_path: Path) -> None:
+    """As every secret file is; the refusal says what to do."""
+    shown = write_pair(tmp_path, *roots.issue("orders"))
+    Path(shown["key_file"]).chmod(0o640)
+    assert "chmod 600" in _refused(**shown)
+
+
+def test_key_of_another_certificate_is_refused(roots: CertificateAuthority, tmp_path: Path) -> None:
+    """It is told when the channel is made, and not by a handshake that fails without a reason."""
+    certificate, key = roots.issue("orders")[0], roots.issue("other")[1]
+    assert "must hold the plain key of" in _refused(**write_pair(tmp_path, certificate, key))
+    assert "must hold the plain key of" in _refused(**write_pair(tmp_path, certificate, b"no PEM"))
