@@ -34,6 +34,7 @@ from caracal_grpc.crypto.ledger_key import verify_ed25519
 from caracal_grpc.crypto.system import SystemClock, SystemIds
 from caracal_grpc.first_start import make_operator, require_matching_kek, require_possible
 from caracal_grpc.interceptors.guard_aio import AioGuard
+from caracal_grpc.interceptors.refusal_log import log_refusal
 from caracal_grpc.interceptors.rules import Rules
 from caracal_grpc.interceptors.verifier import Verifier
 from caracal_grpc.ledger.sql import SqlLedger
@@ -171,7 +172,7 @@ class Server:
             use="session",
             max_staleness=self.settings.max_staleness,
         )
-        guard = AioGuard(authority.view, rules, verifier, clock=self._clock)
+        guard = AioGuard(authority.view, rules, verifier, clock=self._clock, on_refusal=log_refusal)
         self._closing.push_async_callback(guard.close)
         telemetry = server_interceptors(enabled=self.settings.telemetry)
         server = grpc.aio.server(

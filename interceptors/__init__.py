@@ -10,7 +10,11 @@ from __future__ import annotations
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.interceptors.current import current_mandate
+from caracal_grpc.interceptors.current import (
+    carried_metadata,
+    current_mandate,
+    current_request_id,
+)
 from caracal_grpc.interceptors.edge import Edge, connect
 from caracal_grpc.interceptors.edge_sync import SyncEdge, connect_sync
 from caracal_grpc.interceptors.guard_aio import AioGuard
@@ -29,8 +33,10 @@ __all__ = [
     "Rules",
     "SyncEdge",
     "SyncGuard",
+    "carried_metadata",
     "connect",
     "connect_sync",
     "current_mandate",
+    "current_request_id",
     "from_rpc_error",
 ]

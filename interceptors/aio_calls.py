@@ -103,7 +103,7 @@ class AioCall:
         except CaracalError as error:
             self._close()
             raise await desk.refuse(admission, self._context, error) from None
-        self._mark = enter(mandate, admission.token)
+        self._mark = enter(mandate, admission.token, admission.inbound)
         self._inside = copy_context()
         return self
 

@@ -56,9 +56,9 @@ class ThreadedCall:
         except CaracalError as error:
             if not self._close():
                 desk.gate.refused(admission, error)
-                self._context.abort(*to_status(error))
+                self._abort(error)
             raise
-        self._mark = enter(mandate, admission.token)
+        self._mark = enter(mandate, admission.token, admission.inbound)
         self._inside = copy_context()
         return self
 
@@ -96,7 +96,10 @@ class ThreadedCall:
         self._desk.gate.refused(self._admission, error)
 
     def _abort(self, error: CaracalError) -> None:
-        self._context.abort(*to_status(error))
+        """In two steps: a context that others wrapped may know `abort` by two arguments only."""
+        code, details, trailing_metadata = to_status(error)
+        self._context.set_trailing_metadata(trailing_metadata)
+        self._context.abort(code, details)
 
     def _in_thread(self, act: Callable[[], None]) -> Callable[[], None]:
         def submit() -> None:

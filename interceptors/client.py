@@ -12,17 +12,19 @@ from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.core.limits import MAX_METADATA_BYTES
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors.current import current_token
+from caracal_grpc.interceptors.inbound import without_claims
 from caracal_grpc.interceptors.rules import Rules
 from caracal_grpc.interceptors.status import read_refusal
 from caracal_grpc.interceptors.tokens import Ask
+from caracal_grpc.interceptors.trace_context import TRACEPARENT, TRACESTATE
 
 OnBehalf = Literal["exchange", "forward", "either", "self"]
 """What an outgoing call does with the mandate of the call that is being handled.
 
-"exchange" asks for a mandate on behalf of the caller, "forward" sends the caller's own on; both
-refuse a call without a caller. "self" acts as this application, whoever calls. "either" exchanges
-where there is a caller and acts as this application where there is none: a caller that was lost on
-the way to another thread is none.
+"exchange" asks for a mandate on behalf of the caller, "forward" sends the caller's own on, which
+cannot be one that is bound to the caller's certificate; both refuse a call without a caller. "self"
+acts as this application, whoever calls. "either" exchanges where there is a caller and acts as this
+application where there is none: a caller that was lost on the way to another thread is none.
 """
 
 AUTHORIZATION: Final = "authorization"
@@ -41,6 +43,8 @@ RENEWABLE: Final = frozenset(
 _ENTRY_OVERHEAD: Final = 32
 """HTTP/2 counts so many bytes for each header on top of its own (RFC 9113 section 6.5.2)."""
 
+_TRACE: Final = frozenset({TRACEPARENT, TRACESTATE})
+
 Metadata = list[tuple[str, str | bytes]]
 
 
@@ -51,6 +55,7 @@ class Attachment:
     rules: Rules
     on_behalf: OnBehalf | Callable[[], OnBehalf]
     session: str | None = None
+    binding: str | None = None
 
     def __post_init__(self) -> None:
         if not callable(self.on_behalf) and self.on_behalf not in get_args(OnBehalf):
@@ -76,7 +81,14 @@ class Attachment:
             raise _no_caller()
         elif on_behalf == "forward":
             return caller
-        return Ask(rule.resource, rule.scopes, caller, self.session)
+        return Ask(
+            rule.resource,
+            rule.scopes,
+            caller,
+            self.session,
+            binding=self.binding,
+            any_scopes=rule.any_scopes,
+        )
 
 
 def caller_token() -> str | None:
@@ -99,7 +111,7 @@ def _no_caller() -> CaracalError:
 def attach(metadata: Iterable[tuple[str, str | bytes]] | None, token: str) -> Metadata:
     """A copy of `metadata` with `token` in it; raises `METADATA_TOO_LARGE`."""
     entries = [*(metadata or ()), (AUTHORIZATION, f"Bearer {token}")]
-    size = sum(_wire_size(key, value) for key, value in entries)
+    size = _wire_size_of(entries)
     if size > MAX_METADATA_BYTES:
         raise CaracalError(
             Reason.METADATA_TOO_LARGE,
@@ -109,12 +121,40 @@ def attach(metadata: Iterable[tuple[str, str | bytes]] | None, token: str) -> Me
     return entries
 
 
+def carry(
+    metadata: Iterable[tuple[str, str | bytes]] | None, carried: Iterable[tuple[str, str]]
+) -> Metadata:
+    """A copy of `metadata` with what is `carried` on from the call that is being handled.
+
+    Who set a trace or baggage for this call knows better, and a propagator that read our caller's
+    baggage spreads no claims in it. As much is carried, in its order, as the budget leaves room
+    for: what a caller sent makes no call of ours too large.
+    """
+    entries = without_claims(metadata or ())
+    present = {key.lower() for key, _ in entries}
+    if present & _TRACE:
+        present |= _TRACE  # each belongs to the other
+    room = MAX_METADATA_BYTES - _wire_size_of(entries)
+    for key, value in carried:
+        if key in present:
+            continue
+        room -= _wire_size(key, value)
+        if room < 0:
+            break
+        entries.append((key, value))
+    return entries
+
+
 def is_renewable(code: grpc.StatusCode | None, trailing_metadata: Any) -> bool:
     """Whether a call that ended so might succeed with a fresh mandate."""
     if code is not grpc.StatusCode.UNAUTHENTICATED:
         return False
     refusal = read_refusal(trailing_metadata)
     return refusal is not None and refusal.reason in RENEWABLE
+
+
+def _wire_size_of(metadata: Metadata) -> int:
+    return sum(_wire_size(key, value) for key, value in metadata)
 
 
 def _wire_size(key: str, value: str | bytes) -> int:

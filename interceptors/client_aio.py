@@ -4,6 +4,9 @@ The channel must be TLS, or loopback: an interceptor cannot see what its channel
 sent in the clear belongs to whoever reads it. Asking the authority counts against the deadline of
 the call. When it fails, the call fails with the status that the authority gave.
 
+A call that a handler makes also carries on the request id, the trace and the baggage of the call
+that is being handled, unless somebody else set them.
+
 A call that is refused as unauthenticated, for a reason that a fresh mandate could mend, is made
 once more with one: a unary request when no response has come, a stream of requests when, besides,
 none of it was taken. That is a stream written by hand or an async iterator whose first request was
@@ -27,8 +30,10 @@ from caracal_grpc.interceptors.client import (
     OnBehalf,
     attach,
     caller_token,
+    carry,
     is_renewable,
 )
+from caracal_grpc.interceptors.current import carried_metadata
 from caracal_grpc.interceptors.exchange import deadline_exceeded
 from caracal_grpc.interceptors.renewing_aio import (
     RenewingDuplex,
@@ -48,13 +53,15 @@ def client_interceptors(
     *,
     on_behalf: OnBehalf | Callable[[], OnBehalf],
     session: str | None = None,
+    binding: str | None = None,
 ) -> list[grpc.aio.ClientInterceptor]:
     """The interceptors for one `grpc.aio` channel, one for each cardinality.
 
     `on_behalf` is one of `OnBehalf`, or says which on each call. `session` is the session that the
-    channel acts in.
+    channel acts in. `binding` is the thumbprint of the certificate that it shows, for mandates that
+    are bound to it.
     """
-    attachment = Attachment(rules or Rules.default(), on_behalf, session)
+    attachment = Attachment(rules or Rules.default(), on_behalf, session, binding)
     # grpc.aio files an interceptor under the first of the four base classes that it matches.
     return [
         _UnaryUnary(tokens, attachment),
@@ -76,11 +83,12 @@ class _Outgoing:
     Raises `AioRpcError` when there is no caller and must be one.
     """
 
-    __slots__ = ("_details", "_end", "_plan", "_token", "_tokens")
+    __slots__ = ("_carried", "_details", "_end", "_plan", "_token", "_tokens")
 
     def __init__(self, tokens: AioTokens, attachment: Attachment, details: Any) -> None:
         self._tokens = tokens
         self._details = details
+        self._carried = carried_metadata()
         try:
             self._plan = attachment.plan(details.method, details.metadata, caller_token())
         except CaracalError as error:
@@ -97,11 +105,15 @@ class _Outgoing:
         """The call's details with the mandate in them and the time that is left; raises
         `AioRpcError`.
         """
-        if self._plan is None:
+        metadata = self._details.metadata
+        if self._plan is None and not self._carried:
             return self._details
         try:
-            self._token = await self._mandate(self._plan)
-            metadata = attach(self._details.metadata, self._token)
+            if self._plan is not None:
+                self._token = await self._mandate(self._plan)
+                metadata = attach(metadata, self._token)
+            if self._carried:
+                metadata = carry(metadata, self._carried)
             left = self._left()
         except ExchangeError as error:
             raise aio_error(error.status) from error

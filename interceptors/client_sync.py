@@ -5,6 +5,9 @@ sent in the clear belongs to whoever reads it. Asking the authority counts again
 the call, and takes place before `future()` returns. When it fails, the call fails with the status
 that the authority gave.
 
+A call that a handler makes also carries on the request id, the trace and the baggage of the call
+that is being handled, unless somebody else set them.
+
 A call that is refused as unauthenticated, for a reason that a fresh mandate could mend, is made
 once more with one: a unary request when no response has come, a stream of requests when, besides,
 none of it was taken, that is when the iterator had its first request not ready yet. A taken request
@@ -26,8 +29,10 @@ from caracal_grpc.interceptors.client import (
     OnBehalf,
     attach,
     caller_token,
+    carry,
     is_renewable,
 )
+from caracal_grpc.interceptors.current import carried_metadata
 from caracal_grpc.interceptors.exchange import deadline_exceeded
 from caracal_grpc.interceptors.renewing_sync import FailedCall, RenewingStream
 from caracal_grpc.interceptors.rules import Rules
@@ -43,12 +48,13 @@ def client_interceptors(
     *,
     on_behalf: OnBehalf | Callable[[], OnBehalf],
     session: str | None = None,
+    binding: str | None = None,
 ) -> list[Any]:
     """The interceptor for `grpc.intercept_channel`, in a list for the sake of symmetry.
 
-    `on_behalf` and `session` are those of the asyncio side.
+    `on_behalf`, `session` and `binding` are those of the asyncio side.
     """
-    return [_Client(tokens, Attachment(rules or Rules.default(), on_behalf, session))]
+    return [_Client(tokens, Attachment(rules or Rules.default(), on_behalf, session, binding))]
 
 
 class _Details(NamedTuple):
@@ -65,10 +71,11 @@ class _Details(NamedTuple):
 class _Outgoing:
     """One call on its way out. Raises `FailedCall` when there is no caller and must be one."""
 
-    __slots__ = ("_details", "_end", "_plan", "_token", "_tokens")
+    __slots__ = ("_carried", "_details", "_end", "_plan", "_token", "_tokens")
 
     def __init__(self, tokens: SyncTokens, attachment: Attachment, details: Any) -> None:
         self._tokens = tokens
+        self._carried = carried_metadata()
         # The metadata may be an iterator, and is looked at before it is sent.
         metadata = None if details.metadata is None else list(details.metadata)
         self._details = _Details(
@@ -95,11 +102,15 @@ class _Outgoing:
         """The call's details with the mandate in them and the time that is left; raises
         `FailedCall`.
         """
-        if self._plan is None:
+        metadata = self._details.metadata
+        if self._plan is None and not self._carried:
             return self._details
         try:
-            self._token = self._mandate(self._plan)
-            metadata = attach(self._details.metadata, self._token)
+            if self._plan is not None:
+                self._token = self._mandate(self._plan)
+                metadata = attach(metadata, self._token)
+            if self._carried:
+                metadata = carry(metadata, self._carried)
             left = self._left()
         except ExchangeError as error:
             raise FailedCall(error.status) from error

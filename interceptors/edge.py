@@ -14,9 +14,9 @@ from caracal_grpc.core.limits import DEFAULT_MAX_STALENESS
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.crypto.system import SystemClock, SystemIds
 from caracal_grpc.interceptors import client_aio, guarding
-from caracal_grpc.interceptors.channel import aio_channel
+from caracal_grpc.interceptors.channel import Identity, Options
 from caracal_grpc.interceptors.client import OnBehalf
-from caracal_grpc.interceptors.edge_feed import CREDENTIALS_TIMEOUT, FEED_ASK, FeedToken
+from caracal_grpc.interceptors.edge_feed import AioCredentials
 from caracal_grpc.interceptors.exchange import edge_closed
 from caracal_grpc.interceptors.feed import FeedView
 from caracal_grpc.interceptors.feed_aio import AioFeed
@@ -24,6 +24,12 @@ from caracal_grpc.interceptors.feed_pace import not_ready
 from caracal_grpc.interceptors.guard import OnRefusal
 from caracal_grpc.interceptors.guard_aio import AioGuard
 from caracal_grpc.interceptors.health import AioHealth
+from caracal_grpc.interceptors.observer import (
+    Observer,
+    aio_exchange_of,
+    cache_of,
+    observer_of,
+)
 from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.interceptors.rules import Rules
 from caracal_grpc.interceptors.tokens import Ask, ExchangeError
@@ -38,17 +44,29 @@ def connect(
     *,
     max_staleness: float = DEFAULT_MAX_STALENESS,
     rules: Rules | None = None,
+    bound: bool | None = None,
+    telemetry: bool | Observer = False,
     clock: Clock = _SYSTEM,
 ) -> Edge:
     """The tie to the authority of `profile`, to be used as `async with connect(...) as edge:`.
 
     `profile` may be the path of its file; without one `CARACAL_PROFILE` names it. `rules` are those
     of the guards and of the client side, by default what the loaded descriptors declare. A guard
-    refuses when it has not heard of the authority for `max_staleness` seconds. Raises
-    `FIELD_INVALID` for a bad profile. Nothing is opened before it is needed, and no feed unless
-    there is a guard.
+    refuses when it has not heard of the authority for `max_staleness` seconds. `bound` is whether
+    mandates are bound to the client certificate of the profile, by default when it has one; say no
+    where a proxy ends TLS before the authority or before the services. `telemetry` turns on
+    spans, metrics and a log line for each refusal, through OpenTelemetry; or give an observer of
+    your own. Raises `FIELD_INVALID` for a bad profile, and for telemetry without the extra
+    `telemetry`. Nothing is opened before it is needed, and no feed unless there is a guard.
     """
-    return Edge(Profile.of(profile), max_staleness=max_staleness, rules=rules, clock=clock)
+    return Edge(
+        Profile.of(profile),
+        max_staleness=max_staleness,
+        rules=rules,
+        bound=bound,
+        telemetry=telemetry,
+        clock=clock,
+    )
 
 
 class Edge:
@@ -60,10 +78,14 @@ class Edge:
         *,
         max_staleness: float = DEFAULT_MAX_STALENESS,
         rules: Rules | None = None,
+        bound: bool | None = None,
+        telemetry: bool | Observer = False,
         clock: Clock = _SYSTEM,
     ) -> None:
         self.profile = profile
+        self._observer = observer_of(telemetry, profile.zone)
         self._rules = rules or Rules.default()
+        self._identity = Identity.of(profile, bound)
         self._clock = clock
         self._max_staleness = max_staleness
         self._tie: tuple[grpc.aio.Channel, AioTokens] | None = None
@@ -86,10 +108,7 @@ class Edge:
         await self.close()
 
     async def open(self) -> Edge:
-        """Binds the edge to the running loop, without a word to the authority; again is no error.
-
-        Raises `FIELD_INVALID` when a file of the profile cannot be read.
-        """
+        """Ties the edge to the running loop, without a word to anyone; again is no error."""
         self._opened()
         return self
 
@@ -103,9 +122,16 @@ class Edge:
         """
         feed, verifier = await self._watching()
         guard = AioGuard(
-            feed.view, rules or self._rules, verifier, clock=self._clock, on_refusal=on_refusal
+            feed.view,
+            rules or self._rules,
+            verifier,
+            clock=self._clock,
+            on_refusal=on_refusal,
+            observer=self._observer,
         )
         self._guards.append(guard)
+        if self._observer is not None:
+            self._observer.watch(feed.view, guard)
         return guard
 
     async def report_health(self, servicer: Any, names: Iterable[str] = ("",)) -> None:
@@ -126,6 +152,7 @@ class Edge:
         on_behalf: OnBehalf | None = None,
         session: str | None = None,
         rules: Rules | None = None,
+        bound: bool | None = None,
     ) -> list[grpc.aio.ClientInterceptor]:
         """The interceptors of one outgoing `grpc.aio` channel, which must be TLS or loopback.
 
@@ -135,6 +162,9 @@ class Edge:
         than its caller has. What the application does by itself goes over a channel of "self".
         "either" is both: on behalf of the caller, as itself without one. The default is "exchange"
         where this application guards calls in this process, and "either" where it does not.
+
+        `bound` mandates, by default those of an edge that is, are good only over mutual TLS with
+        the client certificate of the profile; `channel` makes such a channel.
         """
         tokens = self._opened()[1]
         return client_aio.client_interceptors(
@@ -142,7 +172,33 @@ class Edge:
             rules or self._rules,
             on_behalf=guarding.default_of(self.profile) if on_behalf is None else on_behalf,
             session=session,
+            binding=self._identity.binding(bound),
         )
+
+    def channel(
+        self,
+        target: str,
+        *,
+        roots: bytes | None = None,
+        options: Options = (),
+        on_behalf: OnBehalf | None = None,
+        session: str | None = None,
+        rules: Rules | None = None,
+        bound: bool | None = None,
+    ) -> grpc.aio.Channel:
+        """A channel to a guarded service, by whose calls mandates go along; the edge closes it.
+
+        It is mutual TLS with the client certificate of the profile, the one that mandates are bound
+        to, TLS when there is none, and plaintext to loopback when the profile is. `roots` is the
+        PEM that the service is checked against, by default that of the profile; the rest is as with
+        `client_interceptors`.
+        """
+        interceptors = self.client_interceptors(
+            on_behalf=on_behalf, session=session, rules=rules, bound=bound
+        )
+        channel = self._identity.aio_service(target, interceptors, roots, options)
+        self._channels.append(channel)
+        return channel
 
     def authority_channel(
         self, *, on_behalf: OnBehalf = "self", session: str | None = None
@@ -151,7 +207,7 @@ class Edge:
         carries the mandate that each asks for; the edge closes it.
         """
         interceptors = self.client_interceptors(on_behalf=on_behalf, session=session)
-        channel = aio_channel(self.profile, interceptors)
+        channel = self._identity.aio(interceptors)
         self._channels.append(channel)
         return channel
 
@@ -163,13 +219,15 @@ class Edge:
         subject_token: str | None = None,
         session: str | None = None,
         ttl: int | None = None,
+        bound: bool | None = None,
         timeout: float | None = None,
     ) -> str:
         """A mandate for `scopes` on `resource`: the one that is held, while it is good.
 
         Raises `grpc.aio.AioRpcError` with the status of the exchange; `from_rpc_error` reads it.
         """
-        ask = Ask(resource, frozenset(scopes), subject_token, session, ttl)
+        binding = self._identity.binding(bound)
+        ask = Ask(resource, frozenset(scopes), subject_token, session, ttl, binding)
         try:
             return await self._opened()[1].get(ask, timeout)
         except ExchangeError as error:
@@ -209,13 +267,16 @@ class Edge:
             channel, tokens = self._tie
             await tokens.close()
             await channel.close()
+        if self._observer is not None:
+            self._observer.close()
 
     def _opened(self) -> tuple[grpc.aio.Channel, AioTokens]:
         if self._closed:
             raise client_aio.aio_error(edge_closed().status)
         if self._tie is None:
-            channel = aio_channel(self.profile)
-            exchange = AioExchanger(channel, self.profile, SystemIds())
+            channel = self._identity.aio()
+            exchanger = AioExchanger(channel, self.profile, SystemIds())
+            exchange = aio_exchange_of(exchanger, self._observer)
             self._tie = channel, AioTokens(exchange, self._clock)
         return self._tie
 
@@ -228,24 +289,10 @@ class Edge:
                 zone=profile.zone, issuer=profile.issuer, clock=clock, max_staleness=stale
             )
             guarding.begin(profile)
-            self._verifier = Verifier(view, clock=clock, max_staleness=stale)
-            self._feed = AioFeed(channel, view, _Credentials(tokens, clock))
+            cache = cache_of(self._observer)
+            self._verifier = Verifier(view, clock=clock, max_staleness=stale, cache=cache)
+            self._feed = AioFeed(
+                channel, view, AioCredentials(tokens, clock, self._identity.binding())
+            )
             await self._feed.start()
         return self._feed, self._verifier
-
-
-class _Credentials:
-    """The mandate of the feed, out of the same book as all others."""
-
-    def __init__(self, tokens: AioTokens, clock: Clock) -> None:
-        self._tokens = tokens
-        self._last = FeedToken(clock)
-
-    async def __call__(self) -> str:
-        suspect = self._last.suspect()
-        if suspect is not None:
-            self._tokens.drop(FEED_ASK, suspect)
-        try:
-            return self._last.used(await self._tokens.get(FEED_ASK, CREDENTIALS_TIMEOUT))
-        except ExchangeError as error:
-            raise client_aio.aio_error(error.status) from error

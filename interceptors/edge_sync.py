@@ -14,9 +14,9 @@ from caracal_grpc.core.limits import DEFAULT_MAX_STALENESS
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.crypto.system import SystemClock, SystemIds
 from caracal_grpc.interceptors import client_sync, guarding
-from caracal_grpc.interceptors.channel import sync_channel
+from caracal_grpc.interceptors.channel import Identity, Options
 from caracal_grpc.interceptors.client import OnBehalf
-from caracal_grpc.interceptors.edge_feed import CREDENTIALS_TIMEOUT, FEED_ASK, FeedToken
+from caracal_grpc.interceptors.edge_feed import SyncCredentials
 from caracal_grpc.interceptors.exchange import edge_closed
 from caracal_grpc.interceptors.feed import FeedView
 from caracal_grpc.interceptors.feed_pace import not_ready
@@ -24,6 +24,12 @@ from caracal_grpc.interceptors.feed_sync import SyncFeed
 from caracal_grpc.interceptors.guard import OnRefusal
 from caracal_grpc.interceptors.guard_sync import DEFAULT_MAX_HANDLERS, SyncGuard
 from caracal_grpc.interceptors.health import SyncHealth
+from caracal_grpc.interceptors.observer import (
+    Observer,
+    cache_of,
+    observer_of,
+    sync_exchange_of,
+)
 from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.interceptors.renewing_sync import FailedCall
 from caracal_grpc.interceptors.rules import Rules
@@ -39,7 +45,9 @@ def connect_sync(
     *,
     max_staleness: float = DEFAULT_MAX_STALENESS,
     rules: Rules | None = None,
+    bound: bool | None = None,
     max_handlers: int = DEFAULT_MAX_HANDLERS,
+    telemetry: bool | Observer = False,
     clock: Clock = _SYSTEM,
 ) -> SyncEdge:
     """The tie to the authority of `profile`, to be used as `with connect_sync(...) as edge:`.
@@ -51,7 +59,9 @@ def connect_sync(
         Profile.of(profile),
         max_staleness=max_staleness,
         rules=rules,
+        bound=bound,
         max_handlers=max_handlers,
+        telemetry=telemetry,
         clock=clock,
     )
 
@@ -65,11 +75,15 @@ class SyncEdge:
         *,
         max_staleness: float = DEFAULT_MAX_STALENESS,
         rules: Rules | None = None,
+        bound: bool | None = None,
         max_handlers: int = DEFAULT_MAX_HANDLERS,
+        telemetry: bool | Observer = False,
         clock: Clock = _SYSTEM,
     ) -> None:
         self.profile = profile
+        self._observer = observer_of(telemetry, profile.zone)
         self._rules = rules or Rules.default()
+        self._identity = Identity.of(profile, bound)
         self._max_handlers = max_handlers
         self._clock = clock
         self._max_staleness = max_staleness
@@ -94,10 +108,7 @@ class SyncEdge:
         self.close()
 
     def open(self) -> SyncEdge:
-        """Makes the channel, without a word to the authority; again is no error.
-
-        Raises `FIELD_INVALID` when a file of the profile cannot be read.
-        """
+        """Makes the channel, without a word to the authority; again is no error."""
         self._opened()
         return self
 
@@ -118,8 +129,11 @@ class SyncEdge:
                 clock=self._clock,
                 on_refusal=on_refusal,
                 max_handlers=self._max_handlers,
+                observer=self._observer,
             )
             self._guards.append(guard)
+        if self._observer is not None:
+            self._observer.watch(feed.view, guard)
         return guard
 
     def report_health(self, servicer: Any, names: Iterable[str] = ("",)) -> None:
@@ -136,10 +150,11 @@ class SyncEdge:
         on_behalf: OnBehalf | None = None,
         session: str | None = None,
         rules: Rules | None = None,
+        bound: bool | None = None,
     ) -> list[Any]:
         """The interceptors for `grpc.intercept_channel` over a channel, TLS or loopback.
 
-        `on_behalf` is as with `Edge.client_interceptors`.
+        `on_behalf` and `bound` are as with `Edge.client_interceptors`.
         """
         tokens = self._opened()[1]
         return client_sync.client_interceptors(
@@ -147,7 +162,25 @@ class SyncEdge:
             rules or self._rules,
             on_behalf=guarding.default_of(self.profile) if on_behalf is None else on_behalf,
             session=session,
+            binding=self._identity.binding(bound),
         )
+
+    def channel(
+        self,
+        target: str,
+        *,
+        roots: bytes | None = None,
+        options: Options = (),
+        on_behalf: OnBehalf | None = None,
+        session: str | None = None,
+        rules: Rules | None = None,
+        bound: bool | None = None,
+    ) -> grpc.Channel:
+        """As `Edge.channel`, for threads."""
+        interceptors = self.client_interceptors(
+            on_behalf=on_behalf, session=session, rules=rules, bound=bound
+        )
+        return self._kept(self._identity.sync_service(target, roots, options), interceptors)
 
     def authority_channel(
         self, *, on_behalf: OnBehalf = "self", session: str | None = None
@@ -156,10 +189,7 @@ class SyncEdge:
         carries the mandate that each asks for; the edge closes it.
         """
         interceptors = self.client_interceptors(on_behalf=on_behalf, session=session)
-        channel = sync_channel(self.profile)
-        with self._lock:
-            self._channels.append(channel)
-        return grpc.intercept_channel(channel, *interceptors)
+        return self._kept(self._identity.sync(), interceptors)
 
     def exchange(
         self,
@@ -169,13 +199,15 @@ class SyncEdge:
         subject_token: str | None = None,
         session: str | None = None,
         ttl: int | None = None,
+        bound: bool | None = None,
         timeout: float | None = None,
     ) -> str:
         """A mandate for `scopes` on `resource`: the one that is held, while it is good.
 
         Raises `grpc.RpcError` with the status of the exchange; `from_rpc_error` reads it.
         """
-        ask = Ask(resource, frozenset(scopes), subject_token, session, ttl)
+        binding = self._identity.binding(bound)
+        ask = Ask(resource, frozenset(scopes), subject_token, session, ttl, binding)
         try:
             return self._opened()[1].get(ask, timeout)
         except ExchangeError as error:
@@ -220,16 +252,24 @@ class SyncEdge:
             channel.close()
         if tie is not None:
             tie[0].close()
+        if self._observer is not None:
+            self._observer.close()
 
     def _opened(self) -> tuple[grpc.Channel, SyncTokens]:
         with self._lock:
             if self._closed:
                 raise FailedCall(edge_closed().status)
             if self._tie is None:
-                channel = sync_channel(self.profile)
-                exchange = SyncExchanger(channel, self.profile, SystemIds())
+                channel = self._identity.sync()
+                exchanger = SyncExchanger(channel, self.profile, SystemIds())
+                exchange = sync_exchange_of(exchanger, self._observer)
                 self._tie = channel, SyncTokens(exchange, self._clock)
             return self._tie
+
+    def _kept(self, channel: grpc.Channel, interceptors: list[Any]) -> grpc.Channel:
+        with self._lock:
+            self._channels.append(channel)
+        return grpc.intercept_channel(channel, *interceptors)
 
     def _watching(self) -> tuple[SyncFeed, Verifier]:
         channel, tokens = self._opened()
@@ -240,24 +280,10 @@ class SyncEdge:
                 zone=profile.zone, issuer=profile.issuer, clock=clock, max_staleness=stale
             )
             guarding.begin(profile)
-            self._verifier = Verifier(view, clock=clock, max_staleness=stale)
-            self._feed = SyncFeed(channel, view, _Credentials(tokens, clock))
+            cache = cache_of(self._observer)
+            self._verifier = Verifier(view, clock=clock, max_staleness=stale, cache=cache)
+            self._feed = SyncFeed(
+                channel, view, SyncCredentials(tokens, clock, self._identity.binding())
+            )
             self._feed.start()
         return self._feed, self._verifier
-
-
-class _Credentials:
-    """The mandate of the feed, out of the same book as all others."""
-
-    def __init__(self, tokens: SyncTokens, clock: Clock) -> None:
-        self._tokens = tokens
-        self._last = FeedToken(clock)
-
-    def __call__(self) -> str:
-        suspect = self._last.suspect()
-        if suspect is not None:
-            self._tokens.drop(FEED_ASK, suspect)
-        try:
-            return self._last.used(self._tokens.get(FEED_ASK, CREDENTIALS_TIMEOUT))
-        except ExchangeError as error:
-            raise FailedCall(error.status) from error

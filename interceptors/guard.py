@@ -22,13 +22,18 @@ from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.rule import Rule
 from caracal_grpc.crypto.thumbprint import x5t_s256
 from caracal_grpc.interceptors.cache import Reading
+from caracal_grpc.interceptors.current import answering
+from caracal_grpc.interceptors.inbound import Inbound
 from caracal_grpc.interceptors.verifier import RETRY_AFTER, Verifier
 from caracal_grpc.interceptors.view import View
 
 _log: Final = logging.getLogger("caracal.guard")
 
 OnRefusal = Callable[[str, CaracalError, Mandate | None], None]
-"""Is told of each refused call and each cut stream: the method, why, and under which mandate."""
+"""Is told of each refused call and each cut stream: the method, why, and under which mandate.
+
+Inside it `current_request_id()` is that of the call.
+"""
 
 
 class RuleSource(Protocol):
@@ -58,11 +63,15 @@ class Style(Enum):
 class Admission:
     """One call on its way in: its token read, or the refusal that it will end with."""
 
-    __slots__ = ("error", "method", "reading", "rule", "token")
+    __slots__ = ("error", "inbound", "method", "notes", "reading", "rule", "token")
 
-    def __init__(self, method: str, rule: Rule | None) -> None:
+    notes: Any
+    """What an observed gate keeps of the call; others set nothing."""
+
+    def __init__(self, method: str, rule: Rule | None, inbound: Inbound) -> None:
         self.method = method
         self.rule = rule
+        self.inbound = inbound
         self.token = ""
         self.reading: Reading | None = None
         self.error: CaracalError | None = None
@@ -82,18 +91,22 @@ class Gate:
         self.rules = rules
         self.view = view
         self.verifier = verifier
-        self._on_refusal = on_refusal or log_refusal
+        self._on_refusal = on_refusal
 
     def read(
         self, method: str, rule: Rule | None, metadata: Iterable[tuple[str, str | bytes]] | None
     ) -> Admission:
-        """The admission of a call by its metadata; never raises, it holds the refusal instead."""
-        admission = Admission(method, rule)
+        """The admission of a call by its metadata; never raises, it holds the refusal instead.
+
+        That of a public method holds no mandate, and looks at none that is sent along.
+        """
+        admission = Admission(method, rule, Inbound(metadata))
         try:
             if rule is None:
                 raise method_not_declared(method)  # noqa: TRY301 - one path for every refusal
-            admission.token = bearer(metadata or ())
-            admission.reading = self.verifier.read(admission.token)
+            if not rule.public:
+                admission.token = bearer(metadata or ())
+                admission.reading = self.verifier.read(admission.token)
         except Exception as exc:  # noqa: BLE001 - whatever happens here, the call is refused
             admission.error = as_refusal(exc)
         return admission
@@ -115,18 +128,13 @@ class Gate:
 
     def refused(self, admission: Admission, error: CaracalError) -> None:
         """Tells the one who watches; what goes wrong there changes no verdict."""
+        if self._on_refusal is None:
+            return
         try:
-            self._on_refusal(admission.method, error, admission.mandate)
+            with answering(admission.inbound):
+                self._on_refusal(admission.method, error, admission.mandate)
         except Exception:  # noqa: BLE001 - it only watches
             _log.exception("the callback for refusals failed")
-
-
-def log_refusal(method: str, error: CaracalError, mandate: Mandate | None) -> None:
-    """One line a refusal, by which an operator finds the grant in the ledger. Never the token."""
-    jti, audit_id = (mandate.jti, mandate.audit_id) if mandate is not None else ("-", "-")
-    _log.info(
-        "call refused reason=%s method=%s jti=%s audit_id=%s", error.reason, method, jti, audit_id
-    )
 
 
 def bearer(metadata: Iterable[tuple[str, str | bytes]]) -> str:
@@ -201,12 +209,13 @@ def style_of(function: Any) -> Style:
     return Style.COROUTINE if inspect.iscoroutinefunction(function) else Style.SYNC
 
 
-_FACTORIES: Final[dict[tuple[bool, bool], tuple[str, Callable[..., Any]]]] = {
+FACTORIES: Final[dict[tuple[bool, bool], tuple[str, Callable[..., Any]]]] = {
     (False, False): ("unary_unary", grpc.unary_unary_rpc_method_handler),
     (False, True): ("unary_stream", grpc.unary_stream_rpc_method_handler),
     (True, False): ("stream_unary", grpc.stream_unary_rpc_method_handler),
     (True, True): ("stream_stream", grpc.stream_stream_rpc_method_handler),
 }
+"""By whether a method takes a stream and gives one: its attribute in a handler, and its maker."""
 
 
 class Plan:
@@ -217,6 +226,7 @@ class Plan:
 
     __slots__ = (
         "_factory",
+        "bare",
         "function",
         "handler",
         "method",
@@ -232,8 +242,10 @@ class Plan:
         self.handler = handler
         self.rule = rule
         self.public = rule is not None and rule.public
+        # Health and reflection: their handlers neither ask who calls nor make calls.
+        self.bare = self.public and method.startswith("/grpc.")
         self.streams = (bool(handler.request_streaming), bool(handler.response_streaming))
-        name, self._factory = _FACTORIES[self.streams]
+        name, self._factory = FACTORIES[self.streams]
         self.function: Any = getattr(handler, name)
         self.style = style_of(self.function)
         self.wrap: Callable[[Admission], Any] = self._unwrapped

@@ -20,13 +20,14 @@ from caracal_grpc.interceptors.aio_timer import AioTimer
 from caracal_grpc.interceptors.current import enter, leave
 from caracal_grpc.interceptors.guard import (
     Admission,
-    Gate,
     OnRefusal,
     Plan,
     Plans,
     RuleSource,
     Style,
 )
+from caracal_grpc.interceptors.observer import Observer, gate_of
+from caracal_grpc.interceptors.opened import opened
 from caracal_grpc.interceptors.streams import StreamIndex
 from caracal_grpc.interceptors.sync_requests import SyncRequests
 from caracal_grpc.interceptors.verifier import Verifier
@@ -58,8 +59,10 @@ class AioGuard(grpc.aio.ServerInterceptor):
         *,
         clock: Clock,
         on_refusal: OnRefusal | None = None,
+        observer: Observer | None = None,
     ) -> None:
-        gate = Gate(rules, view, verifier, on_refusal)
+        gate = gate_of(rules, view, verifier, on_refusal, observer)
+        self._observer = observer
         self._timer = AioTimer(clock)
         index = StreamIndex(self._timer.arm)
         self._timer.attach(index, verifier)
@@ -100,16 +103,20 @@ class AioGuard(grpc.aio.ServerInterceptor):
             self._timer.on_loop(self._loop)
         method = handler_call_details.method
         plan = self._plans.of(method, handler)
-        if plan.public:
-            return handler
-        metadata = handler_call_details.invocation_metadata
-        return plan.bind(self._desk.gate.read(method, plan.rule, metadata))
+        if not plan.bare:
+            metadata = handler_call_details.invocation_metadata
+            handler = plan.bind(self._desk.gate.read(method, plan.rule, metadata))
+            if self._observer is not None:
+                handler = await self._observer.traced_aio(handler, handler_call_details)
+        return handler
 
     def _on_death(self, dead: AbstractSet[str]) -> None:
         self._desk.index.kill(dead, self._desk.gate.view.dead)
 
     def _wrapper(self, plan: Plan) -> Callable[[Admission], Any]:
         takes_stream, gives_stream = plan.streams
+        if plan.public:
+            return opened(plan)
         match plan.style, gives_stream:
             case Style.ASYNC_GENERATOR, _:
                 return lambda admission: self._generator(admission, plan)
@@ -131,9 +138,9 @@ class AioGuard(grpc.aio.ServerInterceptor):
                     mandate = judge(admission, context)
                 except CaracalError as error:
                     raise await desk.refuse(admission, context, error) from None
-                mark = enter(mandate, admission.token)
+                mark = enter(mandate, admission.token, admission.inbound)
                 try:
-                    return await function(request, context)
+                    return await function(request, admission.inbound.shown(context))
                 finally:
                     leave(mark)
 
@@ -147,7 +154,9 @@ class AioGuard(grpc.aio.ServerInterceptor):
         async def guarded(request: Any, context: Any) -> Any:
             async with AioCall(self._desk, admission, context) as stream:
                 requests = AioRequests(request, stream) if takes_stream else request
-                return await plan.function(requests, AioContext(context, stream))
+                return await plan.function(
+                    requests, AioContext(admission.inbound.shown(context), stream)
+                )
 
         return guarded
 
@@ -157,7 +166,9 @@ class AioGuard(grpc.aio.ServerInterceptor):
         async def guarded(request: Any, context: Any) -> AsyncIterator[Any]:
             async with AioCall(self._desk, admission, context) as stream:
                 requests = AioRequests(request, stream) if takes_stream else request
-                responses = plan.function(requests, AioContext(context, stream))
+                responses = plan.function(
+                    requests, AioContext(admission.inbound.shown(context), stream)
+                )
                 try:
                     async for response in responses:
                         if not stream.hand_over(responses):
@@ -176,7 +187,7 @@ class AioGuard(grpc.aio.ServerInterceptor):
         def guarded(request: Any, context: Any) -> Any:
             with ThreadedCall(self._desk, admission, context, watched=takes_stream) as stream:
                 requests = SyncRequests(request, stream) if takes_stream else request
-                return plan.function(requests, context)
+                return plan.function(requests, admission.inbound.shown(context))
 
         return guarded
 
@@ -186,7 +197,7 @@ class AioGuard(grpc.aio.ServerInterceptor):
         def guarded(request: Any, context: Any) -> Iterator[Any]:
             with ThreadedCall(self._desk, admission, context, watched=True) as stream:
                 requests = SyncRequests(request, stream) if takes_stream else request
-                responses = plan.function(requests, context)
+                responses = plan.function(requests, admission.inbound.shown(context))
                 for response in responses:
                     if not stream.hand_over(responses):
                         return

@@ -27,6 +27,8 @@ from caracal_grpc.interceptors.guard import (
     as_refusal,
     unforeseen,
 )
+from caracal_grpc.interceptors.observer import Observer, gate_of
+from caracal_grpc.interceptors.opened import opened
 from caracal_grpc.interceptors.relay import Relay
 from caracal_grpc.interceptors.status import to_status
 from caracal_grpc.interceptors.streams import StreamIndex
@@ -69,8 +71,10 @@ class SyncGuard(grpc.ServerInterceptor):
         clock: Clock,
         on_refusal: OnRefusal | None = None,
         max_handlers: int = DEFAULT_MAX_HANDLERS,
+        observer: Observer | None = None,
     ) -> None:
-        gate = Gate(rules, view, verifier, on_refusal)
+        gate = gate_of(rules, view, verifier, on_refusal, observer)
+        self._observer = observer
         self._timer = ThreadTimer(clock)
         self._grace = Grace(_GRACE)
         index = StreamIndex(self._timer.arm)
@@ -111,21 +115,22 @@ class SyncGuard(grpc.ServerInterceptor):
             return None
         method = handler_call_details.method
         plan = self._plans.of(method, handler)
-        if plan.public:
-            return handler
-        metadata = handler_call_details.invocation_metadata
-        return plan.bind(self._desk.gate.read(method, plan.rule, metadata))
+        if not plan.bare:
+            metadata = handler_call_details.invocation_metadata
+            handler = plan.bind(self._desk.gate.read(method, plan.rule, metadata))
+            if self._observer is not None:
+                handler = self._observer.traced(handler, handler_call_details)
+        return handler
 
     def _on_death(self, dead: AbstractSet[str]) -> None:
         self._desk.index.kill(dead, self._desk.gate.view.dead)
 
     def _wrapper(self, plan: Plan) -> Callable[[Admission], Any]:
         desk, (takes_stream, gives_stream) = self._desk, plan.streams
-        if gives_stream:
-            return lambda admission: _responses(desk, admission, plan)
-        if takes_stream:
-            return lambda admission: _response(desk, admission, plan)
-        return lambda admission: _unary(desk, admission, plan)
+        if plan.public:
+            return opened(plan)
+        wrap = _responses if gives_stream else _response if takes_stream else _unary
+        return lambda admission: wrap(desk, admission, plan)
 
 
 _Messages = Generator[Any, None, None]
@@ -212,9 +217,9 @@ def _unary(desk: _Desk, admission: Admission, plan: Plan) -> Any:
         except CaracalError as error:
             desk.gate.refused(admission, error)
             _refuse(context, error)
-        mark = enter(mandate, admission.token)
+        mark = enter(mandate, admission.token, admission.inbound)
         try:
-            return plan.function(request, context)
+            return plan.function(request, admission.inbound.shown(context))
         finally:
             leave(mark)
 
@@ -281,10 +286,10 @@ def _messages(
 ) -> _Messages:
     """The handler's answers, one or many; runs in the thread of the relay from end to end."""
     takes_stream, gives_stream = plan.streams
-    mark = enter(relay.mandate, admission.token)
+    mark = enter(relay.mandate, admission.token, admission.inbound)
     try:
         requests = SyncRequests(request, relay) if takes_stream else request
-        answer = plan.function(requests, context)
+        answer = plan.function(requests, admission.inbound.shown(context))
         if gives_stream:
             yield from answer
         else:

@@ -39,6 +39,8 @@ class Key(NamedTuple):
     subject: bytes | None
     session: str | None
     ttl: int | None
+    binding: str | None = None
+    any_scopes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class Ask:
     """A mandate wanted: for exactly these scopes on one resource.
 
     `subject_token` is the mandate on whose behalf; `session` the session to act in; `ttl` the life
-    asked for, in seconds.
+    asked for, in seconds; `binding` the thumbprint of the certificate that it is to be bound to.
+    With `any_scopes`, one of them besides, the first that is granted.
     """
 
     resource: str
@@ -54,13 +57,16 @@ class Ask:
     subject_token: str | None = field(default=None, repr=False)
     session: str | None = None
     ttl: int | None = None
+    binding: str | None = None
+    any_scopes: tuple[str, ...] = ()
 
     @property
     def key(self) -> Key:
         """The identity of this asking."""
         token = self.subject_token
         digest = None if token is None else hashlib.sha256(token.encode()).digest()
-        return Key(self.resource, self.scopes, digest, self.session, self.ttl)
+        place = (self.session, self.ttl, self.binding)
+        return Key(self.resource, self.scopes, digest, *place, self.any_scopes)
 
 
 class Granted(NamedTuple):

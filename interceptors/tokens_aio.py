@@ -12,6 +12,7 @@ import grpc
 from tenacity import AsyncRetrying
 
 from caracal_grpc.core.ports import Clock, Ids
+from caracal_grpc.interceptors.choices import Choices, unless_denied
 from caracal_grpc.interceptors.exchange import (
     EXCHANGE_TIMEOUT,
     Attempts,
@@ -51,18 +52,26 @@ class AioExchanger:
         self._profile = profile
         self._ids = ids
         self._timeout = timeout
+        self._choices = Choices()
 
     async def __call__(self, ask: Ask) -> Granted:
         """The mandate for `ask`; raises `ExchangeError` with the status of the last attempt."""
-        request = exchange_request(self._profile, ask, self._ids.new("req"))
         attempts = Attempts(self._timeout)
+        *others, last = self._choices.of(ask)
+        for choice in others:
+            with unless_denied():
+                return self._choices.had(ask, choice, await self._grant(choice, attempts))
+        return self._choices.had(ask, last, await self._grant(last, attempts))
+
+    async def _grant(self, ask: Ask, attempts: Attempts) -> Granted:
+        request = exchange_request(self._profile, ask, self._ids.new("req"))
         try:
             async for attempt in AsyncRetrying(**attempts.arguments()):
                 with attempt:
                     response = await self._stub.Exchange(request, timeout=attempts.remaining())
         except grpc.RpcError as error:
             raise exchange_error(error) from error
-        return granted(response)
+        return granted(response, ask.binding)
 
 
 class AioExchange(Protocol):

@@ -14,6 +14,7 @@ import grpc
 from tenacity import Retrying
 
 from caracal_grpc.core.ports import Clock, Ids
+from caracal_grpc.interceptors.choices import Choices, unless_denied
 from caracal_grpc.interceptors.exchange import (
     EXCHANGE_TIMEOUT,
     Attempts,
@@ -49,11 +50,19 @@ class SyncExchanger:
         self._stub: Any = token_service_pb2_grpc.TokenServiceStub(channel)
         self._profile = profile
         self._ids = ids
+        self._choices = Choices()
 
     def __call__(self, ask: Ask, timeout: float) -> Granted:
         """The mandate for `ask`; raises `ExchangeError` with the status of the last attempt."""
-        request = exchange_request(self._profile, ask, self._ids.new("req"))
         attempts = Attempts(timeout)
+        *others, last = self._choices.of(ask)
+        for choice in others:
+            with unless_denied():
+                return self._choices.had(ask, choice, self._grant(choice, attempts))
+        return self._choices.had(ask, last, self._grant(last, attempts))
+
+    def _grant(self, ask: Ask, attempts: Attempts) -> Granted:
+        request = exchange_request(self._profile, ask, self._ids.new("req"))
         try:
             for attempt in Retrying(**attempts.arguments()):
                 with attempt:
@@ -62,7 +71,7 @@ class SyncExchanger:
             raise exchange_error(error) from error
         except ValueError as error:  # how grpc says that the channel is closed
             raise edge_closed() from error
-        return granted(response)
+        return granted(response, ask.binding)
 
 
 class SyncExchange(Protocol):

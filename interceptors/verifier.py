@@ -14,7 +14,7 @@ from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.rule import Rule
 from caracal_grpc.crypto import mandates
 from caracal_grpc.crypto.key_set import KeySet
-from caracal_grpc.interceptors.cache import DEFAULT_SIZE, Reading, ReadingCache
+from caracal_grpc.interceptors.cache import Reading, ReadingCache
 from caracal_grpc.interceptors.view import View
 
 RETRY_AFTER: Final = 1.0
@@ -37,14 +37,14 @@ class Verifier:
         clock: Clock,
         use: Use = "resource",
         max_staleness: float = DEFAULT_MAX_STALENESS,
-        cache_size: int = DEFAULT_SIZE,
+        cache: ReadingCache | None = None,
     ) -> None:
         self._view = view
         self._use = use
         self._age = view.age
         self._now = clock.now
         self._max_staleness = max_staleness
-        self._cache = ReadingCache(cache_size)
+        self._cache = ReadingCache() if cache is None else cache
 
     @property
     def slack(self) -> float:
@@ -106,7 +106,8 @@ class Verifier:
             raise key_unknown(mandate.kid)
         audience = rule.resource if self._use == "resource" else trust.issuer
         call = verdict.Call(self._use, audience, rule.scopes, self._now(), binding)
-        verdict.judge(mandate, trust, call, view.dead(trust.zone))
+        more = rule if rule.asks_more else None
+        verdict.judge(mandate, trust, call, view.dead(trust.zone), more)
 
 
 def _prove(token: str, keys: KeySet) -> Reading:

@@ -54,7 +54,7 @@ def modules() -> tuple[Module, ...]:
         if path.parent.name != "v1"
     ]
     edges = [
-        Module(f"{PACKAGE}.interceptors.{path.stem}", path)
+        Module(".".join((PACKAGE, *path.relative_to(ROOT).with_suffix("").parts)), path)
         for path in sorted((ROOT / "interceptors").rglob("*.py"))
     ]
     return tuple(own + edges)

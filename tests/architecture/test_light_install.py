@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.source import modules
+from tests.architecture.test_rooms import TELEMETRY
 
 ROOT = Path(__file__).parent.parent.parent
 HEAVY = (
@@ -63,8 +64,9 @@ def run(module: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_interceptors_import_without_the_authority() -> None:
-    """The whole room at once, every file of it."""
-    names = [module.name for module in modules() if module.room == "interceptors"]
+    """The whole room at once, every file of it but those of the extra `telemetry`."""
+    room = [module.name for module in modules() if module.room == "interceptors"]
+    names = [name for name in room if not name.startswith(TELEMETRY)]
     everything = "import importlib\n" + "\n".join(f"importlib.import_module({n!r})" for n in names)
     program = PROGRAM.format(heavy=HEAVY, above=ABOVE, module="caracal_grpc.interceptors")
     done = subprocess.run(
@@ -78,7 +80,7 @@ def test_interceptors_import_without_the_authority() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("module", ["caracal_grpc.store.etcd", "caracal_grpc.server"])
+@pytest.mark.parametrize("module", ["caracal_grpc.store.etcd", "caracal_grpc.server", TELEMETRY])
 def test_the_block_is_real(module: str) -> None:
     """What is heavy cannot be imported there, so the test above proves something."""
     assert "not part of the light install" in run(module).stderr

@@ -57,12 +57,15 @@ ONE_ROOM: dict[str, set[str]] = {
     "rich": {"cli"},
     "yaml": {"cli"},
     "pydantic": {"cli", "config"},
-    "opentelemetry": {"telemetry"},
+    "opentelemetry": {"telemetry", "interceptors"},
     "tenacity": {"store", "interceptors"},
     "grpc_health": {"server", "cli"},
-    "grpc_reflection": {"server"},
+    "grpc_reflection": {"server", "cli"},
 }
 """Libraries that one room hides from the others, so that each can be replaced in one place."""
+
+TELEMETRY = f"{PACKAGE}.interceptors.telemetry"
+"""The files of an edge that need the extra of that name begin so."""
 
 WITHOUT_GRPC = {"core", "crypto", "policy", "ledger", "authority", "config"}
 IMPURE = {"time", "random", "secrets", "os", "asyncio", "threading", "socket", "pathlib", "uuid"}
@@ -118,6 +121,16 @@ def test_one_library_one_room(library: str) -> None:
     """What a library is called is known in its room only."""
     users = {each.module.room for each in all_imports() if each.target.split(".")[0] == library}
     assert users <= ONE_ROOM[library]
+
+
+def test_edges_load_opentelemetry_only_when_it_is_asked_for() -> None:
+    """It is an extra: its files alone name it, and no other file loads one of them by itself."""
+    edges = [each for each in all_imports() if each.module.room == "interceptors"]
+    others = [each for each in edges if not each.module.name.startswith(TELEMETRY)]
+    named = [each for each in others if each.target.split(".")[0] == "opentelemetry"]
+    loaded = [each for each in others if each.at_load and each.target.startswith(TELEMETRY)]
+    assert [place(each) for each in named + loaded] == []
+    assert [each for each in others if each.target.startswith(TELEMETRY)], "nobody ever loads it"
 
 
 def test_core_is_the_standard_library_only() -> None:

@@ -149,7 +149,7 @@ async def _answer(call: Any, value: str) -> StringValue:
 async def test_a_key_that_vanishes_cuts_the_streams_that_it_signed(aio: Stage) -> None:
     """The reason says that the key is gone."""
     call = await aio.client.open("Expand", bearing(aio.mint.token()), "idle")
-    aio.view.retire(aio.mint.key.kid)
+    aio.view.forget_key(aio.mint.key.kid)
     assert (await ending(call)).reason is Reason.KEY_UNKNOWN
 
 

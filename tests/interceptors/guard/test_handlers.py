@@ -119,7 +119,7 @@ async def test_an_unregistered_method_stays_unimplemented(stage: Stage) -> None:
 
 async def test_a_public_method_needs_no_mandate_and_no_fresh_view(stage: Stage) -> None:
     """And looks at none that is sent along."""
-    stage.view.old = float("inf")
+    stage.view.go_stale()
     assert await stage.client.call("Open") == ["hi"]
     assert await stage.client.call("Open", bearing("garbage")) == ["hi"]
 

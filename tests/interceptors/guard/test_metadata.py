@@ -13,9 +13,11 @@ from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.rule import Rule
 from caracal_grpc.crypto.system import SystemClock
 from caracal_grpc.interceptors.guard import Gate, bearer
+from caracal_grpc.interceptors.refusal_log import log_refusal
 from caracal_grpc.interceptors.rules import Rules
+from caracal_grpc.interceptors.testing import CannedFeed
 from caracal_grpc.interceptors.verifier import Verifier
-from tests.support.keys import RESOURCE, SCOPES, HeldView, Mint
+from tests.support.keys import RESOURCE, SCOPES, Mint, view_of
 
 RULE = Rule("/caracal.test.Echo/Unary", RESOURCE, SCOPES)
 REFUSALS = {
@@ -33,8 +35,8 @@ class Bench:
     mint: Mint = field(default_factory=Mint)
 
     def __post_init__(self) -> None:
-        view = HeldView.of(self.mint)
-        self.gate = Gate(Rules([RULE]), view, Verifier(view, clock=SystemClock()), None)
+        view = view_of(self.mint)
+        self.gate = Gate(Rules([RULE]), view, Verifier(view, clock=SystemClock()), log_refusal)
 
     def refusal(self, metadata: tuple[tuple[str, str | bytes], ...]) -> CaracalError:
         """The refusal that the metadata meets."""
@@ -92,7 +94,7 @@ def test_trouble_inside_the_guard_is_a_refusal_and_is_logged(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What nobody foresaw denies as UNAVAILABLE, with the cause in the log and not in the text."""
-    monkeypatch.setattr(HeldView, "age", lambda _: {}["the cause"])
+    monkeypatch.setattr(CannedFeed, "age", lambda _: {}["the cause"])
     bench = Bench()
     good = bench.mint.token()
     error = bench.refusal((("authorization", f"Bearer {good}"),))
@@ -102,10 +104,10 @@ def test_trouble_inside_the_guard_is_a_refusal_and_is_logged(
     assert good not in caplog.text
 
 
-def test_the_default_report_names_the_grant_and_never_the_token(
+def test_the_line_of_a_refusal_names_the_grant_and_never_the_token(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """One line: reason, method, jti, audit id."""
+    """One line: reason, method, jti, audit id, request id."""
     bench = Bench()
     mandate = bench.mint.mandate(zone="umbrella")
     token = bench.mint.token(mandate)
@@ -117,7 +119,7 @@ def test_the_default_report_names_the_grant_and_never_the_token(
     (line,) = [record.getMessage() for record in caplog.records]
     assert line == (
         f"call refused reason=ZONE_MISMATCH method={RULE.method} "
-        f"jti={mandate.jti} audit_id={mandate.audit_id}"
+        f"jti={mandate.jti} audit_id={mandate.audit_id} request_id={admission.inbound.request_id}"
     )
 
 
@@ -127,7 +129,7 @@ def test_a_report_that_fails_changes_no_verdict(caplog: pytest.LogCaptureFixture
     def fail(*_: object) -> None:
         raise ValueError("the watcher fell over")
 
-    view = HeldView.of(BENCH.mint)
+    view = view_of(BENCH.mint)
     gate = Gate(Rules([RULE]), view, Verifier(view, clock=SystemClock()), fail)
     admission = gate.read(RULE.method, RULE, ())
     assert admission.error is not None

@@ -35,14 +35,6 @@ def _contradiction(stage: Stage) -> str:
     return jws.sign(stage.mint.key, claims)
 
 
-def _forged(stage: Stage) -> str:
-    """A token that claims the key of the zone and is signed by another."""
-    other = Mint()
-    object.__setattr__(other.key, "kid", stage.mint.key.kid)
-    object.__setattr__(other.key, "header", stage.mint.key.header)
-    return other.token()
-
-
 def _revoked(stage: Stage) -> str:
     mandate = stage.mint.mandate(**chain(3))
     stage.view.revoke(mandate.chain[1].delegation or "")
@@ -50,7 +42,7 @@ def _revoked(stage: Stage) -> str:
 
 
 def _stale(stage: Stage) -> str:
-    stage.view.old = 10.1
+    stage.view.go_stale(10.1)
     return stage.mint.token()
 
 
@@ -96,7 +88,7 @@ TOKENS: dict[str, tuple[Reason, Callable[[Stage], str]]] = {
         Reason.MANDATE_MALFORMED,
         _keyed_with(Encoding.OpenSSH, PublicFormat.OpenSSH),
     ),
-    "forged": (Reason.MANDATE_SIGNATURE_INVALID, _forged),
+    "forged": (Reason.MANDATE_SIGNATURE_INVALID, lambda stage: stage.mint.token(forged=True)),
     "unknown key": (Reason.KEY_UNKNOWN, lambda _: Mint().token()),
     "expired": (Reason.MANDATE_EXPIRED, _sign(issued_at=_NOW - 600, expires_at=_NOW - 300)),
     "future": (
@@ -148,11 +140,11 @@ async def test_a_stale_guard_says_when_to_come_back_and_recovers_by_itself(stage
     """It is not ready meanwhile, and needs no restart."""
     metadata = bearing(stage.mint.token())
     await stage.client.call("Unary", metadata)
-    stage.view.old = 60.0
+    stage.view.go_stale(60.0)
     assert not stage.guard.ready
     error = await stage.client.refusal("Unary", metadata)
     assert (error.reason, error.retry_after) == (Reason.AUTHORITY_STALE, 1.0)
-    stage.view.old = 0.0
+    stage.view.come_back()
     assert stage.guard.ready
     await stage.client.call("Unary", metadata)
 
@@ -170,7 +162,7 @@ async def test_a_mandate_that_was_served_is_refused_once_its_key_vanished(stage:
     """A remembered signature counts only while its key does."""
     metadata = bearing(stage.mint.token())
     await stage.client.call("Unary", metadata)
-    stage.view.retire(stage.mint.key.kid)
+    stage.view.forget_key(stage.mint.key.kid)
     assert (await stage.client.refusal("Unary", metadata)).reason is Reason.KEY_UNKNOWN
 
 

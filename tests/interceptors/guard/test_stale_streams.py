@@ -9,11 +9,12 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.interceptors.testing import CannedFeed
 from tests.interceptors.guard.conftest import Eventually
 from tests.support.echo import STREAMS, SYNC_METHODS
 from tests.support.echo_client import bearing, ending
 from tests.support.echo_server import Setup, Stage, aio_stage, sync_stage
-from tests.support.keys import HeldView, Mint
+from tests.support.keys import Mint
 
 BOUND = 0.3
 """The staleness bound of these servers, in seconds: they look at the view that often."""
@@ -36,7 +37,7 @@ async def test_a_view_that_goes_stale_cuts_every_open_stream(
         metadata = bearing(stage.mint.token())
         calls = [await stage.client.open(method, metadata, "idle") for method in methods]
         await eventually(lambda: sorted(stage.journal.ran) == sorted(methods))
-        stage.view.old = 2 * BOUND
+        stage.view.go_stale(2 * BOUND)
         endings = await asyncio.gather(*map(ending, calls))
         refused = await stage.client.refusal("Unary", metadata)
         assert (refused.reason, refused.code) == (Reason.AUTHORITY_STALE, "UNAVAILABLE")
@@ -49,7 +50,7 @@ async def test_a_view_that_goes_stale_cuts_every_open_stream(
         assert reasons == [Reason.AUTHORITY_STALE] * (len(methods) + 1)
 
 
-class Beating(HeldView):
+class Beating(CannedFeed):
     """A view that is almost stale at each second look, and young at those between."""
 
     looks = 0
@@ -66,8 +67,7 @@ async def test_a_stream_outlives_many_bounds_while_heartbeats_come(
 ) -> None:
     """Each look finds the view young enough, however old it was in between."""
     mint = Mint()
-    view = Beating.of(mint)
-    assert isinstance(view, Beating)
+    view = Beating(mint.authority)
     async with server(Setup(mint, view, max_staleness=BOUND)) as stage:
         metadata = bearing(mint.token())
         calls = [await stage.client.open(method, metadata, "idle") for method in methods]

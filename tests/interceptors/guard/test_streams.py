@@ -13,9 +13,10 @@ from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors.aio_timer import AioTimer
 from caracal_grpc.interceptors.streams import StreamIndex, Watch
+from caracal_grpc.interceptors.testing import CannedFeed
 from caracal_grpc.interceptors.verifier import Verifier
 from tests.support.clock import FakeClock
-from tests.support.keys import ZONE, HeldView, Mint, chain
+from tests.support.keys import ZONE, Mint, chain
 
 MINT = Mint()
 NOW = 1_790_000_000
@@ -132,7 +133,7 @@ class Lookout:
     """A watch over one stream of 300 s, on a clock and a view that a test holds."""
 
     clock: FakeClock = field(default_factory=FakeClock)
-    view: HeldView = field(default_factory=HeldView)
+    view: CannedFeed = field(default_factory=CannedFeed)
     table: Table = field(default_factory=Table)
 
     def __post_init__(self) -> None:
@@ -151,7 +152,8 @@ def test_the_watch_looks_again_when_the_view_would_have_gone_stale(
     age: float, pause: float
 ) -> None:
     """Not before; and each second while it is."""
-    lookout = Lookout(view=HeldView(old=age))
+    lookout = Lookout()
+    lookout.view.go_stale(age)
     assert lookout.watch.pause(NOW + 305) == pause
 
 
@@ -165,20 +167,22 @@ def test_the_watch_looks_again_when_the_next_stream_expires() -> None:
 @pytest.mark.parametrize("age", [10.001, math.inf, math.nan])
 def test_a_stale_view_cuts_what_is_open(age: float) -> None:
     """Just past the bound, never heard of, or of a broken clock."""
-    assert Lookout(view=HeldView(old=age)).reasons() == [Reason.AUTHORITY_STALE]
+    lookout = Lookout()
+    lookout.view.go_stale(age)
+    assert lookout.reasons() == [Reason.AUTHORITY_STALE]
 
 
 def test_a_heartbeat_in_time_cuts_nothing() -> None:
     """A view on its very bound is fresh, and so is one that became young again."""
     lookout = Lookout()
     for age in (0.0, 10.0, 0.5, 9.9, 0.0):
-        lookout.view.old = age
+        lookout.view.go_stale(age)
         assert lookout.reasons() == []
 
 
 async def test_two_deadlines_that_arrive_in_the_wrong_order_keep_the_nearer() -> None:
     """Threads that add streams at the same time may post theirs in either order."""
-    clock, view = FakeClock(), HeldView()
+    clock, view = FakeClock(), CannedFeed()
     timer = AioTimer(clock)
     timer.on_loop(asyncio.get_running_loop())
     table = Table()

@@ -13,16 +13,19 @@ from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.rule import Rule
 from caracal_grpc.crypto import jws
 from caracal_grpc.crypto.key_set import KeySet
+from caracal_grpc.crypto.signing_key import SigningKey
+from caracal_grpc.interceptors.cache import ReadingCache
+from caracal_grpc.interceptors.testing import CannedFeed
 from caracal_grpc.interceptors.verifier import Verifier
 from tests.support.clock import FakeClock
-from tests.support.keys import ISSUER, RESOURCE, SCOPES, HeldView, Mint
+from tests.support.keys import ISSUER, RESOURCE, SCOPES, Mint, view_of
 
 RULE = Rule("/caracal.test.Echo/Unary", RESOURCE, SCOPES)
 NOW = 1_790_000_000
 TIMES = {"issued_at": NOW - 10, "expires_at": NOW + 290}
 
 
-def verifier(view: HeldView, **options: Any) -> Verifier:
+def verifier(view: CannedFeed, **options: Any) -> Verifier:
     """A verifier at a fixed time."""
     return Verifier(view, **({"clock": FakeClock()} | options))
 
@@ -45,7 +48,7 @@ def test_a_signature_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return real(token, keys)
 
     monkeypatch.setattr(jws, "verify", counting)
-    check, token = verifier(HeldView.of(mint)), mint.token(**TIMES)
+    check, token = verifier(view_of(mint)), mint.token(**TIMES)
     assert check.verify(token, RULE) == check.verify(token, RULE)
     assert checked == [token]
 
@@ -53,22 +56,22 @@ def test_a_signature_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_refusal_is_not_remembered() -> None:
     """A token that came before its key is served once the key is there."""
     mint = Mint()
-    view = HeldView.of(mint)
-    keys, view.keys = view.keys, KeySet()
+    view = view_of(mint)
+    view.forget_key()
     check, token = verifier(view), mint.token(**TIMES)
     assert reason(check, token) is Reason.KEY_UNKNOWN
-    view.keys = keys
+    view.learn_key(mint.authority)
     check.verify(token, RULE)
 
 
 def test_a_key_that_was_replaced_under_its_name_proves_nothing_more() -> None:
     """Neither for a remembered token nor, all the more, for one that is read anew."""
     mint, other = Mint(), Mint()
-    view = HeldView.of(mint)
+    view = view_of(mint)
     check, token = verifier(view), mint.token(**TIMES)
     check.verify(token, RULE)
-    jwk = other.public.jwk | {"kid": mint.key.kid}
-    view.keys = KeySet.from_jwks({"keys": [jwk]})
+    other.authority._key = SigningKey.generate(mint.key.kid)
+    view.learn_key(other.authority)
     assert reason(check, token) is Reason.KEY_UNKNOWN
     assert reason(verifier(view), token) is Reason.MANDATE_SIGNATURE_INVALID
 
@@ -76,10 +79,10 @@ def test_a_key_that_was_replaced_under_its_name_proves_nothing_more() -> None:
 def test_a_key_that_vanishes_between_reading_and_verdict_is_unknown() -> None:
     """However long the caller keeps its message back."""
     mint = Mint()
-    view = HeldView.of(mint)
+    view = view_of(mint)
     check = verifier(view)
     reading = check.read(mint.token(**TIMES))
-    view.retire(mint.key.kid)
+    view.forget_key(mint.key.kid)
     with pytest.raises(CaracalError) as caught:
         check.judge(reading, RULE)
     assert caught.value.reason is Reason.KEY_UNKNOWN
@@ -88,7 +91,7 @@ def test_a_key_that_vanishes_between_reading_and_verdict_is_unknown() -> None:
 def test_the_memory_is_bounded_and_lets_go_of_the_least_used() -> None:
     """One more token than fits never grows it."""
     mint = Mint()
-    check = verifier(HeldView.of(mint), cache_size=3)
+    check = verifier(view_of(mint), cache=ReadingCache(3))
     for _ in range(20):
         check.verify(mint.token(**TIMES), RULE)
     assert check.remembered == 3
@@ -97,7 +100,7 @@ def test_the_memory_is_bounded_and_lets_go_of_the_least_used() -> None:
 def test_an_expired_mandate_is_forgotten() -> None:
     """By its next use, or by the tokens that come after it."""
     mint, clock = Mint(), FakeClock()
-    check = verifier(HeldView.of(mint), clock=clock)
+    check = verifier(view_of(mint), clock=clock)
     token = mint.token(**TIMES)
     check.verify(token, RULE)
     clock.advance(400)
@@ -111,7 +114,7 @@ def test_an_expired_mandate_is_forgotten() -> None:
 def test_the_authority_takes_sessions_addressed_to_its_issuer() -> None:
     """And no mandate for a resource, whatever its scopes."""
     mint = Mint()
-    check = verifier(HeldView.of(mint), use="session")
+    check = verifier(view_of(mint), use="session")
     session = {"use": "session", "resource": ISSUER, **TIMES}
     assert check.verify(mint.token(**session), RULE).use == "session"
     assert reason(check, mint.token(**TIMES)) is Reason.USE_MISMATCH
@@ -120,18 +123,18 @@ def test_the_authority_takes_sessions_addressed_to_its_issuer() -> None:
 def test_the_zone_comes_from_the_key_and_never_from_the_token() -> None:
     """A key without a zone proves nothing."""
     mint = Mint()
-    view = HeldView.of(mint)
-    view.trusts.clear()
+    view = view_of(mint)
+    view._trusts.clear()
     assert reason(verifier(view), mint.token(**TIMES)) is Reason.KEY_UNKNOWN
 
 
 def test_a_stale_view_refuses_before_it_reads() -> None:
     """Even what is remembered, and garbage too."""
     mint = Mint()
-    view = HeldView.of(mint)
+    view = view_of(mint)
     check, token = verifier(view), mint.token(**TIMES)
     check.verify(token, RULE)
-    view.old = float("inf")
+    view.go_stale()
     assert not check.fresh
     assert reason(check, token) is Reason.AUTHORITY_STALE
     assert reason(check, "garbage") is Reason.AUTHORITY_STALE
@@ -140,7 +143,7 @@ def test_a_stale_view_refuses_before_it_reads() -> None:
 def test_a_binding_is_compared_with_the_certificate_of_the_call() -> None:
     """The right thumbprint passes; another one, and none, do not."""
     mint = Mint()
-    check, token = verifier(HeldView.of(mint)), mint.token(binding="B" * 43, **TIMES)
+    check, token = verifier(view_of(mint)), mint.token(binding="B" * 43, **TIMES)
     check.verify(token, RULE, "B" * 43)
     for presented in ("C" * 43, None):
         with pytest.raises(CaracalError) as caught:
@@ -151,8 +154,8 @@ def test_a_binding_is_compared_with_the_certificate_of_the_call() -> None:
 def test_many_threads_share_one_verifier() -> None:
     """Verdicts stay right while the memory overflows and anchors die."""
     mint = Mint()
-    view = HeldView.of(mint)
-    check = verifier(view, cache_size=8)
+    view = view_of(mint)
+    check = verifier(view, cache=ReadingCache(8))
     tokens = [mint.token(**TIMES) for _ in range(32)]
     doomed = mint.mandate(**TIMES)
     dead = mint.token(doomed)
