@@ -8,18 +8,15 @@ import grpc.aio
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from caracal_grpc.core.rule import Rule, Trust
-from caracal_grpc.crypto.key_set import KeySet, VerifyingKey
-from caracal_grpc.crypto.mandates import mint
-from caracal_grpc.crypto.signing_key import SigningKey
+from caracal_grpc.core.rule import Rule
 from caracal_grpc.crypto.system import SystemClock
+from caracal_grpc.interceptors.testing import CannedFeed, ThrowawayAuthority
 from caracal_grpc.interceptors.verifier import Verifier
 from tests.bench.child import ECHO
 from tests.bench.exchange import request
 from tests.bench.load import in_turn
 from tests.bench.row import Row, median
 from tests.bench.world import World, child
-from tests.support.mandates import sample_mandate
 
 
 async def measure(world: World, *, seconds: float, rounds: int) -> list[Row]:
@@ -61,41 +58,20 @@ async def measure(world: World, *, seconds: float, rounds: int) -> list[Row]:
     ]
 
 
-class _Still:
-    """A view that never changes: what remains is the verification itself."""
-
-    def __init__(self, keys: KeySet, trust: Trust) -> None:
-        self.keys, self._trust = keys, trust
-
-    def dead(self, zone: str) -> frozenset[str]:
-        return frozenset()
-
-    def trust(self, kid: str) -> Trust | None:
-        return self._trust
-
-    def age(self) -> float:
-        return 0.0
-
-    def subscribe(self, listener: object) -> object:
-        return lambda: None
-
-
 def _cold(rounds: int) -> Row:
     """CPU of a verification that meets each token for the first time, over raw ECDSA P-256."""
-    key = SigningKey.generate("key_01h455vb4pex5vsknk084sn02q")
-    keys = KeySet([VerifyingKey.from_jwk(key.public_jwk)])
-    mandates = [sample_mandate(kid=key.kid, number=number) for number in range(500)]
-    tokens = [mint(key, mandate) for mandate in mandates]
-    first = mandates[0]
-    trust = Trust(first.zone, first.issuer, 900, 5)
-    rule = Rule("/x/Y", first.resource, frozenset(first.scopes))
+    authority = ThrowawayAuthority("bench")
+    feed = CannedFeed(authority)
+    claims = {"resource": "resource://echo", "scopes": "echo:say"}
+    tokens = [authority.mandate(**claims) for _ in range(500)]
+    rule = Rule("/x/Y", "resource://echo", frozenset({"echo:say"}))
     private = ec.generate_private_key(ec.SECP256R1())
     public, data = private.public_key(), tokens[0].rpartition(".")[0].encode()
     algorithm = ec.ECDSA(hashes.SHA256())
     signature = private.sign(data, algorithm)
     ratios = []
     for _ in range(3 * rounds):
-        verifier = Verifier(_Still(keys, trust), clock=SystemClock())
+        verifier = Verifier(feed, clock=SystemClock())
         cold = _cpu(lambda token, verify=verifier.verify: verify(token, rule), tokens)
         raw = _cpu(lambda _: public.verify(signature, data, algorithm), tokens)
         ratios.append(cold / raw)

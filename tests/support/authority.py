@@ -20,6 +20,7 @@ from caracal_grpc.crypto.secret_file import write_secret_file
 from caracal_grpc.interceptors.channel import aio_channel
 from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.interceptors.status import from_rpc_error
+from caracal_grpc.interceptors.testing import bearing as bearer
 from caracal_grpc.server import Server
 from caracal_grpc.v1 import (
     audit_service_pb2_grpc,
@@ -49,11 +50,6 @@ class Stubs:
         self.keys: Stub = key_service_pb2_grpc.KeyServiceStub(channel)
         self.audit: Stub = audit_service_pb2_grpc.AuditServiceStub(channel)
         self.zones: Stub = zone_service_pb2_grpc.ZoneServiceStub(channel)
-
-
-def bearer(token: str) -> tuple[tuple[str, str], ...]:
-    """The metadata that carries a mandate."""
-    return (("authorization", f"Bearer {token}"),)
 
 
 @dataclass

@@ -10,15 +10,12 @@ import grpc.aio
 from google.protobuf.wrappers_pb2 import StringValue
 
 from caracal_grpc.core.errors import CaracalError
-from caracal_grpc.interceptors.status import from_rpc_error
+from caracal_grpc.interceptors.testing import bearing, refusal_of
 from tests.support.echo import ARITIES, path, text
 
+__all__ = ["EchoClient", "Metadata", "bearing", "ending"]
+
 Metadata = Sequence[tuple[str, str | bytes]]
-
-
-def bearing(token: str) -> Metadata:
-    """The metadata that carries `token`."""
-    return (("authorization", f"Bearer {token}"),)
 
 
 class EchoClient:
@@ -68,14 +65,6 @@ class EchoClient:
         """
         call = self.start(name, metadata, value)
         return await ending(call)
-
-
-def refusal_of(exc: grpc.RpcError) -> CaracalError:
-    """The typed refusal inside `exc`, whose code must be that of its reason."""
-    error = from_rpc_error(exc)
-    assert error is not None, exc
-    assert exc.code().name == error.code
-    return error
 
 
 async def ending(call: Any) -> CaracalError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,20 +11,19 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.limits import DEFAULT_MAX_STALENESS
-from caracal_grpc.core.mandate import Mandate
-from caracal_grpc.core.ports import Clock
-from caracal_grpc.crypto.system import SystemClock
-from caracal_grpc.interceptors.guard_aio import AioGuard
-from caracal_grpc.interceptors.guard_sync import SyncGuard
-from caracal_grpc.interceptors.verifier import Verifier
+from caracal_grpc.interceptors.testing import (
+    CannedFeed,
+    GuardedServer,
+    Refusal,
+    SyncGuardedServer,
+    guarded_server,
+    guarded_server_sync,
+)
 from tests.support.echo import Journal, echo_rules, sync_handlers
 from tests.support.echo_aio import aio_handlers
 from tests.support.echo_client import EchoClient
-from tests.support.keys import HeldView, Mint
-
-Refusal = tuple[str, CaracalError, Mandate | None]
+from tests.support.keys import Mint
 
 
 @dataclass
@@ -33,12 +31,12 @@ class Stage:
     """A running guarded server, its view, its handlers' journal and a client."""
 
     mint: Mint
-    view: HeldView
+    view: CannedFeed
     journal: Journal
     guard: Any
     client: EchoClient
     address: str
-    refusals: list[Refusal] = field(default_factory=list)
+    refusals: list[Refusal]
 
 
 @dataclass
@@ -46,8 +44,7 @@ class Setup:
     """How a stage is built."""
 
     mint: Mint = field(default_factory=Mint)
-    view: HeldView | None = None
-    clock: Clock = field(default_factory=SystemClock)
+    view: CannedFeed | None = None
     outer: tuple[Any, ...] = ()
     credentials: grpc.ServerCredentials | None = None
     channel: Callable[[str], grpc.aio.Channel] = grpc.aio.insecure_channel
@@ -57,67 +54,61 @@ class Setup:
     options: dict[str, Any] = field(default_factory=dict)
     """What else the guard is given."""
 
-    def parts(self, kind: type[Any]) -> tuple[Stage, Any]:
-        """The stage without server and client, and the guard."""
-        view = self.view or HeldView.of(self.mint)
-        refusals: list[Refusal] = []
-        verifier = Verifier(view, clock=self.clock, max_staleness=self.max_staleness)
-        guard = kind(
-            view,
-            self.rules or echo_rules(),
-            verifier,
-            clock=self.clock,
-            on_refusal=lambda *refusal: refusals.append(refusal),
+    def serve(self, serve: Callable[..., Any], handlers: grpc.GenericRpcHandler) -> Any:
+        """The server that `serve` makes of it, to be entered."""
+        return serve(
+            lambda server: server.add_generic_rpc_handlers((handlers,)),
+            rules=self.rules or echo_rules(),
+            authority=self.mint.authority,
+            feed=self.view,
+            interceptors=self.outer,
+            credentials=self.credentials,
+            max_staleness=self.max_staleness,
+            threads=self.threads,
             **self.options,
         )
-        stage = Stage(self.mint, view, Journal(), guard, EchoClient(None), "", refusals)
-        return stage, guard
 
-
-def _port(server: Any, setup: Setup) -> str:
-    if setup.credentials is None:
-        return f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    return f"localhost:{server.add_secure_port('127.0.0.1:0', setup.credentials)}"
+    @asynccontextmanager
+    async def stage(
+        self, server: GuardedServer | SyncGuardedServer, journal: Journal
+    ) -> AsyncIterator[Stage]:
+        """The running server and a client; no handler waits when it is over."""
+        async with self.channel(server.address) as channel:
+            client = EchoClient(channel)
+            try:
+                yield Stage(
+                    self.mint,
+                    server.feed,
+                    journal,
+                    server.guard,
+                    client,
+                    server.address,
+                    server.refusals,
+                )
+            finally:
+                journal.freed.set()
 
 
 @asynccontextmanager
 async def aio_stage(setup: Setup | None = None) -> AsyncIterator[Stage]:
     """An asyncio server behind `AioGuard`."""
-    setup = setup or Setup()
-    stage, guard = setup.parts(AioGuard)
-    pool = ThreadPoolExecutor(setup.threads)
-    server = grpc.aio.server(migration_thread_pool=pool, interceptors=(*setup.outer, guard))
-    server.add_generic_rpc_handlers((aio_handlers(stage.journal),))
-    stage.address = _port(server, setup)
-    await server.start()
-    async with setup.channel(stage.address) as channel:
-        stage.client = EchoClient(channel)
-        try:
-            yield stage
-        finally:
-            stage.journal.freed.set()
-    await server.stop(None)
-    await guard.close()
-    # Not on the loop: a thread of the pool may still wait for the loop to take its last message.
-    await asyncio.to_thread(pool.shutdown)
+    setup, journal = setup or Setup(), Journal()
+    async with (
+        setup.serve(guarded_server, aio_handlers(journal)) as server,
+        setup.stage(server, journal) as stage,
+    ):
+        yield stage
 
 
 @asynccontextmanager
 async def sync_stage(setup: Setup | None = None) -> AsyncIterator[Stage]:
     """A sync server behind `SyncGuard`; the client is asyncio all the same."""
-    setup = setup or Setup()
-    stage, guard = setup.parts(SyncGuard)
-    pool = ThreadPoolExecutor(setup.threads)
-    server = grpc.server(pool, interceptors=(*setup.outer, guard))
-    server.add_generic_rpc_handlers((sync_handlers(stage.journal),))
-    stage.address = _port(server, setup)
-    server.start()
-    async with setup.channel(stage.address) as channel:
-        stage.client = EchoClient(channel)
-        try:
+    setup, journal = setup or Setup(), Journal()
+    serving = setup.serve(guarded_server_sync, sync_handlers(journal))
+    server = serving.__enter__()
+    try:
+        async with setup.stage(server, journal) as stage:
             yield stage
-        finally:
-            stage.journal.freed.set()
-    await asyncio.to_thread(server.stop(None).wait, 10)
-    guard.close()
-    await asyncio.to_thread(pool.shutdown)
+    finally:
+        # Not on the loop, which a handler of the server may still wait for.
+        await asyncio.to_thread(serving.__exit__, None, None, None)

@@ -1,0 +1,1 @@
+"""The testing kit, used as a service team uses it."""
