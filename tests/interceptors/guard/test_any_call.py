@@ -99,7 +99,7 @@ def test_a_call_that_is_refused_ran_nothing(make: Any, methods: tuple[str, ...])
 
     Nothing of it is an error of the server, and a good call among the others is served.
     """
-    with asyncio.Runner() as runner:
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         exits = AsyncExitStack()
         stage: Stage = runner.run(exits.enter_async_context(make(Setup(mint=MINT))))
 

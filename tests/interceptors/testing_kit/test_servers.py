@@ -223,10 +223,11 @@ async def test_nothing_is_left_when_the_block_fails() -> None:
             client = EchoClient(server.channel(server.authority.mandate(**GOOD)))
             await client.call("PlainUnary")
             await client.open("Expand", (), "idle")
+            plain = server.channel()
             raise ZeroDivisionError
     assert server.guard.open_streams == 0
     assert journal.ended == ["Expand"]
     started = {thread.name for thread in set(threading.enumerate()) - before}
     assert [name for name in started if name.startswith("ThreadPoolExecutor")] == []
     with pytest.raises(grpc.aio.UsageError):
-        await client.call("Unary")
+        plain.unary_unary("/caracal.test.Echo/Unary")(b"")
