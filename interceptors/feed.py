@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.rule import Trust
 from caracal_grpc.crypto.key_set import KeySet
 from caracal_grpc.interceptors.feed_proof import Proof
+from caracal_grpc.interceptors.listeners import Listeners
 from caracal_grpc.interceptors.view import Listener
 from caracal_grpc.v1 import key_pb2, revocation_service_pb2
 
@@ -57,8 +57,7 @@ class FeedView:
         self.issuer = issuer
         self._clock = clock
         self._max_staleness = max_staleness
-        self._lock = threading.Lock()
-        self._listeners: list[Listener] = []
+        self._listeners = Listeners()
         self._keys = KeySet()
         self._trusts: dict[str, Trust] = {}
         self._revoked: _Anchors = {}
@@ -110,14 +109,7 @@ class FeedView:
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Calls `listener` with newly dead anchors and vanished keys, in the feeding thread."""
-        with self._lock:
-            self._listeners.append(listener)
-        return lambda: self._unsubscribe(listener)
-
-    def _unsubscribe(self, listener: Listener) -> None:
-        with self._lock:
-            if listener in self._listeners:
-                self._listeners.remove(listener)
+        return self._listeners.add(listener)
 
     def begin(self) -> None:
         """Starts a new stream, to be called before it is asked for.
@@ -162,7 +154,7 @@ class FeedView:
         # The first snapshot may hold a million deaths: no copy of them.
         died = parts.revoked.keys() - before.keys() if before else parts.revoked.keys()
         vanished = keys.keys() - parts.keys.keys()
-        self._tell(died | vanished if vanished else died)
+        self._listeners.tell(died | vanished if vanished else died)
 
     def _carry(self, revision: int, revoked: _Anchors) -> None:
         """Keeps the dead dead when a snapshot is older than what is known.
@@ -202,7 +194,7 @@ class FeedView:
         _take(self._revoked, delta.revoked, known={})
         for anchor in delta.revoked:
             self._carried.pop(anchor, None)
-        self._tell(died | vanished)
+        self._listeners.tell(died | vanished)
 
     def _heartbeat(self, revision: int, beat: revocation_service_pb2.FeedHeartbeat) -> None:
         if self._proof is None or not beat.HasField("server_time"):
@@ -234,17 +226,6 @@ class FeedView:
         self._trusts = dict.fromkeys(keys, trust)
         if keys != self._keys:
             self._keys = keys
-
-    def _tell(self, dead: AbstractSet[str]) -> None:
-        if not dead:
-            return
-        with self._lock:
-            listeners = tuple(self._listeners)
-        for listener in listeners:
-            try:
-                listener(dead)
-            except Exception:  # noqa: BLE001 - one that fails must not keep others ignorant
-                _log.exception("a listener of the feed failed")
 
 
 def _take(into: _Anchors, anchors: Iterable[str], known: _Anchors) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 
 from caracal_grpc.core.rule import Trust
 from caracal_grpc.crypto.key_set import KeySet, VerifyingKey
+from caracal_grpc.interceptors.listeners import Listeners
 from caracal_grpc.interceptors.testing.authority import ThrowawayAuthority
 from caracal_grpc.interceptors.view import Listener
 
@@ -26,7 +27,7 @@ class CannedFeed:
     def __init__(self, *authorities: ThrowawayAuthority) -> None:
         """Trusts the keys of `authorities`, each for the zone that it speaks for."""
         self._lock = threading.Lock()
-        self._listeners: list[Listener] = []
+        self._listeners = Listeners()
         self._trusts: dict[str, Trust] = {}
         self._keys = KeySet()
         self._dead: frozenset[str] = frozenset()
@@ -44,7 +45,7 @@ class CannedFeed:
             raise ValueError("an anchor is an id; revoke the application or session of a mandate")
         with self._lock:
             self._dead = self._dead.union(anchors)
-        self._tell(frozenset(anchors))
+        self._listeners.tell(frozenset(anchors))
 
     def go_stale(self, age: float = math.inf) -> None:
         """Makes what the guard knows `age` seconds old, as when the authority is out of reach.
@@ -70,7 +71,7 @@ class CannedFeed:
             gone = frozenset(kids or self._keys)
             self._trusts = {kid: each for kid, each in self._trusts.items() if kid not in gone}
             self._set_keys({kid: key for kid, key in self._keys.items() if kid not in gone})
-        self._tell(gone)
+        self._listeners.tell(gone)
 
     @property
     def keys(self) -> KeySet:
@@ -92,20 +93,7 @@ class CannedFeed:
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Calls `listener` on every death from now on; the answer ends that."""
-        with self._lock:
-            self._listeners.append(listener)
-        return lambda: self._unsubscribe(listener)
-
-    def _unsubscribe(self, listener: Listener) -> None:
-        with self._lock:
-            if listener in self._listeners:
-                self._listeners.remove(listener)
+        return self._listeners.add(listener)
 
     def _set_keys(self, keys: dict[str, VerifyingKey]) -> None:
         self._keys = KeySet(keys.values())
-
-    def _tell(self, dead: AbstractSet[str]) -> None:
-        with self._lock:
-            listeners = tuple(self._listeners)
-        for listener in listeners:
-            listener(dead)
