@@ -33,10 +33,10 @@ from caracal_grpc.crypto.kek import Kek
 from caracal_grpc.crypto.ledger_key import verify_ed25519
 from caracal_grpc.crypto.system import SystemClock, SystemIds
 from caracal_grpc.first_start import make_operator, require_matching_kek, require_possible
-from caracal_grpc.interceptors.guard_aio import AioGuard
-from caracal_grpc.interceptors.refusal_log import log_refusal
-from caracal_grpc.interceptors.rules import Rules
-from caracal_grpc.interceptors.verifier import Verifier
+from caracal_grpc.interceptors.guard.aio.guard import AioGuard
+from caracal_grpc.interceptors.guard.verifier import Verifier
+from caracal_grpc.interceptors.rules.rules import Rules
+from caracal_grpc.interceptors.telemetry.refusal_log import log_refusal
 from caracal_grpc.ledger.sql import SqlLedger
 from caracal_grpc.policy.engines import engine
 from caracal_grpc.services.drain import Drain

@@ -10,17 +10,17 @@ from __future__ import annotations
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.interceptors.current import (
+from caracal_grpc.interceptors.context.current import (
     carried_metadata,
     current_mandate,
     current_request_id,
 )
-from caracal_grpc.interceptors.edge import Edge, connect
-from caracal_grpc.interceptors.edge_sync import SyncEdge, connect_sync
-from caracal_grpc.interceptors.guard_aio import AioGuard
-from caracal_grpc.interceptors.guard_sync import SyncGuard
+from caracal_grpc.interceptors.edge.aio import Edge, connect
+from caracal_grpc.interceptors.edge.sync import SyncEdge, connect_sync
+from caracal_grpc.interceptors.guard.aio.guard import AioGuard
+from caracal_grpc.interceptors.guard.sync.guard import SyncGuard
 from caracal_grpc.interceptors.profile import Profile
-from caracal_grpc.interceptors.rules import Rules
+from caracal_grpc.interceptors.rules.rules import Rules
 from caracal_grpc.interceptors.status import from_rpc_error
 
 __all__ = [

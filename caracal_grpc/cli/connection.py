@@ -17,11 +17,11 @@ from caracal_grpc.cli.errors import CliError, ExitCode, of_refusal, of_status
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.crypto.system import SystemClock, SystemIds
-from caracal_grpc.interceptors.channel import aio_channel
-from caracal_grpc.interceptors.client_aio import client_interceptors
-from caracal_grpc.interceptors.rules import Rules
+from caracal_grpc.interceptors.client.aio.interceptors import client_interceptors
+from caracal_grpc.interceptors.client.aio.tokens import AioExchanger, AioTokens
+from caracal_grpc.interceptors.client.channel import aio_channel
+from caracal_grpc.interceptors.rules.rules import Rules
 from caracal_grpc.interceptors.status import from_rpc_error
-from caracal_grpc.interceptors.tokens_aio import AioExchanger, AioTokens
 
 CALL_TIMEOUT: Final = 60.0
 """Seconds for one call, the exchange for its mandate included."""

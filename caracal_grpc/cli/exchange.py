@@ -13,7 +13,7 @@ from caracal_grpc.cli.errors import CliError, usage
 from caracal_grpc.cli.options import MAX_LIFE
 
 if TYPE_CHECKING:
-    from caracal_grpc.interceptors.tokens import Ask
+    from caracal_grpc.interceptors.client.tokens import Ask
 
 _MAX_TOKEN_FILE: Final = 16_384
 _STDIN: Final = 0
@@ -48,8 +48,8 @@ def exchange(
     from caracal_grpc.cli.connection import run
     from caracal_grpc.cli.output import note, print_json, print_line
     from caracal_grpc.crypto.system import SystemIds
-    from caracal_grpc.interceptors.channel import Identity
-    from caracal_grpc.interceptors.tokens import Ask
+    from caracal_grpc.interceptors.client.channel import Identity
+    from caracal_grpc.interceptors.client.tokens import Ask
 
     target = resolve(profile, zone)
     subject = _token(subject_token_file) if subject_token_file else None
@@ -73,8 +73,8 @@ def exchange(
 
 async def _exchange(target: Target, ask: Ask, request_id: str) -> Any:
     from caracal_grpc.cli.connection import CALL_TIMEOUT
-    from caracal_grpc.interceptors.channel import aio_channel
-    from caracal_grpc.interceptors.exchange import exchange_request
+    from caracal_grpc.interceptors.client.channel import aio_channel
+    from caracal_grpc.interceptors.client.exchange import exchange_request
     from caracal_grpc.v1.token_service_pb2_grpc import TokenServiceStub
 
     asker = dataclasses.replace(target.profile, zone=target.zone)

@@ -15,8 +15,8 @@ from caracal_grpc.cli.errors import usage
 from caracal_grpc.core.errors import CaracalError
 
 if TYPE_CHECKING:
-    from caracal_grpc.interceptors.matrix import Overrides, Row
-    from caracal_grpc.interceptors.rule_sources import Services
+    from caracal_grpc.interceptors.rules.matrix import Overrides, Row
+    from caracal_grpc.interceptors.rules.sources import Services
     from caracal_grpc.v1 import zone_pb2
 
 SetOption = Annotated[
@@ -115,7 +115,7 @@ class Source:
 
         Raises `CliError`, and `FIELD_INVALID` for what is wrong with the source itself.
         """
-        from caracal_grpc.interceptors.matrix import matrix
+        from caracal_grpc.interceptors.rules.matrix import matrix
 
         found = self._services()
         names = {each.full_name for each in found}
@@ -128,7 +128,7 @@ class Source:
         return rows
 
     def _services(self) -> Services:
-        from caracal_grpc.interceptors.rule_sources import module_services, set_services
+        from caracal_grpc.interceptors.rules.sources import module_services, set_services
 
         if self.descriptor_set:
             return set_services(self.descriptor_set)
@@ -145,7 +145,7 @@ class Source:
 def read_rules(path: Path | None) -> Overrides:
     """The rules in a YAML file; raises `CliError` naming file, line and method."""
     from caracal_grpc.cli.yaml_lines import Place, Problem, load
-    from caracal_grpc.interceptors.rules import Rules
+    from caracal_grpc.interceptors.rules.rules import Rules
 
     if path is None:
         return {}

@@ -31,7 +31,7 @@ from caracal_grpc.cli.rule_options import (
 )
 
 if TYPE_CHECKING:
-    from caracal_grpc.interceptors.matrix import Row
+    from caracal_grpc.interceptors.rules.matrix import Row
     from caracal_grpc.v1 import zone_pb2
 
 rules = typer.Typer(
@@ -74,7 +74,7 @@ def check(
     public_reason, a rule for a method that is not there, and, with -f or --against-zone, a scope or
     resource that the zone does not have.
     """
-    from caracal_grpc.interceptors.matrix import findings, stray
+    from caracal_grpc.interceptors.rules.matrix import findings, stray
 
     tls = (ca_file, cert_file, key_file, server_name)
     source = Source(descriptor_set, module, recursive, server, plaintext, tls)
@@ -115,7 +115,7 @@ def table(
     With -f or --against-zone also which of the scopes some grant of the zone gives only after an
     approval (step-up).
     """
-    from caracal_grpc.interceptors.matrix import cells
+    from caracal_grpc.interceptors.rules.matrix import cells
 
     tls = (ca_file, cert_file, key_file, server_name)
     source = Source(descriptor_set, module, recursive, server, plaintext, tls)
@@ -183,7 +183,7 @@ def _print_json(rows: Iterable[Row], found: list[Any], zone: zone_pb2.Zone | Non
 
 def _told(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The columns that tell people something."""
-    from caracal_grpc.interceptors.matrix import SELDOM
+    from caracal_grpc.interceptors.rules.matrix import SELDOM
 
     silent = {name for name in SELDOM if not any(row[name] for row in shown)}
     return [{name: value for name, value in row.items() if name not in silent} for row in shown]

@@ -12,7 +12,7 @@ from caracal_grpc.core.entry import Entry
 from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.core.ids import AUDIT, MANDATE, require_id
 from caracal_grpc.core.limits import AUTHORITY_RESOURCE, MAX_REQUEST_ID
-from caracal_grpc.interceptors.current import current_mandate
+from caracal_grpc.interceptors.context.current import current_mandate
 from caracal_grpc.ledger.port import Filter, Stored
 from caracal_grpc.services import render
 from caracal_grpc.v1 import audit_pb2, audit_service_pb2, audit_service_pb2_grpc, mandate_pb2

@@ -12,7 +12,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from caracal_grpc.core.errors import CaracalError, field_invalid
-from caracal_grpc.interceptors.guard import Style, style_of
+from caracal_grpc.interceptors.guard.plan import Style, style_of
 from caracal_grpc.interceptors.status import to_status
 from caracal_grpc.services.drain import Drain
 

@@ -10,7 +10,7 @@ from caracal_grpc.authority.feed import Feed
 from caracal_grpc.authority.keyring import KeyReport
 from caracal_grpc.authority.keys import Keys
 from caracal_grpc.core.keystate import KeyState
-from caracal_grpc.interceptors.current import current_mandate
+from caracal_grpc.interceptors.context.current import current_mandate
 from caracal_grpc.services import render
 from caracal_grpc.v1 import key_pb2, key_service_pb2, key_service_pb2_grpc
 

@@ -12,7 +12,7 @@ from caracal_grpc.authority.access import require_zone
 from caracal_grpc.authority.feed import Feed, FeedDelta, FeedEvent, FeedSnapshot
 from caracal_grpc.authority.revocations import Revocations
 from caracal_grpc.core.ports import Clock
-from caracal_grpc.interceptors.current import current_mandate
+from caracal_grpc.interceptors.context.current import current_mandate
 from caracal_grpc.services import render
 from caracal_grpc.v1 import revocation_pb2, revocation_service_pb2, revocation_service_pb2_grpc
 

@@ -10,7 +10,7 @@ from caracal_grpc.authority.sessions import SessionChange, Sessions, SessionStar
 from caracal_grpc.core import limits
 from caracal_grpc.core.ids import APPLICATION, SESSION, require_id, require_labels
 from caracal_grpc.core.session import Session
-from caracal_grpc.interceptors.current import current_mandate
+from caracal_grpc.interceptors.context.current import current_mandate
 from caracal_grpc.services import render
 from caracal_grpc.v1 import session_pb2, session_service_pb2, session_service_pb2_grpc
 

@@ -12,7 +12,7 @@ from caracal_grpc.authority.exchange import Exchange
 from caracal_grpc.core import limits
 from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.core.ids import APPLICATION, SESSION, require_id, require_resource, require_scope
-from caracal_grpc.interceptors.guard import peer_binding
+from caracal_grpc.interceptors.guard.gate import peer_binding
 from caracal_grpc.services.render import whole_seconds, zone_name
 from caracal_grpc.v1 import token_service_pb2, token_service_pb2_grpc
 

@@ -14,7 +14,7 @@ from caracal_grpc.core.application import Application
 from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.core.limits import MAX_RESOURCE_TTL
 from caracal_grpc.core.zone import Resource
-from caracal_grpc.interceptors.current import current_mandate
+from caracal_grpc.interceptors.context.current import current_mandate
 from caracal_grpc.services import render
 from caracal_grpc.v1 import (
     application_pb2,

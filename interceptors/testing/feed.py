@@ -10,9 +10,9 @@ from typing import Final
 
 from caracal_grpc.core.rule import Trust
 from caracal_grpc.crypto.key_set import KeySet, VerifyingKey
-from caracal_grpc.interceptors.listeners import Listeners
+from caracal_grpc.interceptors.feed.listeners import Listeners
+from caracal_grpc.interceptors.feed.view import Listener
 from caracal_grpc.interceptors.testing.authority import ThrowawayAuthority
-from caracal_grpc.interceptors.view import Listener
 
 _MAX_ANCHOR: Final = 256
 

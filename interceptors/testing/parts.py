@@ -9,11 +9,11 @@ import grpc
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.crypto.system import SystemClock
-from caracal_grpc.interceptors.guard import RuleSource
-from caracal_grpc.interceptors.rules import Rules
+from caracal_grpc.interceptors.guard.gate import RuleSource
+from caracal_grpc.interceptors.guard.verifier import Verifier
+from caracal_grpc.interceptors.rules.rules import Rules
 from caracal_grpc.interceptors.testing.authority import ThrowawayAuthority
 from caracal_grpc.interceptors.testing.feed import CannedFeed
-from caracal_grpc.interceptors.verifier import Verifier
 
 PROMPT: Final = 0.25
 """Seconds of staleness that a guard in a test bears: a canned feed has none before it goes stale,

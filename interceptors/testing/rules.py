@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from caracal_grpc.interceptors.matrix import (
+from caracal_grpc.interceptors.rules.matrix import (
     NO_OVERRIDES,
     Overrides,
     Resources,
@@ -10,7 +10,7 @@ from caracal_grpc.interceptors.matrix import (
     matrix,
     stray,
 )
-from caracal_grpc.interceptors.rule_sources import Source, services_of
+from caracal_grpc.interceptors.rules.sources import Source, services_of
 
 
 def assert_rules(

@@ -12,8 +12,8 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from caracal_grpc.interceptors.guard import RuleSource
-from caracal_grpc.interceptors.guard_aio import AioGuard
+from caracal_grpc.interceptors.guard.aio.guard import AioGuard
+from caracal_grpc.interceptors.guard.gate import RuleSource
 from caracal_grpc.interceptors.testing.authority import ThrowawayAuthority
 from caracal_grpc.interceptors.testing.bearing import aio_bearers
 from caracal_grpc.interceptors.testing.feed import CannedFeed

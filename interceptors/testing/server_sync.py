@@ -10,8 +10,8 @@ from typing import Any
 
 import grpc
 
-from caracal_grpc.interceptors.guard import RuleSource
-from caracal_grpc.interceptors.guard_sync import SyncGuard
+from caracal_grpc.interceptors.guard.gate import RuleSource
+from caracal_grpc.interceptors.guard.sync.guard import SyncGuard
 from caracal_grpc.interceptors.testing.authority import ThrowawayAuthority
 from caracal_grpc.interceptors.testing.bearing import SyncBearer
 from caracal_grpc.interceptors.testing.feed import CannedFeed

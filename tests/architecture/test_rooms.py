@@ -43,6 +43,22 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """What each room may import; the command line, at the top, may import anything."""
 
+EDGE_ROOM_MAY_IMPORT: dict[str, set[str]] = {
+    "status": set(),
+    "profile": set(),
+    "observer": set(),
+    "context": set(),
+    "feed": set(),
+    "rules": set(),
+    # Neither side knows the other: a process may have one without the other.
+    "guard": {"context", "feed", "observer", "status"},
+    "client": {"context", "observer", "profile", "rules", "status"},
+    "telemetry": {"client", "context", "guard", "observer", "status"},
+    "edge": {"client", "context", "feed", "guard", "observer", "profile", "rules", "status"},
+    "testing": {"client", "context", "edge", "feed", "guard", "profile", "rules", "status"},
+}
+"""What each room within `interceptors` may import of the others; its surface may import any."""
+
 ONE_ROOM: dict[str, set[str]] = {
     "jose": {"crypto"},
     "cryptography": {"crypto"},
@@ -64,8 +80,8 @@ ONE_ROOM: dict[str, set[str]] = {
 }
 """Libraries that one room hides from the others, so that each can be replaced in one place."""
 
-TELEMETRY = f"{PACKAGE}.interceptors.telemetry"
-"""The files of an edge that need the extra of that name begin so."""
+TELEMETRY = f"{PACKAGE}.interceptors.telemetry."
+"""The files of an edge that need the extra of that name."""
 
 WITHOUT_GRPC = {"core", "crypto", "policy", "ledger", "authority", "config"}
 IMPURE = {"time", "random", "secrets", "os", "asyncio", "threading", "socket", "pathlib", "uuid"}
@@ -98,6 +114,23 @@ def test_imports_point_one_way() -> None:
             continue
         wanted = room_of(each.target)
         if wanted not in {room, "package"} and wanted not in MAY_IMPORT[room]:
+            breaches.append(place(each))
+    assert breaches == []
+
+
+def test_rooms_of_an_edge_point_one_way() -> None:
+    """edge -> guard | client -> context | feed | rules; telemetry is loaded when asked for."""
+    edges = f"{PACKAGE}.interceptors."
+    breaches = []
+    for each in all_imports():
+        if not (each.module.name.startswith(edges) and each.target.startswith(edges)):
+            continue
+        ends = (each.module.name, each.target)
+        room, wanted = (name.removeprefix(edges).split(".")[0] for name in ends)
+        lazily = wanted == "telemetry" and not each.at_load
+        if room in {wanted, "__init__"} or lazily:
+            continue
+        if wanted not in EDGE_ROOM_MAY_IMPORT[room]:
             breaches.append(place(each))
     assert breaches == []
 

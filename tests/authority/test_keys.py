@@ -13,7 +13,7 @@ from caracal_grpc.core.limits import DEFAULT_KEY_PUBLISH, LEEWAY, MAX_LIVE_KEYS,
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.rule import Rule
 from caracal_grpc.crypto import mandates
-from caracal_grpc.interceptors.verifier import Verifier
+from caracal_grpc.interceptors.guard.verifier import Verifier
 from tests.support.refusals import refused
 from tests.support.rig import Rig
 from tests.support.shop import ORDERS, PAYMENTS, shop

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from caracal_grpc.core.rule import Rule
 from caracal_grpc.crypto.system import SystemClock
+from caracal_grpc.interceptors.guard.verifier import Verifier
 from caracal_grpc.interceptors.testing import CannedFeed, ThrowawayAuthority
-from caracal_grpc.interceptors.verifier import Verifier
 from tests.bench.child import ECHO
 from tests.bench.exchange import request
 from tests.bench.load import in_turn

@@ -13,7 +13,7 @@ import pytest
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors import connect
 from caracal_grpc.interceptors.profile import Profile
-from caracal_grpc.interceptors.rules import Rules
+from caracal_grpc.interceptors.rules.rules import Rules
 from tests.support.authority import Running
 from tests.support.echo import Journal, path
 from tests.support.echo_aio import aio_handlers

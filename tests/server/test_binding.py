@@ -10,7 +10,7 @@ import pytest
 
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors import connect, from_rpc_error
-from caracal_grpc.interceptors.channel import aio_channel
+from caracal_grpc.interceptors.client.channel import aio_channel
 from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.v1 import (
     audit_service_pb2,

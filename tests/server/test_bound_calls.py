@@ -15,9 +15,9 @@ import pytest
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.rule import Rule
 from caracal_grpc.interceptors import connect, connect_sync
-from caracal_grpc.interceptors.channel import Identity
+from caracal_grpc.interceptors.client.channel import Identity
 from caracal_grpc.interceptors.profile import Profile
-from caracal_grpc.interceptors.rules import Rules
+from caracal_grpc.interceptors.rules.rules import Rules
 from tests.support.authority import Starter
 from tests.support.echo import Journal, path, sync_handlers
 from tests.support.echo_aio import aio_handlers

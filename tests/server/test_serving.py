@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.interceptors.channel import aio_channel
+from caracal_grpc.interceptors.client.channel import aio_channel
 from caracal_grpc.services.register import SERVICES
 from tests.support.authority import Client, Starter
 from tests.support.etcd_tls import CertificateAuthority

@@ -9,7 +9,7 @@ import pytest
 
 from caracal_grpc.config import ServeSettings, is_wildcard
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.interceptors.channel import aio_channel
+from caracal_grpc.interceptors.client.channel import aio_channel
 from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.server import Server
 from tests.server.test_start import free_port

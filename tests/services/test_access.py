@@ -11,7 +11,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from caracal_grpc.core.limits import AUTHORITY_SCOPES
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.interceptors.rules import Rules
+from caracal_grpc.interceptors.rules.rules import Rules
 from caracal_grpc.services.register import SERVICES
 from tests.support.authority import Running, bearer, reason_of
 from tests.support.contract import METHODS

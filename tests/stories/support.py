@@ -16,9 +16,9 @@ import grpc.aio
 
 from caracal_grpc.crypto.ledger_key import verify_ed25519
 from caracal_grpc.interceptors import connect
-from caracal_grpc.interceptors.channel import aio_channel
+from caracal_grpc.interceptors.client.channel import aio_channel
 from caracal_grpc.interceptors.profile import Profile
-from caracal_grpc.interceptors.rules import Rules
+from caracal_grpc.interceptors.rules.rules import Rules
 from caracal_grpc.ledger.export import Header, entry_line, header_line
 from caracal_grpc.ledger.port import Stored
 from caracal_grpc.ledger.verify import verify_file

@@ -12,7 +12,7 @@ from google.protobuf.json_format import MessageToDict
 
 from caracal_grpc.config import ServeSettings
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.interceptors.channel import aio_channel
+from caracal_grpc.interceptors.client.channel import aio_channel
 from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.server import Server
 from caracal_grpc.v1 import zone_service_pb2

@@ -17,7 +17,7 @@ import pytest
 from caracal_grpc.config import ServeSettings
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.crypto.secret_file import write_secret_file
-from caracal_grpc.interceptors.channel import aio_channel
+from caracal_grpc.interceptors.client.channel import aio_channel
 from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.interceptors.status import from_rpc_error
 from caracal_grpc.interceptors.testing import bearing as bearer

@@ -12,8 +12,8 @@ import grpc
 from google.protobuf.wrappers_pb2 import StringValue
 
 from caracal_grpc.core.rule import Rule
-from caracal_grpc.interceptors.current import current_mandate
-from caracal_grpc.interceptors.rules import Rules
+from caracal_grpc.interceptors.context.current import current_mandate
+from caracal_grpc.interceptors.rules.rules import Rules
 from tests.support.keys import RESOURCE, SCOPES
 
 SERVICE = "caracal.test.Echo"

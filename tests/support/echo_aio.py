@@ -12,7 +12,7 @@ import grpc
 import grpc.aio
 from google.protobuf.wrappers_pb2 import StringValue
 
-from caracal_grpc.interceptors.current import current_mandate
+from caracal_grpc.interceptors.context.current import current_mandate
 from tests.support.echo import BIG, Journal, SyncEcho, handlers_of, text
 
 

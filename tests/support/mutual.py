@@ -12,7 +12,7 @@ import grpc
 
 from caracal_grpc.crypto import base64url
 from caracal_grpc.crypto.thumbprint import x5t_s256
-from caracal_grpc.interceptors.channel import aio_channel
+from caracal_grpc.interceptors.client.channel import aio_channel
 from caracal_grpc.interceptors.profile import Profile
 from tests.support.authority import Client, Starter
 from tests.support.etcd_tls import CertificateAuthority

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from caracal_grpc.interceptors.telemetry import Telemetry
+from caracal_grpc.interceptors.telemetry.telemetry import Telemetry
 from tests.support.keys import ZONE
 
 Labels = dict[str, Any]

@@ -11,10 +11,10 @@ import grpc.aio
 
 from caracal_grpc.cli.demo.shop import Shop
 from caracal_grpc.crypto.system import SystemIds
-from caracal_grpc.interceptors.channel import aio_channel
-from caracal_grpc.interceptors.edge import Edge
-from caracal_grpc.interceptors.exchange import exchange_request
-from caracal_grpc.interceptors.tokens import Ask
+from caracal_grpc.interceptors.client.channel import aio_channel
+from caracal_grpc.interceptors.client.exchange import exchange_request
+from caracal_grpc.interceptors.client.tokens import Ask
+from caracal_grpc.interceptors.edge.aio import Edge
 from caracal_grpc.v1 import session_service_pb2
 from caracal_grpc.v1.session_service_pb2_grpc import SessionServiceStub
 from caracal_grpc.v1.token_service_pb2_grpc import TokenServiceStub

@@ -22,7 +22,7 @@ from caracal_grpc.cli.manifest import Manifest
 from caracal_grpc.config import ServeSettings
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.limits import AUTHORITY_ZONE
-from caracal_grpc.interceptors.edge import connect
+from caracal_grpc.interceptors.edge.aio import connect
 from caracal_grpc.interceptors.profile import PROFILE_VARIABLE, Profile
 from caracal_grpc.server import Server
 from caracal_grpc.store.embedded import EmbeddedEtcd

@@ -10,9 +10,9 @@ import pytest
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors.status import from_rpc_error
-from tests.interceptors.client.calling import Dial, enter_handler
-from tests.interceptors.client.calling import say_aio as say
-from tests.interceptors.client.support import (
+from tests.interceptors.calling import Dial, enter_handler
+from tests.interceptors.calling import say_aio as say
+from tests.interceptors.support import (
     EXPIRED,
     METHODS,
     Echo,
@@ -113,8 +113,8 @@ async def test_without_a_caller_the_application_acts_as_itself_when_told(
 
 def test_unknown_mode_is_refused() -> None:
     """A typing error is no silent default."""
-    from caracal_grpc.interceptors.client import Attachment
-    from caracal_grpc.interceptors.rules import Rules
+    from caracal_grpc.interceptors.client.attachment import Attachment
+    from caracal_grpc.interceptors.rules.rules import Rules
 
     with pytest.raises(CaracalError):
         Attachment(Rules(), "forwards")  # type: ignore[arg-type]

@@ -6,11 +6,11 @@ import grpc
 import pytest
 
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.interceptors import current
+from caracal_grpc.interceptors.context import current
 from caracal_grpc.interceptors.status import from_rpc_error
-from tests.interceptors.client.calling import Dial, enter_handler
-from tests.interceptors.client.calling import say_sync as say
-from tests.interceptors.client.support import (
+from tests.interceptors.calling import Dial, enter_handler
+from tests.interceptors.calling import say_sync as say
+from tests.interceptors.support import (
     METHODS,
     Echo,
     FakeAuthority,

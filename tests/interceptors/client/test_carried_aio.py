@@ -18,13 +18,13 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from caracal_grpc.core.limits import MAX_METADATA_BYTES
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.interceptors.current import carried_metadata, enter, leave
-from caracal_grpc.interceptors.inbound import Inbound
+from caracal_grpc.interceptors.context.current import carried_metadata, enter, leave
+from caracal_grpc.interceptors.context.inbound import Inbound
 from caracal_grpc.interceptors.status import from_rpc_error
 from caracal_grpc.interceptors.testing import guarded_server
-from tests.interceptors.client.calling import Dial
-from tests.interceptors.client.calling import say_aio as say
-from tests.interceptors.client.support import EXPIRED, METHODS, Echo
+from tests.interceptors.calling import Dial
+from tests.interceptors.calling import say_aio as say
+from tests.interceptors.support import EXPIRED, METHODS, Echo
 from tests.support.echo import Journal, echo_rules, handlers_of
 from tests.support.echo_client import EchoClient, bearing
 from tests.support.keys import Mint

@@ -15,13 +15,13 @@ from opentelemetry.instrumentation.grpc import client_interceptor, grpcext
 from opentelemetry.sdk.trace import TracerProvider
 
 from caracal_grpc.core.limits import MAX_METADATA_BYTES
-from caracal_grpc.interceptors.client_sync import client_interceptors
+from caracal_grpc.interceptors.client.sync.interceptors import client_interceptors
+from caracal_grpc.interceptors.client.sync.tokens import SyncTokens
 from caracal_grpc.interceptors.testing import guarded_server_sync
-from caracal_grpc.interceptors.tokens_sync import SyncTokens
-from tests.interceptors.client.calling import Dial
-from tests.interceptors.client.calling import say_sync as say
-from tests.interceptors.client.support import METHODS, RULES, Echo, calls
+from tests.interceptors.calling import Dial
+from tests.interceptors.calling import say_sync as say
 from tests.interceptors.client.test_carried_aio import OTHER, TRACE, sent
+from tests.interceptors.support import METHODS, RULES, Echo, calls
 from tests.support.echo import Journal, echo_rules, handlers_of, path, text
 from tests.support.keys import Mint
 

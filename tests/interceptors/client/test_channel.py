@@ -10,11 +10,11 @@ import pytest
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.crypto.system import SystemIds
-from caracal_grpc.interceptors.channel import aio_channel, sync_channel
-from caracal_grpc.interceptors.tokens import Ask, ExchangeError
-from caracal_grpc.interceptors.tokens_aio import AioExchanger
-from caracal_grpc.interceptors.tokens_sync import SyncExchanger
-from tests.interceptors.client.support import Echo, FakeAuthority, profile, serving
+from caracal_grpc.interceptors.client.aio.tokens import AioExchanger
+from caracal_grpc.interceptors.client.channel import aio_channel, sync_channel
+from caracal_grpc.interceptors.client.sync.tokens import SyncExchanger
+from caracal_grpc.interceptors.client.tokens import Ask, ExchangeError
+from tests.interceptors.support import Echo, FakeAuthority, profile, serving
 from tests.support.etcd_tls import CertificateAuthority
 from tests.support.tls import write_pair
 

@@ -8,14 +8,14 @@ import pytest
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.interceptors.choices import DENIALS, Choices
-from caracal_grpc.interceptors.client import Attachment
-from caracal_grpc.interceptors.rules import Rules
+from caracal_grpc.interceptors.client.aio.tokens import AioTokens
+from caracal_grpc.interceptors.client.attachment import Attachment
+from caracal_grpc.interceptors.client.choices import DENIALS, Choices
+from caracal_grpc.interceptors.client.sync.tokens import SyncTokens
+from caracal_grpc.interceptors.client.tokens import Ask, ExchangeError, Granted
+from caracal_grpc.interceptors.rules.rules import Rules
 from caracal_grpc.interceptors.status import read_refusal
-from caracal_grpc.interceptors.tokens import Ask, ExchangeError, Granted
-from caracal_grpc.interceptors.tokens_aio import AioTokens
-from caracal_grpc.interceptors.tokens_sync import SyncTokens
-from tests.interceptors.client.support import DENIED, RESOURCE, FakeAuthority, eventually
+from tests.interceptors.support import DENIED, RESOURCE, FakeAuthority, eventually
 from tests.support.clock import FakeClock
 
 ASK = Ask(RESOURCE, frozenset({"say"}), any_scopes=("loud", "low", "slow"))

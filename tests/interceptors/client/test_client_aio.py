@@ -10,9 +10,9 @@ import pytest
 
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors.status import from_rpc_error
-from tests.interceptors.client.calling import TEXT, Dial
-from tests.interceptors.client.calling import say_aio as say
-from tests.interceptors.client.support import (
+from tests.interceptors.calling import TEXT, Dial
+from tests.interceptors.calling import say_aio as say
+from tests.interceptors.support import (
     DENIED,
     METHODS,
     RESOURCE,

@@ -11,11 +11,11 @@ from google.protobuf.wrappers_pb2 import StringValue
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.interceptors.client import RENEWABLE
+from caracal_grpc.interceptors.client.attachment import RENEWABLE
 from caracal_grpc.interceptors.status import from_rpc_error
-from tests.interceptors.client.calling import TEXT, Dial
-from tests.interceptors.client.calling import say_aio as say
-from tests.interceptors.client.support import (
+from tests.interceptors.calling import TEXT, Dial
+from tests.interceptors.calling import say_aio as say
+from tests.interceptors.support import (
     DENIED,
     EXPIRED,
     Echo,

@@ -9,11 +9,11 @@ import pytest
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.interceptors.client import RENEWABLE
+from caracal_grpc.interceptors.client.attachment import RENEWABLE
 from caracal_grpc.interceptors.status import from_rpc_error
-from tests.interceptors.client.calling import TEXT, Dial
-from tests.interceptors.client.calling import say_sync as say
-from tests.interceptors.client.support import (
+from tests.interceptors.calling import TEXT, Dial
+from tests.interceptors.calling import say_sync as say
+from tests.interceptors.support import (
     DENIED,
     EXPIRED,
     Echo,

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.interceptors.client.tokens import Ask, Granted, TokenBook
 from caracal_grpc.interceptors.status import Status, to_status
-from caracal_grpc.interceptors.tokens import Ask, Granted, TokenBook
 
 ASK = Ask("resource://echo", frozenset({"echo:say"}))
 KEY = ASK.key

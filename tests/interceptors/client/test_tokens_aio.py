@@ -10,10 +10,10 @@ import pytest
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.interceptors.client.aio.tokens import AioTokens
+from caracal_grpc.interceptors.client.tokens import Ask, ExchangeError, Granted
 from caracal_grpc.interceptors.status import read_refusal
-from caracal_grpc.interceptors.tokens import Ask, ExchangeError, Granted
-from caracal_grpc.interceptors.tokens_aio import AioTokens
-from tests.interceptors.client.support import DENIED, DOWN, SECRET, FakeAuthority, eventually
+from tests.interceptors.support import DENIED, DOWN, SECRET, FakeAuthority, eventually
 from tests.support.clock import FakeClock
 
 ASK = Ask("resource://echo", frozenset({"echo:say"}))
@@ -223,9 +223,9 @@ async def test_bug_in_an_exchange_is_a_typed_failure(clock: FakeClock) -> None:
 async def test_authority_that_is_not_there_is_unavailable(clock: FakeClock) -> None:
     """No server at all is a status too."""
     from caracal_grpc.crypto.system import SystemIds
-    from caracal_grpc.interceptors.channel import aio_channel
-    from caracal_grpc.interceptors.tokens_aio import AioExchanger
-    from tests.interceptors.client.support import profile
+    from caracal_grpc.interceptors.client.aio.tokens import AioExchanger
+    from caracal_grpc.interceptors.client.channel import aio_channel
+    from tests.interceptors.support import profile
 
     async with aio_channel(profile("127.0.0.1:1")) as channel:
         exchanger: Any = AioExchanger(channel, profile("127.0.0.1:1"), SystemIds(), timeout=1.0)

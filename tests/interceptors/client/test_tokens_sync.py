@@ -10,10 +10,10 @@ import pytest
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.interceptors.client.sync.tokens import RENEWAL_TIMEOUT, SyncTokens
+from caracal_grpc.interceptors.client.tokens import Ask, ExchangeError, Granted
 from caracal_grpc.interceptors.status import Status
-from caracal_grpc.interceptors.tokens import Ask, ExchangeError, Granted
-from caracal_grpc.interceptors.tokens_sync import RENEWAL_TIMEOUT, SyncTokens
-from tests.interceptors.client.support import DENIED, DOWN, FakeAuthority
+from tests.interceptors.support import DENIED, DOWN, FakeAuthority
 from tests.support.clock import FakeClock
 
 ASK = Ask("resource://echo", frozenset({"echo:say"}))
@@ -165,9 +165,9 @@ def test_closed_tokens_refuse(sync_tokens: SyncTokens) -> None:
 def test_channel_closed_underneath_is_a_typed_failure(sync_address: str, clock: FakeClock) -> None:
     """grpc says so with a ValueError, which reaches nobody."""
     from caracal_grpc.crypto.system import SystemIds
-    from caracal_grpc.interceptors.channel import sync_channel
-    from caracal_grpc.interceptors.tokens_sync import SyncExchanger
-    from tests.interceptors.client.support import profile
+    from caracal_grpc.interceptors.client.channel import sync_channel
+    from caracal_grpc.interceptors.client.sync.tokens import SyncExchanger
+    from tests.interceptors.support import profile
 
     channel = sync_channel(profile(sync_address))
     exchanger = SyncExchanger(channel, profile(sync_address), SystemIds())

@@ -12,8 +12,8 @@ from google.protobuf.wrappers_pb2 import StringValue
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
-from tests.interceptors.client.calling import TEXT, Dial
-from tests.interceptors.client.support import (
+from tests.interceptors.calling import TEXT, Dial
+from tests.interceptors.support import (
     DENIED,
     EXPIRED,
     Echo,

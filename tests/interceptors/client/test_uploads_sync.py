@@ -13,8 +13,8 @@ import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
-from tests.interceptors.client.calling import Dial
-from tests.interceptors.client.support import EXPIRED, Echo, FakeAuthority
+from tests.interceptors.calling import Dial
+from tests.interceptors.support import EXPIRED, Echo, FakeAuthority
 
 UPLOADS = ["StreamUnary", "StreamStream"]
 

@@ -14,7 +14,7 @@ import grpc.aio
 import pytest
 
 from caracal_grpc.core.rule import Rule
-from caracal_grpc.interceptors.rules import Rules
+from caracal_grpc.interceptors.rules.rules import Rules
 from caracal_grpc.interceptors.testing import guarded_server, guarded_server_sync
 from tests.interceptors.context.report import aio_reports, sync_reports
 from tests.support.echo import AIO_METHODS, SYNC_METHODS, echo_rules, path

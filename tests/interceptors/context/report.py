@@ -14,7 +14,7 @@ import grpc.aio
 from google.protobuf.wrappers_pb2 import StringValue
 
 from caracal_grpc.core.errors import CaracalError
-from caracal_grpc.interceptors.current import (
+from caracal_grpc.interceptors.context.current import (
     carried_metadata,
     current_mandate,
     current_request_id,

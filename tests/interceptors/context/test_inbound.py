@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from caracal_grpc.interceptors.inbound import Inbound, StrippedContext
+from caracal_grpc.interceptors.context.inbound import Inbound, StrippedContext
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

@@ -9,8 +9,8 @@ import pytest
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.mandate import Mandate
-from caracal_grpc.interceptors.current import current_mandate, current_request_id
-from caracal_grpc.interceptors.refusal_log import RefusalLog
+from caracal_grpc.interceptors.context.current import current_mandate, current_request_id
+from caracal_grpc.interceptors.telemetry.refusal_log import RefusalLog
 from tests.interceptors.context.conftest import STYLES
 from tests.support.echo_client import bearing, ending
 from tests.support.echo_server import Stage, aio_stage, sync_stage

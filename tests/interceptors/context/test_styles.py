@@ -13,7 +13,7 @@ from opentelemetry import baggage as otel_baggage
 from opentelemetry.instrumentation.grpc import aio_server_interceptor, server_interceptor
 from opentelemetry.sdk.trace import TracerProvider
 
-from caracal_grpc.interceptors.inbound import IDENTITY_METADATA
+from caracal_grpc.interceptors.context.inbound import IDENTITY_METADATA
 from tests.interceptors.context import report
 from tests.interceptors.context.conftest import STYLES, reports
 from tests.support.echo import AIO_METHODS

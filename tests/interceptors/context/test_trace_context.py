@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caracal_grpc.interceptors.trace_context import (
+from caracal_grpc.interceptors.context.trace import (
     MAX_BAGGAGE,
     MAX_BAGGAGE_MEMBERS,
     MAX_TRACESTATE,

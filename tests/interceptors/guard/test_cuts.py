@@ -11,7 +11,7 @@ import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
 from caracal_grpc.core.reason import Reason
-from tests.interceptors.guard.conftest import Eventually
+from tests.interceptors.conftest import Eventually
 from tests.support.echo import STREAMS, SYNC_METHODS, text
 from tests.support.echo_client import bearing, ending
 from tests.support.echo_server import Stage

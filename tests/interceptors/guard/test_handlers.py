@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.interceptors.current import current_mandate, current_token
-from caracal_grpc.interceptors.guard import Style, style_of
+from caracal_grpc.interceptors.context.current import current_mandate, current_token
+from caracal_grpc.interceptors.guard.plan import Style, style_of
 from tests.support.echo import SYNC_METHODS, path, text
 from tests.support.echo_client import bearing, ending
 from tests.support.echo_server import Setup, Stage, aio_stage, sync_stage

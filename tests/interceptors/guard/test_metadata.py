@@ -12,11 +12,11 @@ from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.rule import Rule
 from caracal_grpc.crypto.system import SystemClock
-from caracal_grpc.interceptors.guard import Gate, bearer
-from caracal_grpc.interceptors.refusal_log import log_refusal
-from caracal_grpc.interceptors.rules import Rules
+from caracal_grpc.interceptors.guard.gate import Gate, bearer
+from caracal_grpc.interceptors.guard.verifier import Verifier
+from caracal_grpc.interceptors.rules.rules import Rules
+from caracal_grpc.interceptors.telemetry.refusal_log import log_refusal
 from caracal_grpc.interceptors.testing import CannedFeed
-from caracal_grpc.interceptors.verifier import Verifier
 from tests.support.keys import RESOURCE, SCOPES, Mint, view_of
 
 RULE = Rule("/caracal.test.Echo/Unary", RESOURCE, SCOPES)

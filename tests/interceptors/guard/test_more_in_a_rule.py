@@ -11,7 +11,7 @@ import pytest
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.crypto.system import SystemIds
 from caracal_grpc.crypto.thumbprint import x5t_s256
-from caracal_grpc.interceptors.rules import Rules
+from caracal_grpc.interceptors.rules.rules import Rules
 from tests.interceptors.guard.test_binding import HOLDER, setup
 from tests.support.echo import SYNC_METHODS, path
 from tests.support.echo_client import bearing

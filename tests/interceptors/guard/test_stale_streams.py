@@ -10,7 +10,7 @@ import pytest
 
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors.testing import CannedFeed
-from tests.interceptors.guard.conftest import Eventually
+from tests.interceptors.conftest import Eventually
 from tests.support.echo import STREAMS, SYNC_METHODS
 from tests.support.echo_client import bearing, ending
 from tests.support.echo_server import Setup, Stage, aio_stage, sync_stage

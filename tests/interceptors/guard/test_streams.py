@@ -11,10 +11,10 @@ import pytest
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.interceptors.aio_timer import AioTimer
-from caracal_grpc.interceptors.streams import StreamIndex, Watch
+from caracal_grpc.interceptors.guard.aio.timer import AioTimer
+from caracal_grpc.interceptors.guard.streams import StreamIndex, Watch
+from caracal_grpc.interceptors.guard.verifier import Verifier
 from caracal_grpc.interceptors.testing import CannedFeed
-from caracal_grpc.interceptors.verifier import Verifier
 from tests.support.clock import FakeClock
 from tests.support.keys import ZONE, Mint, chain
 

@@ -15,9 +15,9 @@ from google.protobuf.wrappers_pb2 import StringValue
 
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.interceptors import guard_sync
-from caracal_grpc.interceptors.relay import Relay
-from tests.interceptors.guard.conftest import Eventually
+from caracal_grpc.interceptors.guard.sync import guard as guard_sync
+from caracal_grpc.interceptors.guard.sync.relay import Relay
+from tests.interceptors.conftest import Eventually
 from tests.support.echo import BIG, SyncEcho, text
 from tests.support.echo_client import bearing, ending
 from tests.support.echo_server import Setup, Stage, sync_stage

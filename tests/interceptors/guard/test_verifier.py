@@ -14,9 +14,9 @@ from caracal_grpc.core.rule import Rule
 from caracal_grpc.crypto import jws
 from caracal_grpc.crypto.key_set import KeySet
 from caracal_grpc.crypto.signing_key import SigningKey
-from caracal_grpc.interceptors.cache import ReadingCache
+from caracal_grpc.interceptors.guard.cache import ReadingCache
+from caracal_grpc.interceptors.guard.verifier import Verifier
 from caracal_grpc.interceptors.testing import CannedFeed
-from caracal_grpc.interceptors.verifier import Verifier
 from tests.support.clock import FakeClock
 from tests.support.keys import ISSUER, RESOURCE, SCOPES, Mint, view_of
 

@@ -13,8 +13,8 @@ from caracal_grpc.core.mandate import Hop
 from caracal_grpc.core.rule import Rule
 from caracal_grpc.crypto import mandates
 from caracal_grpc.crypto.system import SystemClock
+from caracal_grpc.interceptors.guard.verifier import Verifier
 from caracal_grpc.interceptors.testing import CannedFeed, ThrowawayAuthority, refused
-from caracal_grpc.interceptors.verifier import Verifier
 
 ORDERS = "resource://orders"
 RULE = Rule("/shop.v1.Orders/Place", ORDERS, frozenset({"orders:place"}))

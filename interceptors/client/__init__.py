@@ -1,0 +1,1 @@
+"""The client side: mandates obtained, renewed and attached."""

@@ -1,0 +1,1 @@
+"""The client side over `grpc.aio`."""

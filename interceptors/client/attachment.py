@@ -1,0 +1,163 @@
+"""What the client side does to a call, apart from waiting: which mandate, and where it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Literal, get_args
+
+import grpc
+
+from caracal_grpc.core.errors import CaracalError, field_invalid
+from caracal_grpc.core.limits import MAX_METADATA_BYTES
+from caracal_grpc.core.reason import Reason
+from caracal_grpc.interceptors.client.tokens import Ask
+from caracal_grpc.interceptors.context.current import current_token
+from caracal_grpc.interceptors.context.inbound import without_claims
+from caracal_grpc.interceptors.context.trace import TRACEPARENT, TRACESTATE
+from caracal_grpc.interceptors.rules.rules import Rules
+from caracal_grpc.interceptors.status import read_refusal
+
+OnBehalf = Literal["exchange", "forward", "either", "self"]
+"""What an outgoing call does with the mandate of the call that is being handled.
+
+"exchange" asks for a mandate on behalf of the caller, "forward" sends the caller's own on, which
+cannot be one that is bound to the caller's certificate; both refuse a call without a caller. "self"
+acts as this application, whoever calls. "either" exchanges where there is a caller and acts as this
+application where there is none: a caller that was lost on the way to another thread is none.
+"""
+
+AUTHORIZATION: Final = "authorization"
+
+RENEWABLE: Final = frozenset(
+    {
+        Reason.KEY_UNKNOWN,
+        Reason.MANDATE_EXPIRED,
+        Reason.MANDATE_LIFETIME_EXCEEDED,
+        Reason.MANDATE_REPLAYED,
+        Reason.MANDATE_REVOKED,
+    }
+)
+"""Refusals that a fresh mandate could mend. The others are about this process or its peer."""
+
+_ENTRY_OVERHEAD: Final = 32
+"""HTTP/2 counts so many bytes for each header on top of its own (RFC 9113 section 6.5.2)."""
+
+_TRACE: Final = frozenset({TRACEPARENT, TRACESTATE})
+
+Metadata = list[tuple[str, str | bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """How one channel obtains its mandates."""
+
+    rules: Rules
+    on_behalf: OnBehalf | Callable[[], OnBehalf]
+    session: str | None = None
+    binding: str | None = None
+
+    def __post_init__(self) -> None:
+        if not callable(self.on_behalf) and self.on_behalf not in get_args(OnBehalf):
+            raise field_invalid("on_behalf", f"must be one of {', '.join(get_args(OnBehalf))}")
+
+    def plan(self, method: str | bytes, metadata: Any, caller: str | None) -> Ask | str | None:
+        """What to attach: a mandate to ask for, a token as it is, or nothing.
+
+        Nothing goes with a public method, with a call that carries its own `authorization`, and
+        with a method without a rule: the server refuses that, and says so. `caller` is the token
+        of the call that is being handled. Raises `MANDATE_MISSING` when there is none on a channel
+        that acts for callers only.
+        """
+        if any(key.lower() == AUTHORIZATION for key, _ in metadata or ()):
+            return None
+        rule = self.rules.find(method if isinstance(method, str) else method.decode())
+        if rule is None or rule.public:
+            return None
+        on_behalf = self.on_behalf() if callable(self.on_behalf) else self.on_behalf
+        if on_behalf == "self":
+            caller = None
+        elif caller is None and on_behalf != "either":
+            raise _no_caller()
+        elif on_behalf == "forward":
+            return caller
+        return Ask(
+            rule.resource,
+            rule.scopes,
+            caller,
+            self.session,
+            binding=self.binding,
+            any_scopes=rule.any_scopes,
+        )
+
+
+def caller_token() -> str | None:
+    """The token of the call that is being handled; `None` outside one. Read it before any await."""
+    try:
+        return current_token()
+    except CaracalError:
+        return None
+
+
+def _no_caller() -> CaracalError:
+    return CaracalError(
+        Reason.MANDATE_MISSING,
+        "this channel acts on behalf of callers, and there is none here; carry the handler's "
+        "context into the thread with contextvars.copy_context().run, or make a channel with "
+        'on_behalf="self" for what the application does by itself',
+    )
+
+
+def attach(metadata: Iterable[tuple[str, str | bytes]] | None, token: str) -> Metadata:
+    """A copy of `metadata` with `token` in it; raises `METADATA_TOO_LARGE`."""
+    entries = [*(metadata or ()), (AUTHORIZATION, f"Bearer {token}")]
+    size = _wire_size_of(entries)
+    if size > MAX_METADATA_BYTES:
+        raise CaracalError(
+            Reason.METADATA_TOO_LARGE,
+            f"the metadata takes {size} bytes of at most {MAX_METADATA_BYTES}; send less of it",
+            metadata={"limit": str(MAX_METADATA_BYTES)},
+        )
+    return entries
+
+
+def carry(
+    metadata: Iterable[tuple[str, str | bytes]] | None, carried: Iterable[tuple[str, str]]
+) -> Metadata:
+    """A copy of `metadata` with what is `carried` on from the call that is being handled.
+
+    Who set a trace or baggage for this call knows better, and a propagator that read our caller's
+    baggage spreads no claims in it. As much is carried, in its order, as the budget leaves room
+    for: what a caller sent makes no call of ours too large.
+    """
+    entries = without_claims(metadata or ())
+    present = {key.lower() for key, _ in entries}
+    if present & _TRACE:
+        present |= _TRACE  # each belongs to the other
+    room = MAX_METADATA_BYTES - _wire_size_of(entries)
+    for key, value in carried:
+        if key in present:
+            continue
+        room -= _wire_size(key, value)
+        if room < 0:
+            break
+        entries.append((key, value))
+    return entries
+
+
+def is_renewable(code: grpc.StatusCode | None, trailing_metadata: Any) -> bool:
+    """Whether a call that ended so might succeed with a fresh mandate."""
+    if code is not grpc.StatusCode.UNAUTHENTICATED:
+        return False
+    refusal = read_refusal(trailing_metadata)
+    return refusal is not None and refusal.reason in RENEWABLE
+
+
+def _wire_size_of(metadata: Metadata) -> int:
+    return sum(_wire_size(key, value) for key, value in metadata)
+
+
+def _wire_size(key: str, value: str | bytes) -> int:
+    """Binary values travel in base64, unless both ends know better."""
+    length = len(value) if isinstance(value, str) else -(-len(value) // 3) * 4
+    return len(key) + length + _ENTRY_OVERHEAD

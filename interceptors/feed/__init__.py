@@ -1,0 +1,1 @@
+"""What a guard knows: the stream from the authority, and the view that it builds."""

@@ -1,0 +1,185 @@
+"""What both guards share: from metadata to an admission, from an admission to a verdict.
+
+Each call is met twice. Before its first message is read, the token is read: a caller without a well
+signed mandate gets no byte parsed. When the handler is about to run, the mandate is judged: however
+long the caller held its message back, the verdict is of that moment.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.mandate import Mandate
+from caracal_grpc.core.reason import Reason
+from caracal_grpc.core.rule import Rule
+from caracal_grpc.crypto.thumbprint import x5t_s256
+from caracal_grpc.interceptors.context.current import answering
+from caracal_grpc.interceptors.context.inbound import Inbound
+from caracal_grpc.interceptors.feed.view import View
+from caracal_grpc.interceptors.guard.cache import Reading
+from caracal_grpc.interceptors.guard.verifier import RETRY_AFTER, Verifier
+
+_log: Final = logging.getLogger("caracal.guard")
+
+OnRefusal = Callable[[str, CaracalError, Mandate | None], None]
+"""Is told of each refused call and each cut stream: the method, why, and under which mandate.
+
+Inside it `current_request_id()` is that of the call.
+"""
+
+
+class RuleSource(Protocol):
+    """Where the rule of a method is found; `Rules` is one."""
+
+    def find(self, method: str) -> Rule | None:
+        """The rule of `/package.Service/Method`; `None` when it declares none."""
+        ...
+
+
+class PeerContext(Protocol):
+    """The one thing that a verdict asks of a servicer context, of either stack."""
+
+    def auth_context(self) -> Mapping[str, Sequence[bytes]]:
+        """What TLS proved of the peer."""
+        ...
+
+
+class Admission:
+    """One call on its way in: its token read, or the refusal that it will end with."""
+
+    __slots__ = ("error", "inbound", "method", "notes", "reading", "rule", "token")
+
+    notes: Any
+    """What an observed gate keeps of the call; others set nothing."""
+
+    def __init__(self, method: str, rule: Rule | None, inbound: Inbound) -> None:
+        self.method = method
+        self.rule = rule
+        self.inbound = inbound
+        self.token = ""
+        self.reading: Reading | None = None
+        self.error: CaracalError | None = None
+
+    @property
+    def mandate(self) -> Mandate | None:
+        """The mandate that the token holds; it may not have been judged yet."""
+        return None if self.reading is None else self.reading.mandate
+
+
+class Gate:
+    """The middle of a guard: knows rules and verdicts, nothing of handlers. Thread-safe."""
+
+    def __init__(
+        self, rules: RuleSource, view: View, verifier: Verifier, on_refusal: OnRefusal | None
+    ) -> None:
+        self.rules = rules
+        self.view = view
+        self.verifier = verifier
+        self._on_refusal = on_refusal
+
+    def read(
+        self, method: str, rule: Rule | None, metadata: Iterable[tuple[str, str | bytes]] | None
+    ) -> Admission:
+        """The admission of a call by its metadata; never raises, it holds the refusal instead.
+
+        That of a public method holds no mandate, and looks at none that is sent along.
+        """
+        admission = Admission(method, rule, Inbound(metadata))
+        try:
+            if rule is None:
+                raise method_not_declared(method)  # noqa: TRY301 - one path for every refusal
+            if not rule.public:
+                admission.token = bearer(metadata or ())
+                admission.reading = self.verifier.read(admission.token)
+        except Exception as exc:  # noqa: BLE001 - whatever happens here, the call is refused
+            admission.error = as_refusal(exc)
+        return admission
+
+    def judge(self, admission: Admission, context: PeerContext) -> Mandate:
+        """The mandate of a call that may go on now; raises `CaracalError` and nothing else."""
+        if admission.error is not None:
+            raise admission.error
+        try:
+            reading, rule = admission.reading, admission.rule
+            if reading is None or rule is None:
+                raise unforeseen()  # noqa: TRY301 - one path for every refusal
+            mandate = reading.mandate
+            bound = mandate.binding is not None
+            self.verifier.judge(reading, rule, peer_binding(context) if bound else None)
+        except Exception as exc:
+            raise as_refusal(exc) from exc
+        return mandate
+
+    def refused(self, admission: Admission, error: CaracalError) -> None:
+        """Tells the one who watches; what goes wrong there changes no verdict."""
+        if self._on_refusal is None:
+            return
+        try:
+            with answering(admission.inbound):
+                self._on_refusal(admission.method, error, admission.mandate)
+        except Exception:  # noqa: BLE001 - it only watches
+            _log.exception("the callback for refusals failed")
+
+
+def bearer(metadata: Iterable[tuple[str, str | bytes]]) -> str:
+    """The token of the one `authorization: Bearer` entry (RFC 6750 section 2.1).
+
+    Raises `MANDATE_MISSING` when there is none, and `MANDATE_MALFORMED` for several, of which
+    nobody could say which one counts.
+    """
+    found: str | bytes | None = None
+    for key, value in metadata:
+        if key == "authorization":
+            if found is not None:
+                raise CaracalError(
+                    Reason.MANDATE_MALFORMED,
+                    "the call carries more than one authorization; attach exactly one mandate",
+                )
+            found = value
+    scheme, _, token = found.partition(" ") if isinstance(found, str) else ("", "", "")
+    if scheme.lower() != "bearer" or not token:
+        raise CaracalError(
+            Reason.MANDATE_MISSING,
+            "the call carries no mandate; attach one as authorization: Bearer",
+        )
+    return token.strip(" ")
+
+
+def peer_binding(context: PeerContext) -> str | None:
+    """The thumbprint of the peer's TLS certificate; `None` when it showed none."""
+    certificates = context.auth_context().get("x509_pem_cert")
+    if not certificates:
+        return None
+    try:
+        return x5t_s256(certificates[0])
+    except CaracalError:
+        return None
+
+
+def as_refusal(exc: Exception) -> CaracalError:
+    """`exc` as the refusal that the caller sees: what nobody foresaw is logged and denied."""
+    if isinstance(exc, CaracalError):
+        return exc
+    _log.error("the guard could not judge a call", exc_info=exc)
+    return unforeseen()
+
+
+def unforeseen() -> CaracalError:
+    """The refusal for trouble inside the guard: not the caller's fault, and perhaps over soon."""
+    return CaracalError(
+        Reason.AUTHORITY_STALE,
+        "the guard could not judge the call; try again shortly",
+        retry_after=RETRY_AFTER,
+    )
+
+
+def method_not_declared(method: str) -> CaracalError:
+    """The refusal of a method without an authority rule (`METHOD_NOT_DECLARED`)."""
+    return CaracalError(
+        Reason.METHOD_NOT_DECLARED,
+        "the method declares no authority; add the option caracal.v1.authority or a mapping",
+        metadata={"method": method},
+    )

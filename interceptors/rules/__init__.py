@@ -1,0 +1,1 @@
+"""The authority that methods declare: read, checked and shown."""
