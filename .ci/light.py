@@ -13,7 +13,7 @@ from caracal_grpc.interceptors import AioGuard, Edge, Rules, connect, from_rpc_e
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # the tests' authority; the package itself is the one that is installed
 
-from tests.interceptors.client.support import (  # noqa: E402
+from tests.interceptors.support import (  # noqa: E402
     RESOURCE,
     RULES,
     Echo,

@@ -9,77 +9,58 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from tests.examples.processes import EXAMPLES, SHOP, Run, line
+from tests.examples.processes import SHOP, Run, line
+from tests.readme.desk import APPLY, Desk, desk
 from tests.readme.text import block
 
-GUARD, CLIENT = block("python", "edge.guard()"), block("python", "client_interceptors")
+GUARD, CLIENT = block("python", "await edge.guard()"), block("python", "client_interceptors")
 
 
 @dataclass(frozen=True)
 class House:
-    """An authority that was started, and a zone that was applied, with what the README says."""
+    """A desk in the README's house, with the shop applied, and what that said."""
 
-    run: Run
-    dev: list[str]
+    desk: Desk
     applied: str
 
     @property
-    def folder(self) -> Path:
-        """Where the README finds the profiles."""
-        return self.run.folder / ".local/share/caracal-grpc/dev"
+    def run(self) -> Run:
+        """Its processes."""
+        return self.desk.run
 
     def application(self, name: str) -> str:
         """The id of an application of the shop."""
-        profile = json.loads((self.folder / f"shop-{name}.json").read_text())
+        profile = json.loads((self.desk.profiles / f"shop-{name}.json").read_text())
         return str(profile["application_id"])
 
     def settings(self, name: str) -> dict[str, str]:
         """The environment of a service of the shop."""
-        profile = str(self.folder / f"shop-{name}.json")
+        profile = str(self.desk.profiles / f"shop-{name}.json")
         return {"CARACAL_PROFILE": profile, "PYTHONPATH": str(SHOP)}
-
-
-def shell(text: str) -> tuple[str, ...]:
-    """Bash, as strict as CI."""
-    return ("bash", "-euo", "pipefail", "-c", text)
 
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """The blocks of "On your machine", pasted in two terminals of one home."""
-    run = Run(tmp_path_factory.mktemp("readme"))
-    (run.folder / "examples").symlink_to(EXAMPLES)
-    activate = run.folder / ".venv" / "bin" / "activate"
-    activate.parent.mkdir(parents=True)
-    activate.write_text(f"PATH={Path(sys.executable).parent}:$PATH\n")
-    home = {"HOME": str(run.folder), "XDG_DATA_HOME": ""}
-    command = "caracal-grpc dev"
-    started = block("sh", f"{command}\n").replace(command, f"exec {command} --port 0")
-    dev = run.start(*shell(started), **home)
-    said = [line(dev)]
-    while not said[-1].startswith("Ctrl-C"):
-        said.append(line(dev))
-    yield House(run, said, run.run(*shell(block("sh", "caracal-grpc apply")), **home))
-    dev.terminate()
-    assert dev.wait(20) == 0
-    run.end()
+    """The authority of the first steps, and the shop that the snippets are of."""
+    with desk(tmp_path_factory.mktemp("readme")) as made:
+        shop = APPLY.replace("cd examples/greeter", "cd examples/shop")
+        yield House(made, made.paste(shop))
 
 
 def test_profile_is_where_the_readme_has_it(house: House) -> None:
     """The line to export is the one that `dev` prints."""
-    assert f"  export CARACAL_PROFILE={house.folder / 'operator.json'}" in house.dev
+    operator = house.desk.profiles / "operator.json"
+    assert f"  export CARACAL_PROFILE={operator}" in house.desk.said
 
 
 def test_apply_writes_the_profiles_that_are_named(house: House) -> None:
-    """And what was done is in the ledger, which is searched next."""
+    """One for each application, beside the one in use."""
     written = re.findall(r"profile of (\w+): (\S+)", house.applied)
     names = ("agent", "orders", "payments")
-    assert dict(written) == {name: str(house.folder / f"shop-{name}.json") for name in names}
-    assert "zone.apply" in house.applied
+    assert dict(written) == {name: str(house.desk.profiles / f"shop-{name}.json") for name in names}
 
 
 def test_guard_and_client_work_together(house: House) -> None:
