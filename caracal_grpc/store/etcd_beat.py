@@ -77,7 +77,8 @@ class Beats:
     async def _run(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._now.wait(), self._interval)
+                async with asyncio.timeout(self._interval):
+                    await self._now.wait()
             self._now.clear()
             try:
                 await self._beat()

@@ -132,7 +132,8 @@ class MemoryStore:
                 for event in self._due(watcher):
                     yield event
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(watcher.moved.wait(), self._beat_interval)
+                    async with asyncio.timeout(self._beat_interval):
+                        await watcher.moved.wait()
         finally:
             self._watchers.discard(watcher)
 

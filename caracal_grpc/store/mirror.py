@@ -103,7 +103,8 @@ class Mirror:
         applied: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiters, (revision, next(self._numbers), applied))
         try:
-            await asyncio.wait_for(applied, timeout)
+            async with asyncio.timeout(timeout):
+                await applied
         except TimeoutError:
             raise refusal.behind(revision) from None
         finally:

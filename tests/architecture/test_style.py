@@ -111,3 +111,16 @@ def test_no_assertions_in_the_product() -> None:
     for module in modules():
         found = [node.lineno for node in ast.walk(module.tree) if isinstance(node, ast.Assert)]
         assert found == [], module.name
+
+
+def test_no_wait_loses_a_cancellation() -> None:
+    """Before Python 3.12 `asyncio.wait_for` swallows one that comes as its work ends, and whoever
+    cancelled waits for ever (python/cpython#86296). `asyncio.timeout` does not.
+    """
+    users = [
+        f"{module.name}:{node.lineno}"
+        for module in modules()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "asyncio.wait_for"
+    ]
+    assert users == []

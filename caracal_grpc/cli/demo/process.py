@@ -55,7 +55,8 @@ async def _address(process: Process, script: Path, log: Path) -> str:
     if process.stdout is None:
         raise _failure(script, log)
     try:
-        line = await asyncio.wait_for(process.stdout.readline(), _PATIENCE)
+        async with asyncio.timeout(_PATIENCE):
+            line = await process.stdout.readline()
     except TimeoutError:
         raise _failure(script, log) from None
     if not line.strip():
@@ -73,7 +74,8 @@ async def _stop(process: Process) -> None:
     if process.returncode is None:
         process.terminate()
     try:
-        await asyncio.wait_for(process.wait(), _GRACE)
+        async with asyncio.timeout(_GRACE):
+            await process.wait()
     except TimeoutError:
         process.kill()
         await process.wait()

@@ -27,7 +27,8 @@ async def revoked(stage: Stage, flow: Flow) -> None:
         flow.recorded("the agent may order in that session", placed.audit_id)
         request = stage.agent.shop.orders_pb2.TrackRequest(order_id=placed.order_id)
         stream = orders.Track(request)
-        update = await asyncio.wait_for(stream.read(), TIMEOUT)
+        async with asyncio.timeout(TIMEOUT):
+            update = await stream.read()
         flow.expect(f"a stream is open, and said: {update.status}", update.status == "paid")
         await _cut(stage, flow, session, stream)
         again = await answer(orders.Place(stage.agent.shop.place(), timeout=TIMEOUT))
@@ -47,7 +48,8 @@ async def _cut(stage: Stage, flow: Flow, session: str, stream: Any) -> None:
         sent = time.monotonic()
         done = await stub.Revoke(request, timeout=TIMEOUT)
         acknowledged = time.monotonic()
-        cut = await asyncio.wait_for(end, TIMEOUT)
+        async with asyncio.timeout(TIMEOUT):
+            cut = await end
     finally:
         end.cancel()
     flow.ended(cut)
