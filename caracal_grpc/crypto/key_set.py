@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jose.backends.cryptography_backend import CryptographyECKey
 from jose.exceptions import JOSEError
 
 from caracal_grpc.core.errors import field_invalid
-from caracal_grpc.crypto import base64url
+from caracal_grpc.crypto import base64url, es256
 from caracal_grpc.crypto.header import ALGORITHM, encoded_header, is_kid
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 MAX_KEYS: Final = 64
 """Keys in one set that is read. The authority, which has those of every zone, makes larger ones."""
@@ -29,7 +32,7 @@ class VerifyingKey:
     kid: str
     x: str = field(repr=False)
     y: str = field(repr=False)
-    _key: CryptographyECKey = field(repr=False, compare=False)
+    _point: EllipticCurvePublicKey = field(repr=False, compare=False)
 
     @classmethod
     def from_jwk(cls, jwk: Mapping[str, Any], path: str = "key") -> VerifyingKey:
@@ -41,7 +44,7 @@ class VerifyingKey:
         _require_members(jwk, path)
         point = {name: jwk[name] for name in ("kty", "crv", *_COORDINATES)}
         try:
-            key = CryptographyECKey(point, ALGORITHM)
+            key = CryptographyECKey(point, ALGORITHM).prepared_key
         except (JOSEError, ValueError) as exc:
             raise field_invalid(path, "x and y must be a point of the curve P-256") from exc
         return cls(jwk["kid"], jwk["x"], jwk["y"], key)
@@ -52,12 +55,8 @@ class VerifyingKey:
         return {**_EXPECTED, "kid": self.kid, "x": self.x, "y": self.y}
 
     def verifies(self, data: bytes, signature: bytes) -> bool:
-        """Whether `signature` (r and s, 64 bytes: RFC 7518 section 3.4) is this key's over `data`.
-
-        The key object was built for ES256 and knows no other algorithm, so nothing in a token can
-        select one.
-        """
-        return bool(self._key.verify(data, signature))  # type: ignore[no-untyped-call]
+        """Whether `signature` (r and s, 64 bytes) is this key's over `data`, by ES256 alone."""
+        return es256.verifies(self._point, data, signature)
 
 
 def _require_members(jwk: Mapping[str, Any], path: str) -> None:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 from jose.backends.cryptography_backend import CryptographyECKey
 
 from caracal_grpc.core.errors import field_invalid
+from caracal_grpc.crypto import es256
 from caracal_grpc.crypto.header import ALGORITHM, encoded_header, is_kid
 from caracal_grpc.crypto.key_set import VerifyingKey
 
@@ -26,7 +27,6 @@ class SigningKey:
     kid: str
     header: str = field(repr=False, compare=False)
     _private: ec.EllipticCurvePrivateKey = field(repr=False, compare=False)
-    _key: CryptographyECKey = field(repr=False, compare=False)
 
     @classmethod
     def generate(cls, kid: str) -> SigningKey:
@@ -48,12 +48,13 @@ class SigningKey:
     def _of(cls, kid: str, private: ec.EllipticCurvePrivateKey) -> SigningKey:
         if not is_kid(kid):
             raise field_invalid("kid", "must be 1 to 128 visible ascii characters")
-        return cls(kid, encoded_header(kid), private, CryptographyECKey(private, ALGORITHM))
+        return cls(kid, encoded_header(kid), private)
 
     @property
     def public_jwk(self) -> dict[str, str]:
         """The public half as an RFC 7517 object with `kid`, `use` and `alg`."""
-        point = self._key.public_key().to_dict()  # type: ignore[no-untyped-call]
+        public = CryptographyECKey(self._private.public_key(), ALGORITHM)
+        point = public.to_dict()  # type: ignore[no-untyped-call]
         return VerifyingKey.from_jwk({**point, "kid": self.kid, "use": "sig"}).jwk
 
     def private_bytes(self) -> bytes:
@@ -61,6 +62,5 @@ class SigningKey:
         return self._private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
     def sign(self, data: bytes) -> bytes:
-        """The signature over `data`: r and s, 64 bytes (RFC 7518 section 3.4)."""
-        signature: bytes = self._key.sign(data)  # type: ignore[no-untyped-call]
-        return signature
+        """The signature over `data`: r and s, 64 bytes, by ES256 alone."""
+        return es256.sign(self._private, data)
