@@ -35,7 +35,9 @@ class ServeSettings(BaseModel):
         description="the URL that issuers begin with, such as https://a.example"
     )
     advertise: str = Field(
-        "", description="host:port that clients use; default: listen, unless that is every address"
+        "",
+        description="host:port, or a gRPC target of every replica, that clients use; default: "
+        "listen, unless that is every address",
     )
 
     tls_cert_file: Path | None = Field(None, description="the server's certificate chain, PEM")

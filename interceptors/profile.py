@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import ssl
@@ -15,6 +14,7 @@ from typing import Any, Final
 from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.crypto.secret_file import read_secret_bytes, write_secret_file
 from caracal_grpc.crypto.strict_json import read_object
+from caracal_grpc.interceptors.target import Target
 
 PROFILE_VARIABLE: Final = "CARACAL_PROFILE"
 """The environment variable that names the profile file of a service."""
@@ -31,7 +31,9 @@ _UNSENT: Final = ("Cc", "Cs")
 class Profile:
     """One application's tie to its authority.
 
-    `authority` is `host:port`. The connection is TLS, checked against `ca_file` or `ca` (PEM text;
+    `authority` is `host:port`, or a gRPC target for several replicas: `dns:///host:port`, or
+    `ipv4:` or `ipv6:` with the address of each, between commas; one of them is used while it
+    answers, then another. The connection is TLS, checked against `ca_file` or `ca` (PEM text;
     neither: the roots that gRPC comes with), as `server_name` when the host is not the name in the
     certificate, and mutual with `cert_file` and `key_file`, which nobody but its owner may read.
     `plaintext` is for a loopback authority only. A setting that is wrong or unsafe raises
@@ -56,7 +58,7 @@ class Profile:
         for name in _REQUIRED:
             if not getattr(self, name):
                 raise field_invalid(name, "must not be empty")
-        _require_transport(self, _host(self.authority))
+        _require_transport(self, Target.of(self.authority))
 
     @classmethod
     def of(cls, source: Profile | str | os.PathLike[str] | None) -> Profile:
@@ -154,42 +156,23 @@ def _require_text(name: str, value: str) -> None:
         raise field_invalid(name, "must hold no control characters or lone surrogates")
 
 
-def _require_transport(profile: Profile, host: str) -> None:
+def _require_transport(profile: Profile, target: Target) -> None:
     given = [name for name in _TLS if getattr(profile, name)]
     if profile.plaintext and given:
         raise field_invalid("plaintext", f"cannot go with {given[0]}; remove one")
-    if profile.plaintext and not _is_loopback(host):
+    if profile.plaintext and not target.is_loopback:
         raise field_invalid(
             "plaintext", "is for an authority on loopback only; remove it to use TLS"
+        )
+    if not profile.plaintext and not profile.server_name and len(target.hosts) > 1:
+        raise field_invalid(
+            "server_name", "is needed: several addresses have no name; give the certificates' one"
         )
     if profile.ca and profile.ca_file:
         raise field_invalid("ca", "cannot go with ca_file; remove one")
     if bool(profile.cert_file) != bool(profile.key_file):
         missing = "key_file" if profile.cert_file else "cert_file"
         raise field_invalid(missing, "must be set too; a client certificate needs both")
-
-
-def require_loopback(name: str, target: str) -> None:
-    """Raises `FIELD_INVALID` for `name` unless `target` is host and port on loopback."""
-    if not _is_loopback(_host(target, name)):
-        raise field_invalid(name, "is not on loopback, where alone plaintext may go; use TLS")
-
-
-def _host(authority: str, name: str = "authority") -> str:
-    host, _, port = authority.rpartition(":")
-    bare = host.removeprefix("[").removesuffix("]")
-    bracketed = bare != host
-    valid_port = port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 65_536
-    if not bare or not valid_port or (":" in bare) != bracketed or "/" in bare:
-        raise field_invalid(name, "must be host:port, such as caracal.example:7443")
-    return bare
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _read_key(path: str) -> bytes:

@@ -15,6 +15,7 @@ from caracal_grpc.authority.keyring import Keyring
 from caracal_grpc.authority.state import State
 from caracal_grpc.core.errors import draining
 from caracal_grpc.core.limits import MAX_RESOURCE_TTL, MAX_WATCHERS, MAX_WATCHERS_EACH
+from caracal_grpc.core.ports import Clock
 from caracal_grpc.core.rule import Trust
 from caracal_grpc.crypto.key_set import KeySet
 from caracal_grpc.store.port import Delta, Event, Key, Snapshot
@@ -53,9 +54,15 @@ class FeedDelta:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FeedHeartbeat:
-    """Nothing but time. How old the view is, is asked when it is sent, not when it is queued."""
+    """Nothing but time: at `at`, in Unix seconds, the view was `age` seconds old.
+
+    That is when it was made, not when it is sent: one that waits behind other news, or before them
+    in the queue of a slow subscriber, must not tell that nothing is missing by now.
+    """
 
     revision: int
+    at: float
+    age: float
 
 
 FeedEvent = FeedSnapshot | FeedDelta | FeedHeartbeat
@@ -80,9 +87,10 @@ class _Subscriber:
 class Feed:
     """Subscribers of every zone. Start it on a running loop; `close` ends them."""
 
-    def __init__(self, state: State, keyring: Keyring) -> None:
+    def __init__(self, state: State, keyring: Keyring, clock: Clock) -> None:
         self._state = state
         self._keyring = keyring
+        self._clock = clock
         self._subscribers: set[_Subscriber] = set()
         self._capacity = Capacity(
             MAX_WATCHERS, MAX_WATCHERS_EACH, "edges", "use another replica", 5.0
@@ -120,8 +128,10 @@ class Feed:
         subscriber = _Subscriber(zone)
         self._subscribers.add(subscriber)
         try:
-            yield self._snapshot(zone)
-            yield FeedHeartbeat(self._state.revision)  # a view is not fresh before the first
+            first = self._snapshot(zone)
+            beat = self.beat(first.revision)  # what is changed from here on waits in the queue
+            yield first
+            yield beat  # a view is not fresh before the first
             while not self._draining:
                 event = await subscriber.queue.get()
                 if subscriber.behind or event is None:
@@ -133,9 +143,9 @@ class Feed:
             self._capacity.give_back(application)
         raise draining()
 
-    def age(self) -> float:
-        """How old the authority's own view is now, in seconds."""
-        return self._state.age()
+    def beat(self, revision: int) -> FeedHeartbeat:
+        """A sign of life of this moment, for who has everything up to `revision`."""
+        return FeedHeartbeat(revision, self._clock.now(), self._state.age())
 
     def zone_keys(self, zone: str) -> ZoneKeys:
         """What an edge must know of the zone's keys now."""
@@ -184,7 +194,7 @@ class Feed:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT)
-            beat = FeedHeartbeat(self._state.revision)
+            beat = self.beat(self._state.revision)
             for subscriber in self._subscribers:
                 subscriber.offer(beat)
 

@@ -9,9 +9,8 @@ from typing import Any, Final
 import grpc.aio
 
 from caracal_grpc.authority.access import require_zone
-from caracal_grpc.authority.feed import Feed, FeedDelta, FeedEvent, FeedSnapshot
+from caracal_grpc.authority.feed import Feed, FeedDelta, FeedEvent, FeedHeartbeat, FeedSnapshot
 from caracal_grpc.authority.revocations import Revocations
-from caracal_grpc.core.ports import Clock
 from caracal_grpc.interceptors.context.current import current_mandate
 from caracal_grpc.services import render
 from caracal_grpc.v1 import revocation_pb2, revocation_service_pb2, revocation_service_pb2_grpc
@@ -26,10 +25,9 @@ Response = revocation_service_pb2.RevocationServiceWatchResponse
 class RevocationServicer(revocation_service_pb2_grpc.RevocationServiceServicer):
     """Parses, calls the revocations or the feed, renders."""
 
-    def __init__(self, revocations: Revocations, feed: Feed, clock: Clock) -> None:
+    def __init__(self, revocations: Revocations, feed: Feed) -> None:
         self._revocations = revocations
         self._feed = feed
-        self._clock = clock
 
     async def Revoke(
         self, request: revocation_service_pb2.RevocationServiceRevokeRequest, context: Context
@@ -77,23 +75,25 @@ class RevocationServicer(revocation_service_pb2_grpc.RevocationServiceServicer):
         async for event in self._feed.events(zone, caller.application):
             if not begun:  # it says when the stream began, however long the snapshot will take
                 begun = True
-                yield self._heartbeat(0)
-            for message in self._messages(event):
+                yield _heartbeat(self._feed.beat(0))
+            for message in _messages(event):
                 yield message
 
-    def _messages(self, event: FeedEvent) -> Iterator[Response]:
-        if isinstance(event, FeedSnapshot):
-            yield from _parts(event)
-        elif isinstance(event, FeedDelta):
-            yield _delta(event)
-        else:
-            yield self._heartbeat(event.revision)
 
-    def _heartbeat(self, revision: int) -> Response:
-        message = Response(revision=revision)
-        message.heartbeat.server_time.CopyFrom(render.timestamp(self._clock.now()))
-        message.heartbeat.age.CopyFrom(render.duration(min(self._feed.age(), 1e6)))
-        return message
+def _messages(event: FeedEvent) -> Iterator[Response]:
+    if isinstance(event, FeedSnapshot):
+        yield from _parts(event)
+    elif isinstance(event, FeedDelta):
+        yield _delta(event)
+    else:
+        yield _heartbeat(event)
+
+
+def _heartbeat(event: FeedHeartbeat) -> Response:
+    message = Response(revision=event.revision)
+    message.heartbeat.server_time.CopyFrom(render.timestamp(event.at))
+    message.heartbeat.age.CopyFrom(render.duration(min(event.age, 1e6)))
+    return message
 
 
 @functools.lru_cache(maxsize=64)

@@ -10,25 +10,35 @@ import grpc
 
 from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.crypto.thumbprint import x5t_s256
-from caracal_grpc.interceptors.profile import Profile, require_loopback
+from caracal_grpc.interceptors.profile import Profile
+from caracal_grpc.interceptors.target import require_loopback
 
 _MAX_RECEIVE: Final = 4 << 20
 """Bytes. The largest message of the authority is a part of the feed's snapshot, under 1 MiB."""
 
 _MAX_SEND: Final = 256 << 10
 
+_SERVICE_CONFIG: Final = '{"loadBalancingConfig":[{"pick_first":{"shuffleAddressList":true}}]}'
+
 _OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.max_receive_message_length", _MAX_RECEIVE),
     ("grpc.max_send_message_length", _MAX_SEND),
-    # A dead peer shows within 30 s even when the network swallows everything; the feed's own
-    # heartbeat is faster. Only while a call runs: an idle client must not annoy the server.
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
+    # An authority that is frozen or cut off, with every connection open, is left within 6 s: so
+    # another replica feeds the edge before its view is stale. The time to wait for the answer to a
+    # ping is its own setting; gRPC's is a minute, whatever `keepalive_timeout_ms` says. Only while
+    # a call runs: an idle client must not annoy the server.
+    ("grpc.keepalive_time_ms", 2_000),
+    ("grpc.keepalive_timeout_ms", 4_000),
+    ("grpc.http2.ping_timeout_ms", 4_000),
     ("grpc.keepalive_permit_without_calls", 0),
     # After an outage the authority is found again within seconds, not after gRPC's two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 2_000),
+    ("grpc.min_reconnect_backoff_ms", 5_000),  # the time that one attempt may take
     ("grpc.max_reconnect_backoff_ms", 3_000),
+    ("grpc.dns_min_time_between_resolutions_ms", 3_000),
+    # Of several replicas one at a time, each edge another: it sees its own writes, and the load is
+    # spread. When that one goes, the others are tried.
+    ("grpc.service_config", _SERVICE_CONFIG),
     # A connection of its own: nobody else's channel options or back-off decide about this one.
     ("grpc.use_local_subchannel_pool", 1),
 )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from caracal_grpc.core.errors import CaracalError
@@ -15,6 +15,7 @@ from caracal_grpc.core.ports import Clock
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.rule import Trust
 from caracal_grpc.crypto.key_set import KeySet
+from caracal_grpc.interceptors.feed.dead import Dead, Roll
 from caracal_grpc.interceptors.feed.listeners import Listeners
 from caracal_grpc.interceptors.feed.proof import Proof
 from caracal_grpc.interceptors.feed.view import Listener
@@ -22,17 +23,18 @@ from caracal_grpc.v1 import key_pb2, revocation_service_pb2
 
 _log: Final = logging.getLogger("caracal.feed")
 
-_Anchors = dict[str, str]
-"""Each anchor to itself: a set whose members can be shared, so that a second one costs little."""
+_NOBODY: Final[AbstractSet[str]] = frozenset()
+_JWK: Final = ("kty", "crv", "x", "y", "kid", "use", "alg")
 
 
 @dataclass(slots=True)
-class _Parts:
-    """A snapshot that is still arriving."""
+class _Snapshot:
+    """Everything at one revision, which is not in force yet."""
 
+    revision: int
     keys: KeySet
     trust: Trust
-    revoked: _Anchors = field(default_factory=dict)
+    dead: Roll
 
 
 class FeedView:
@@ -43,6 +45,11 @@ class FeedView:
     view is; a snapshot alone may come from an authority that lost its store. And it proves it for
     the moment at which it was sent (see `Proof`), whenever it arrives. `max_staleness` is in
     seconds; a stream whose heartbeats arrive older than half of it for long is dropped.
+
+    The view does not go back. A replica that lags behind what another one has told is not believed
+    before it has caught up; until then the view before stays in force and grows old. Only a store
+    that was restored from a backup goes back, and that shows: its replica proves that it is current
+    as of a moment when more was known already. Then the dead are carried over.
     """
 
     def __init__(
@@ -60,14 +67,16 @@ class FeedView:
         self._listeners = Listeners()
         self._keys = KeySet()
         self._trusts: dict[str, Trust] = {}
-        self._revoked: _Anchors = {}
+        self._dead = Dead()
         self._revision = 0
         self._proven_at = -math.inf
         self._proof: Proof | None = None
-        self._parts: _Parts | None = None
-        self._complete = False
+        self._arriving: _Snapshot | None = None
+        self._behind: _Snapshot | None = None
+        self._begun = False
         self._highest = 0
-        self._carried: _Anchors = {}
+        self._highest_at = -math.inf
+        self._carried: set[str] = set()
         self._carried_until = math.inf
 
     @property
@@ -78,7 +87,7 @@ class FeedView:
     @property
     def revoked(self) -> AbstractSet[str]:
         """Every dead anchor: a live view."""
-        return self._revoked.keys()
+        return self._dead.anchors
 
     def dead(self, zone: str) -> AbstractSet[str]:
         """Every dead anchor of the zone; this view knows one zone and trusts keys of no other."""
@@ -86,8 +95,8 @@ class FeedView:
 
     @property
     def complete(self) -> bool:
-        """Whether the present stream has brought a whole snapshot."""
-        return self._complete and self._parts is None
+        """Whether the present stream has brought a whole snapshot, and it is in force."""
+        return self._begun and self._arriving is None and self._behind is None
 
     @property
     def revision(self) -> int:
@@ -117,8 +126,8 @@ class FeedView:
         It must bring a whole snapshot before anything else counts.
         """
         self._proof = Proof(self._clock.monotonic(), self._max_staleness / 2)
-        self._parts = None
-        self._complete = False
+        self._arriving = self._behind = None
+        self._begun = False
 
     def apply(self, message: revocation_service_pb2.RevocationServiceWatchResponse) -> None:
         """Takes one message; raises `CaracalError` when the stream must be dropped for it."""
@@ -135,66 +144,95 @@ class FeedView:
     def _snapshot(self, revision: int, part: revocation_service_pb2.FeedSnapshot) -> None:
         if self.complete and revision < self._revision:
             raise _broken("the revision went down within a stream")
-        parts = self._parts
+        arriving = self._arriving
         if part.HasField("key_set"):
-            parts = _Parts(*self._read_keys(part.key_set))
-        if parts is None:
+            arriving = _Snapshot(revision, *self._read_keys(part.key_set), self._dead.roll())
+        if arriving is None:
             raise _broken("a snapshot began without keys")
-        _take(parts.revoked, part.revoked, known=self._revoked)
-        self._parts = parts
+        arriving.dead.take(part.revoked)
+        self._arriving = arriving
         if part.complete:
-            self._parts = None
-            self._replace(revision, parts)
+            self._arriving, self._behind, self._begun = None, arriving, True
+            if revision >= self._highest:
+                self._replace(arriving)
 
-    def _replace(self, revision: int, parts: _Parts) -> None:
-        before, keys = self._revoked, self._keys
-        self._carry(revision, parts.revoked)
-        self._set_keys(parts.keys, parts.trust)
-        self._revoked, self._revision, self._complete = parts.revoked, revision, True
+    def _replace(self, snapshot: _Snapshot) -> None:
+        """Puts a whole snapshot in force."""
+        self._carry(snapshot)
+        vanished = self._set_keys(snapshot.keys, snapshot.trust)
+        died = snapshot.dead.put_in_force(self._carried)
+        self._behind, self._revision = None, snapshot.revision
+        self._learn(snapshot.revision)
         # The first snapshot may hold a million deaths: no copy of them.
-        died = parts.revoked.keys() - before.keys() if before else parts.revoked.keys()
-        vanished = keys.keys() - parts.keys.keys()
         self._listeners.tell(died | vanished if vanished else died)
 
-    def _carry(self, revision: int, revoked: _Anchors) -> None:
-        """Keeps the dead dead when a snapshot is older than what is known.
+    def _learn(self, revision: int) -> None:
+        if revision > self._highest:
+            self._highest, self._highest_at = revision, self._clock.monotonic()
 
-        A replica that lags, or a store restored from a backup, may not know of them. They are kept
-        as long as anything that they could kill may live.
+    def _carry(self, snapshot: _Snapshot) -> None:
+        """Keeps the dead dead when the store has gone back to a backup that knows nothing of them.
+
+        They are kept as long as anything that they could kill may live.
         """
-        if revision >= self._highest:
-            self._highest, self._carried = revision, {}
+        if snapshot.revision >= self._highest:
+            self._carried = snapshot.dead.unnamed(self._carried)
             return
-        if not self._carried:
-            self._carried_until = self._clock.monotonic() + REVOCATION_TTL
-        self._carried = {anchor: anchor for anchor in self._revoked if anchor not in revoked}
-        revoked.update(self._carried)
+        _log.warning(
+            "the authority's store went back from revision %d to %d; was it restored?",
+            self._highest,
+            snapshot.revision,
+        )
+        now = self._clock.monotonic()
+        self._carried, self._carried_until = snapshot.dead.unnamed(), now + REVOCATION_TTL
+        self._highest, self._highest_at = snapshot.revision, now
 
     def _release_carried(self) -> None:
         if self._carried and self._clock.monotonic() > self._carried_until:
-            for anchor in self._carried:
-                self._revoked.pop(anchor, None)
-            self._carried, self._highest = {}, self._revision
+            self._dead.release(self._carried)
+            self._carried = set()
 
     def _delta(self, revision: int, delta: revocation_service_pb2.FeedDelta) -> None:
-        if not self.complete:
+        if self._arriving is not None or not self._begun:
             raise _broken("a change came before its snapshot was complete")
-        vanished: AbstractSet[str] = frozenset()
-        # A change that the snapshot holds already may come once more; its deaths are true for ever.
-        if revision > self._revision:
-            if delta.HasField("key_set"):
-                keys, trust = self._read_keys(delta.key_set)
-                vanished = self._keys.keys() - keys.keys()
-                self._set_keys(keys, trust)
-            for anchor in delta.released:
-                self._revoked.pop(anchor, None)
-            self._revision = revision
-            self._highest = max(self._highest, revision)
-        died = {anchor for anchor in delta.revoked if anchor not in self._revoked}
-        _take(self._revoked, delta.revoked, known={})
-        for anchor in delta.revoked:
-            self._carried.pop(anchor, None)
+        behind, vanished = self._behind, _NOBODY
+        if behind is None:
+            vanished = self._change(revision, delta)
+        else:
+            self._change_behind(behind, revision, delta)
+        # Its deaths are true at once and for ever.
+        died = self._dead.bury(delta.revoked)
+        self._carried.difference_update(delta.revoked)
         self._listeners.tell(died | vanished)
+        if behind is not None:
+            behind.dead.take(delta.revoked)
+            if behind.revision >= self._highest:
+                self._replace(behind)
+
+    def _change(self, revision: int, delta: revocation_service_pb2.FeedDelta) -> AbstractSet[str]:
+        """Applies all but the deaths; answers which keys have vanished.
+
+        A change that the snapshot holds already may come once more.
+        """
+        if revision <= self._revision:
+            return _NOBODY
+        vanished = _NOBODY
+        if delta.HasField("key_set"):
+            vanished = self._set_keys(*self._read_keys(delta.key_set))
+        self._dead.release(delta.released)
+        self._revision = revision
+        self._learn(revision)
+        return vanished
+
+    def _change_behind(
+        self, behind: _Snapshot, revision: int, delta: revocation_service_pb2.FeedDelta
+    ) -> None:
+        if revision <= behind.revision:
+            return
+        if delta.HasField("key_set"):
+            behind.keys, behind.trust = self._read_keys(delta.key_set)
+        behind.dead.release(delta.released)
+        behind.revision = revision
 
     def _heartbeat(self, revision: int, beat: revocation_service_pb2.FeedHeartbeat) -> None:
         if self._proof is None or not beat.HasField("server_time"):
@@ -202,13 +240,23 @@ class FeedView:
         # One that comes before or within a snapshot proves nothing about the view, but when.
         stamp = beat.server_time.seconds + beat.server_time.nanos / 1e9
         sent = self._proof.sent(stamp, self._clock.monotonic())
-        if not self.complete or revision < self._revision:
+        proven_at = sent - max(0.0, beat.age.seconds + beat.age.nanos / 1e9)
+        self._catch_up(revision, proven_at)
+        if not self.complete or revision < self.revision:
             return
         self._revision = revision
-        self._highest = max(self._highest, revision)
+        self._learn(revision)
         self._release_carried()
-        reported = max(0.0, beat.age.seconds + beat.age.nanos / 1e9)
-        self._proven_at = sent - reported
+        self._proven_at = proven_at
+
+    def _catch_up(self, revision: int, proven_at: float) -> None:
+        """Believes a replica that lagged, once it has caught up, or has less though it lags not."""
+        behind = self._behind
+        if behind is None or self._arriving is not None or revision < behind.revision:
+            return
+        if revision >= self._highest or proven_at > self._highest_at:
+            behind.revision = revision
+            self._replace(behind)
 
     def _read_keys(self, message: key_pb2.KeySet) -> tuple[KeySet, Trust]:
         """The keys of the zone; raises unless zone and issuer are those of the profile."""
@@ -221,22 +269,19 @@ class FeedView:
         keys = KeySet.from_jwks({"keys": [_jwk(key) for key in message.keys]})
         return keys, Trust(self.zone, self.issuer, message.max_ttl_seconds, message.max_hops)
 
-    def _set_keys(self, keys: KeySet, trust: Trust) -> None:
-        """Keeps the old set when it is equal: readings remember the very key objects."""
+    def _set_keys(self, keys: KeySet, trust: Trust) -> AbstractSet[str]:
+        """Answers which keys have vanished. Keeps the old set when it is equal: readings remember
+        the very key objects.
+        """
+        vanished = self._keys.keys() - keys.keys()
         self._trusts = dict.fromkeys(keys, trust)
         if keys != self._keys:
             self._keys = keys
-
-
-def _take(into: _Anchors, anchors: Iterable[str], known: _Anchors) -> None:
-    for anchor in anchors:
-        same = known.get(anchor, anchor)
-        into[same] = same
+        return vanished
 
 
 def _jwk(key: key_pb2.JsonWebKey) -> dict[str, str]:
-    names = ("kty", "crv", "x", "y", "kid", "use", "alg")
-    return {name: getattr(key, name) for name in names}
+    return {name: getattr(key, name) for name in _JWK}
 
 
 def _broken(what: str) -> CaracalError:

@@ -95,12 +95,45 @@ async def test_heartbeats_go_on(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> No
             assert isinstance(await anext(events), FeedHeartbeat)
 
 
+async def test_first_heartbeat_leaves_to_the_queue_what_is_in_the_queue(rig: Rig) -> None:
+    """It proves the snapshot and no more: an edge skips changes at or below what is proven."""
+    anchor = (await rig.exchange("agent", ORDERS)).mandate.jti
+    async with aclosing(rig.authority.feed.events("shop", "app_1")) as events:
+        first = await anext(events)
+        revision = await revoke(rig, anchor)
+        beat = await anext(events)
+        change = await news(events)
+    assert isinstance(beat, FeedHeartbeat)
+    assert beat.revision == first.revision < revision
+    assert isinstance(change, FeedDelta)
+    assert change.revision == revision
+
+
+async def test_heartbeat_that_waits_is_as_old_as_it_is(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow subscriber is not told that it misses nothing while news wait behind the heartbeat."""
+    monkeypatch.setattr(feeds, "HEARTBEAT", 0.01)
+    async with aclosing(rig.authority.feed.events("shop", "app_1")) as events:
+        await news(events)
+        made = rig.clock.now()
+        (subscriber,) = rig.authority.feed._subscribers
+        async with asyncio.timeout(5):
+            while subscriber.queue.empty():
+                await asyncio.sleep(0.01)
+        rig.clock.advance(30)
+        for _ in range(2):  # that of the snapshot, and the first that was queued
+            beat = await anext(events)
+            assert isinstance(beat, FeedHeartbeat)
+            assert beat.at == made
+
+
 async def test_age_grows_while_the_store_is_away(rig: Rig) -> None:
     """An authority that lost its store says how long ago, so that edges behind it go stale."""
-    assert rig.authority.feed.age() <= 1
+    assert rig.authority.feed.beat(1).age <= 1
     await rig.mirror.close()
     rig.clock.advance(30)
-    assert rig.authority.feed.age() >= 30
+    assert rig.authority.feed.beat(1).age >= 30
 
 
 async def test_slow_subscriber_gets_a_snapshot(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

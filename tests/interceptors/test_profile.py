@@ -142,6 +142,42 @@ def test_authority_that_is_no_host_and_port_is_refused(authority: str) -> None:
     assert _refused(authority=authority) == "authority"
 
 
+@pytest.mark.parametrize(
+    "target",
+    ["dns:///caracal.example:7443", "ipv4:10.0.0.1:7443", "ipv4:10.0.0.1:7443,10.0.0.2:7443",
+     "ipv6:[2001:db8::1]:7443,[2001:db8::2]:7443"],
+)  # fmt: skip
+def test_target_of_several_replicas_is_an_authority(target: str) -> None:
+    """In the words of gRPC, which resolves it."""
+    profile = Profile(**(_VALUES | {"authority": target}), server_name="caracal.example")
+    assert profile.authority == target
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["dns:///", "dns:///caracal", "dns://8.8.8.8/caracal:7443", "dns:///a.example:1,b.example:2",
+     "a.example:1,b.example:2", "ipv4:caracal:7443", "ipv4:10.0.0.1", "ipv4:10.0.0.1:7443,",
+     "ipv4:10.0.0.1:1,[::1]:2", "ipv6:10.0.0.1:1", "ipv6:::1:7443", "unix:/tmp/caracal:1",
+     "xds:///caracal:7443", "ipv4:" + ",".join(["10.0.0.1:7443"] * 33)],
+)  # fmt: skip
+def test_other_target_is_refused(target: str) -> None:
+    """What gRPC would not resolve, or not as it reads."""
+    assert _refused(authority=target, server_name="caracal.example") == "authority"
+
+
+def test_several_addresses_need_a_name_to_check() -> None:
+    """There is none to hold against the certificates; one address stands for itself."""
+    assert _refused(authority="ipv4:10.0.0.1:7443,10.0.0.2:7443") == "server_name"
+    assert Profile(**(_VALUES | {"authority": "ipv4:10.0.0.1:7443"})).server_name is None
+
+
+def test_plaintext_to_several_is_to_loopback_alone() -> None:
+    """One that is not is enough to be refused."""
+    local, other = "ipv4:127.0.0.1:1,127.0.0.2:2", "ipv4:127.0.0.1:1,10.0.0.1:2"
+    assert Profile(**(_VALUES | {"authority": local}), plaintext=True).plaintext
+    assert _refused(authority=other, plaintext=True) == "plaintext"
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "[::1]", "localhost"])
 def test_plaintext_to_loopback_is_allowed(host: str) -> None:
     """On loopback there is nobody to listen."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,6 @@ from caracal_grpc.ledger.port import Stored
 from caracal_grpc.ledger.verify import verify_file
 from caracal_grpc.v1 import audit_service_pb2
 from tests.support.authority import Client, bearer
-from tests.support.etcd import EtcdProcess
 from tests.support.shop import ORDERS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -69,6 +69,16 @@ class Child:
         """SIGKILL."""
         assert self.process is not None
         self.process.kill()
+
+    def freeze(self) -> None:
+        """SIGSTOP: connections stay open, and nothing answers."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
 
     def terminate(self) -> None:
         """SIGTERM."""
@@ -138,57 +148,6 @@ async def require_verified(caller: Client, zone: str = "shop") -> list[Any]:
 
 
 @dataclass
-class Gate:
-    """The only way of an authority to its etcd: a test may shut it, and what was open is cut."""
-
-    target: str
-    port: int = 0
-    server: asyncio.Server | None = None
-    passing: set[asyncio.StreamWriter] = field(default_factory=set)
-
-    @property
-    def endpoint(self) -> str:
-        """Where the authority finds it."""
-        return f"127.0.0.1:{self.port}"
-
-    async def open(self) -> None:
-        """Lets connections pass."""
-        self.server = await asyncio.start_server(self._pass, "127.0.0.1", self.port)
-        self.port = self.server.sockets[0].getsockname()[1]
-
-    async def shut(self) -> None:
-        """Cuts every connection and takes no new one."""
-        assert self.server is not None
-        self.server.close()
-        for writer in self.passing:
-            writer.transport.abort()
-        await self.server.wait_closed()
-
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(*self.target.split(":"))
-        self.passing |= {writer, back}
-        await asyncio.gather(_pump(reader, back), _pump(there, writer))
-        self.passing -= {writer, back}
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
-
-
-@asynccontextmanager
-async def gate(etcd: EtcdProcess) -> AsyncIterator[Gate]:
-    """An open gate before `etcd`."""
-    opened = Gate(etcd.endpoint)
-    await opened.open()
-    yield opened
-    await opened.shut()
-
-
-@dataclass
 class Guarded:
     """A service behind a guard. `ran` has, for each run of its handler, how many seconds old the
     guard's knowledge was.
@@ -205,18 +164,24 @@ class Guarded:
         return answer
 
 
-@asynccontextmanager
-async def guarded(caller: Client, name: str, max_staleness: float) -> AsyncIterator[Guarded]:
-    """The orders service, guarded with the profile of the application `name`."""
+def profile_of(caller: Client, name: str, authority: str = "") -> Profile:
+    """The profile of an application of the shop, of the authority of `caller` unless told."""
     credential = caller.credentials["shop", name]
-    profile = replace(
+    return replace(
         caller.profile,
+        authority=authority or caller.profile.authority,
         zone="shop",
         issuer="https://a.example/zones/shop",
         application_id=credential.application_id,
         client_secret=credential.client_secret,
         application_name=name,
     )
+
+
+@asynccontextmanager
+async def guarded(caller: Client, name: str, max_staleness: float) -> AsyncIterator[Guarded]:
+    """The orders service, guarded with the profile of the application `name`."""
+    profile = profile_of(caller, name)
     rules = Rules.from_mapping({METHOD: {"resource": ORDERS, "scopes": ["orders:place"]}})
     ran: list[float] = []
 

@@ -16,9 +16,10 @@ from caracal_grpc.interceptors.client.channel import aio_channel
 from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.server import Server
 from caracal_grpc.v1 import zone_service_pb2
-from tests.stories.support import Guarded, gate, guarded
+from tests.stories.support import Guarded, guarded
 from tests.support.authority import Client, Running, eventually, reason_of, run, serve_values
 from tests.support.etcd import EtcdProcess
+from tests.support.proxy import proxy
 from tests.support.shop import ORDERS, shop
 
 STALENESS = 2.0
@@ -84,9 +85,9 @@ async def test_etcd_killed_and_restarted_during_traffic(
 async def test_etcd_compacted_behind_the_mirror(tmp_path: Path, fresh_etcd: EtcdProcess) -> None:
     """History that was forgotten while the watch was cut is no loss: everything is listed anew."""
     async with AsyncExitStack() as closing:
-        way = await closing.enter_async_context(gate(fresh_etcd))
+        way = await closing.enter_async_context(proxy(fresh_etcd.endpoint))
         values = serve_values(tmp_path, fresh_etcd)
-        apart = {"ledger": tmp_path / "apart.db", "etcd_endpoints": [way.endpoint]}
+        apart = {"ledger": tmp_path / "apart.db", "etcd_endpoints": [way.address]}
         near = await run(tmp_path, values, closing)
         await near.apply(shop())
         far = await run(tmp_path, values | apart, closing)
@@ -95,7 +96,8 @@ async def test_etcd_compacted_behind_the_mirror(tmp_path: Path, fresh_etcd: Etcd
         token = await good_token(far)
         assert await refusal(service, token) is None
         # 1. One replica, which runs on and serves the guard, is cut off from etcd.
-        await way.shut()
+        await way.refuse()
+        way.reset()
         # 2. Meanwhile the other one revokes, and etcd forgets how that came about. The revision at
         # which it is compacted can still be watched, so something comes after the revocation.
         await near.revoke(near.credentials["shop", "agent"].application_id)
@@ -103,7 +105,7 @@ async def test_etcd_compacted_behind_the_mirror(tmp_path: Path, fresh_etcd: Etcd
         await fresh_etcd.compact()
         assert await refusal(service, token) in (None, Reason.AUTHORITY_STALE)
         # 3. The way is free again: the watch cannot resume, and yet the edge learns of it.
-        await way.open()
+        await way.listen()
 
         async def is_revoked() -> bool:
             return await refusal(service, token) is Reason.MANDATE_REVOKED

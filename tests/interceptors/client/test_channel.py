@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,22 @@ async def test_tls_under_another_name(
         assert await _exchange(profile(address, server_name="caracal.test", **files))
         with pytest.raises(ExchangeError):
             await _exchange(profile(address, **files))
+
+
+async def test_tls_to_one_of_several_replicas(
+    authority: FakeAuthority, roots: CertificateAuthority
+) -> None:
+    """All have certificates of one name, and where nobody answers, another does."""
+    async with serving(authority, Echo(), _server(roots, "caracal.test", mutual=False)) as address:
+        with socket.create_server(("127.0.0.1", 0)) as held:
+            closed = f"127.0.0.1:{held.getsockname()[1]}"
+        trust = {"plaintext": False, "ca": roots.pem.decode(), "server_name": "caracal.test"}
+        for target in (f"ipv4:{address},{closed}", f"ipv4:{closed},{address}"):
+            settings = profile(target, **trust)
+            assert await _exchange(settings)
+            with sync_channel(settings) as channel:
+                exchange = SyncExchanger(channel, settings, SystemIds())
+                assert (await asyncio.to_thread(exchange, ASK, 5.0)).token
 
 
 async def test_tls_of_a_stranger_is_refused(

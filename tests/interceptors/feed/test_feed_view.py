@@ -8,7 +8,6 @@ from collections.abc import Set as AbstractSet
 import pytest
 
 from caracal_grpc.core.errors import CaracalError
-from caracal_grpc.core.limits import REVOCATION_TTL
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.rule import Trust
 from caracal_grpc.interceptors.feed.feed_view import FeedView
@@ -202,24 +201,6 @@ def test_an_equal_key_set_keeps_its_objects(view: FeedView, mint: Mint) -> None:
     before = view.keys
     feed(view, snapshot(8, key_set(mint)))
     assert view.keys is before
-
-
-def test_a_replica_that_lags_revives_nobody(view: FeedView, mint: Mint, clock: FakeClock) -> None:
-    """The dead stay dead as long as anything that they could kill may live, then are forgotten."""
-    feed(view, snapshot(20, key_set(mint), ["ses_1", "ses_2"]), heartbeat(20))
-    feed(view, snapshot(15, key_set(mint), ["ses_1"]), heartbeat(15))
-    assert (set(view.revoked), view.revision, view.age()) == ({"ses_1", "ses_2"}, 15, 0.0)
-    clock.advance(REVOCATION_TTL + 1)
-    more(view, heartbeat(16))
-    assert set(view.revoked) == {"ses_1"}
-
-
-def test_a_replica_that_catches_up_ends_the_carrying(view: FeedView, mint: Mint) -> None:
-    """A whole snapshot at or above what was known is the truth again."""
-    feed(view, snapshot(20, key_set(mint), ["ses_1", "ses_2"]))
-    feed(view, snapshot(15, key_set(mint), ["ses_1"]))
-    feed(view, snapshot(21, key_set(mint), ["ses_1"]))
-    assert set(view.revoked) == {"ses_1"}
 
 
 @pytest.mark.parametrize("zone", ["umbrella", ""])
