@@ -12,7 +12,13 @@ from caracal_grpc.core import limits
 from caracal_grpc.core.ceiling import UNBOUNDED, Ceiling
 from caracal_grpc.core.entry import plain_text
 from caracal_grpc.core.errors import CaracalError, FieldViolation
-from caracal_grpc.core.ids import require_labels, require_resource, require_scope, require_slug
+from caracal_grpc.core.ids import (
+    family_of,
+    require_labels,
+    require_resource_or_family,
+    require_scope,
+    require_slug,
+)
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.zone import AUTHORITY, Resource
 
@@ -97,7 +103,7 @@ def _resources(declared: Declaration) -> Iterable[FieldViolation]:
     yield from _unique("resources", (each.name for each in declared.resources))
     for index, resource in enumerate(declared.resources):
         path = f"resources[{index}]"
-        yield from _tried(require_resource, f"{path}.name", resource.name)
+        yield from _tried(require_resource_or_family, f"{path}.name", resource.name)
         if resource.name == AUTHORITY.name:
             yield FieldViolation(
                 f"{path}.name", "is the authority itself, which needs no declaring"
@@ -152,12 +158,13 @@ def ceiling_violations(
 def _scopes_exist(
     path: str, resource: str, scopes: frozenset[str], known: Mapping[str, frozenset[str]]
 ) -> Iterable[FieldViolation]:
-    if resource not in known:
+    declared = known.get(resource, known.get(family_of(resource) or ""))
+    if declared is None:
         yield FieldViolation(f"{path}.resource", "is not a resource of the zone")
         return
     if not scopes:
         yield FieldViolation(f"{path}.scopes", "must name at least one scope")
-    for scope in sorted(scopes - known[resource]):
+    for scope in sorted(scopes - declared):
         shown = plain_text(scope, 64)
         yield FieldViolation(f"{path}.scopes", f"{shown} is not a scope of {resource[:64]}")
 

@@ -23,7 +23,7 @@ from caracal_grpc.core.ceiling import narrow, reachable, step
 from caracal_grpc.core.decision import Decision
 from caracal_grpc.core.entry import MAX_ITEMS
 from caracal_grpc.core.errors import CaracalError
-from caracal_grpc.core.ids import MANDATE
+from caracal_grpc.core.ids import MANDATE, require_resource
 from caracal_grpc.core.limits import MIN_TTL
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.ports import Clock, Ids
@@ -33,6 +33,7 @@ from caracal_grpc.crypto import mandates
 
 FAILED_AUTH_RATE: Final = 20.0
 FAILED_AUTH_BURST: Final = 200.0
+FAILED_AUTH: Final = "too many failed authentications; wait and check the credential"
 
 
 class Exchange:
@@ -56,7 +57,7 @@ class Exchange:
         self._clock = clock
         self._ids = ids
         self._replay: Replay[Issued] = Replay(clock)
-        self._failures = Bucket(clock, FAILED_AUTH_RATE, FAILED_AUTH_BURST)
+        self._failures = Bucket(clock, FAILED_AUTH_RATE, FAILED_AUTH_BURST, FAILED_AUTH)
 
     async def issue(self, request: ExchangeRequest) -> Issued:
         """The mandate that `request` is granted, recorded; raises the first reason why not.
@@ -143,9 +144,10 @@ class Exchange:
         return self._sign(case, zone, resource, granted, decision)
 
     def _resource(self, request: ExchangeRequest) -> Resource:
-        resource = self._state.resource(request.zone, request.resource)
+        resource = self._state.protected(request.zone, request.resource)
         if resource is None:
             raise not_found("resource", request.resource[:128])
+        require_resource("resource", resource.name)
         if resource is AUTHORITY and request.subject_token:
             raise CaracalError(
                 Reason.ACTOR_FORBIDDEN, "nobody acts at the authority on behalf of another"
@@ -162,6 +164,7 @@ class Exchange:
             "resource": {
                 "name": resource.name,
                 "scopes": sorted(_in_reach(case, resource, scopes)),
+                **self._family(zone, resource),
             },
             "requested_scopes": sorted(scopes) if request.scopes else [],
             "peer": {"address": request.peer} if request.peer else None,
@@ -171,6 +174,11 @@ class Exchange:
         decision = policy.decide(question)
         case.policy_reasons = decision.reasons[:MAX_ITEMS]
         return decision
+
+    def _family(self, zone: Zone, resource: Resource) -> dict[str, str]:
+        """What policy hears of the family that the resource is one of, if the zone declares it."""
+        family = self._state.family(zone.name, resource.name)
+        return {"family": family.name} if family else {}
 
     def _granted(self, case: Case, scopes: frozenset[str], decision: Decision) -> frozenset[str]:
         if decision.outcome == "step_up":

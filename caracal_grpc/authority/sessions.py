@@ -160,7 +160,7 @@ class Sessions:
     def _require_declared(self, request: SessionStart) -> None:
         if request.ceiling is None:
             return
-        found = (self._state.resource(request.zone, name) for name in request.ceiling.limits or ())
+        found = (self._state.protected(request.zone, name) for name in request.ceiling.limits or ())
         known = {resource.name: resource.scopes for resource in found if resource}
         require(ceiling_violations("ceiling", request.ceiling, known))
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from caracal_grpc.authority import places
 from caracal_grpc.core.application import Application
 from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.ids import family_of
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.session import Session, session_not_active
@@ -91,6 +93,17 @@ class State:
         if name == AUTHORITY.name:
             return AUTHORITY
         return self._one(zone, places.RESOURCES, places.resource_id(name), Resource.from_value)
+
+    def protected(self, zone: str, name: str) -> Resource | None:
+        """What a request names: a resource by its name, else as its family declares it, if any."""
+        found = self.resource(zone, name)
+        family = None if found else self.family(zone, name)
+        return found if family is None else replace(family, name=name)
+
+    def family(self, zone: str, name: str) -> Resource | None:
+        """The declared family that a resource belongs to by its name, or `None`."""
+        family = family_of(name)
+        return None if family is None else self.resource(zone, family)
 
     def resources(self, zone: str) -> list[Resource]:
         """Every declared resource of the zone."""

@@ -31,6 +31,7 @@ from caracal_grpc.cli.rule_options import (
 )
 
 if TYPE_CHECKING:
+    from caracal_grpc.core.rule import Rule
     from caracal_grpc.interceptors.rules.matrix import Row
     from caracal_grpc.v1 import zone_pb2
 
@@ -139,13 +140,20 @@ def _resources(zone: zone_pb2.Zone | None) -> Mapping[str, frozenset[str]] | Non
 def _step_up(row: Row, zone: zone_pb2.Zone | None) -> dict[str, list[str]]:
     if zone is None:
         return {}
-    held = {
-        scope
-        for grant in zone.policy.grants
-        for scope in grant.step_up
-        if row.rule is not None and grant.resource == row.rule.resource
-    }
-    return {"step_up": sorted(held & row.rule.every_scope) if row.rule is not None else []}
+    if row.rule is None:
+        return {"step_up": []}
+    grants = (grant for grant in zone.policy.grants if _gives(grant.resource, row.rule))
+    held = {scope for grant in grants for scope in grant.step_up}
+    return {"step_up": sorted(held & row.rule.every_scope)}
+
+
+def _gives(granted: str, rule: Rule) -> bool:
+    """Whether a grant on `granted` may let calls of the method in: all of them, or some."""
+    from caracal_grpc.core.ids import family_of
+
+    if rule.template is not None:
+        return rule.template.family in {granted, family_of(granted)}
+    return granted in {rule.resource, family_of(rule.resource)}
 
 
 def _counted(rows: Iterable[Row]) -> str:

@@ -7,16 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.ids import family_of
 from caracal_grpc.core.limits import AUTHORITY_OWN_SCOPES, AUTHORITY_RESOURCE
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.verdict import scope_insufficient
 
 _OWN = frozenset(AUTHORITY_OWN_SCOPES)
+_NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """The resources and scopes that a session can ever reach; `None` bounds nothing."""
+    """The resources and scopes that a session can ever reach; `None` bounds nothing.
+
+    What it says of a family, it says of each resource of it, and nothing the other way round.
+    """
 
     limits: Mapping[str, frozenset[str]] | None = None
 
@@ -27,8 +32,9 @@ class Ceiling:
         """
         if self.limits is None:
             return scopes
-        own = _OWN if resource == AUTHORITY_RESOURCE else frozenset()
-        return scopes & (self.limits.get(resource, frozenset()) | own)
+        own = _OWN if resource == AUTHORITY_RESOURCE else _NONE
+        names = (name for name in (resource, family_of(resource)) if name)
+        return scopes & own.union(*(self.limits.get(name, _NONE) for name in names))
 
     def within(self, upper: Ceiling) -> bool:
         """Whether nothing under this ceiling lies above `upper`."""

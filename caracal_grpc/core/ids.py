@@ -25,6 +25,10 @@ _SHIFTS: Final = tuple(range(120, -1, -10))
 _FORM: Final = re.compile(r"([a-z]{3})_[0-7][0-9a-hjkmnp-tv-z]{25}")
 _SLUG: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _RESOURCE: Final = re.compile(r"resource://[a-z0-9][a-z0-9._/-]{0,127}")
+_PREFIX: Final = r"resource://(?=.{1,64}/[^/]+\Z)[a-z0-9][a-z0-9._-]*(?:/[a-z0-9][a-z0-9._-]*)*/"
+_FAMILY: Final = re.compile(_PREFIX + r"\*")
+_PART: Final = re.compile(r"(?!\.+\Z)[A-Za-z0-9._~-]{1,128}")
+_MEMBER: Final = re.compile(f"({_PREFIX}){_PART.pattern}")
 _SCOPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._/-]{0,127}")
 
 
@@ -58,12 +62,40 @@ def require_slug(field: str, value: str) -> str:
 
 
 def require_resource(field: str, value: str) -> str:
-    """`value` when it names a resource; raises `FIELD_INVALID` naming `field` otherwise."""
-    if not _RESOURCE.fullmatch(value):
+    """`value` when it names one resource; raises `FIELD_INVALID` naming `field` otherwise."""
+    if is_family(value):
+        raise field_invalid(field, "names a family; name one resource of it, without the *")
+    if not (_RESOURCE.fullmatch(value) or _MEMBER.fullmatch(value)):
         raise field_invalid(
-            field, "must be resource:// and 1 to 128 of a-z, 0-9, dot, slash, hyphen"
+            field,
+            "must be resource:// and 1 to 128 of a-z, 0-9, dot, slash, hyphen; the part after the "
+            "last slash may be 1 to 128 letters, digits, -, _, . or ~",
         )
     return value
+
+
+def require_resource_or_family(field: str, value: str) -> str:
+    """As `require_resource`, but a family of resources will do as well."""
+    return value if is_family(value) else require_resource(field, value)
+
+
+def is_family(value: str) -> bool:
+    """Whether `value` names all resources that differ in their last part, `resource://orders/*`."""
+    return _FAMILY.fullmatch(value) is not None
+
+
+def family_of(resource: str) -> str | None:
+    """The family that a resource belongs to by its name; `None` for any other name.
+
+    A family belongs to none, and neither does a resource without a part to vary.
+    """
+    match = _MEMBER.fullmatch(resource)
+    return f"{match[1]}*" if match else None
+
+
+def is_part(value: str) -> bool:
+    """Whether `value` can be the part by which the resources of a family differ."""
+    return _PART.fullmatch(value) is not None
 
 
 def require_scope(field: str, value: str) -> str:

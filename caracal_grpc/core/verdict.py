@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.ids import family_of
 from caracal_grpc.core.limits import LEEWAY
 from caracal_grpc.core.mandate import Mandate, Use
 from caracal_grpc.core.reason import Reason
@@ -18,8 +19,9 @@ from caracal_grpc.core.rule import Rule, Trust
 class Call:
     """What is known of the call that a mandate was presented with.
 
-    `audience` is the resource, or the issuer at the authority. `binding` is the thumbprint of the
-    peer's TLS certificate, `None` without one. `now` is in seconds since the Unix epoch.
+    `audience` is the resource, or the issuer at the authority; with `any_member` it is a family, of
+    which any resource will do. `binding` is the thumbprint of the peer's TLS certificate, `None`
+    without one. `now` is in seconds since the Unix epoch.
     """
 
     use: Use
@@ -27,6 +29,7 @@ class Call:
     scopes: frozenset[str]
     now: float
     binding: str | None = None
+    any_member: bool = False
 
 
 def judge(
@@ -73,12 +76,9 @@ def _require_destination(mandate: Mandate, call: Call) -> None:
             f"a mandate with use={call.use} is needed here",
             metadata={"expected": call.use},
         )
-    if mandate.resource != call.audience:
-        raise CaracalError(
-            Reason.AUDIENCE_MISMATCH,
-            "the mandate is for another resource",
-            metadata={"expected": call.audience},
-        )
+    held = family_of(mandate.resource) if call.any_member else mandate.resource
+    if held != call.audience:
+        raise audience_mismatch(call.audience)
 
 
 def _require_times(mandate: Mandate, trust: Trust, now: float) -> None:
@@ -156,9 +156,21 @@ def _no_scope(wanted: Iterable[str]) -> CaracalError:
     )
 
 
+def audience_mismatch(expected: str) -> CaracalError:
+    """The refusal of a mandate for another resource than the `expected` (`AUDIENCE_MISMATCH`)."""
+    return CaracalError(
+        Reason.AUDIENCE_MISMATCH,
+        "the mandate is for another resource",
+        metadata={"expected": expected},
+    )
+
+
 def mandate_expired() -> CaracalError:
     """The refusal of a mandate whose time is over (`MANDATE_EXPIRED`)."""
-    return CaracalError(Reason.MANDATE_EXPIRED, "the mandate has expired; exchange for a new one")
+    return CaracalError(
+        Reason.MANDATE_EXPIRED,
+        "the mandate has expired; exchange for a new one, and check the clocks if that has, too",
+    )
 
 
 def mandate_revoked(mandate: Mandate, revoked: AbstractSet[str]) -> CaracalError:

@@ -8,7 +8,13 @@ from typing import Any, Final
 
 from caracal_grpc.core.decision import MAX_TTL_SECONDS
 from caracal_grpc.core.errors import CaracalError, FieldViolation, field_invalid
-from caracal_grpc.core.ids import require_labels, require_resource, require_scope, require_slug
+from caracal_grpc.core.ids import (
+    family_of,
+    require_labels,
+    require_resource_or_family,
+    require_scope,
+    require_slug,
+)
 from caracal_grpc.core.limits import AUTHORITY_OWN_SCOPES
 from caracal_grpc.core.reason import Reason
 
@@ -25,6 +31,7 @@ _PATH: Final = "policy.grants"
 _REQUIRED: Final = ("application", "resource", "scopes")
 
 Grant = Mapping[str, Any]
+ByResource = dict[str, list[dict[str, Any]]]
 
 
 def grants_modules() -> dict[str, str]:
@@ -36,13 +43,28 @@ def grants_modules() -> dict[str, str]:
 def grants_data(grants: Iterable[Grant]) -> dict[str, Any]:
     """The data of the built-in policy: `{"grants": {application: {resource: [grant, ...]}}}`.
 
-    Raises what `validate_grants` raises.
+    What is granted on a family is also in the list of each resource of it that has one. Raises what
+    `validate_grants` raises, and `FIELD_INVALID` when that makes too much of it.
     """
-    by_application: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    by_application: dict[str, ByResource] = {}
     for grant in sorted(validate_grants(list(grants)), key=_life):
         resources = by_application.setdefault(grant["application"], {})
         resources.setdefault(grant["resource"], []).append(_laid_out(grant))
+    if sum(map(_share, by_application.values())) > MAX_GRANTS:
+        text = "are too many on single resources and their families at once; grant on families"
+        raise field_invalid(_PATH, text)
     return {"grants": by_application, "own_scopes": list(AUTHORITY_OWN_SCOPES)}
+
+
+def _share(resources: ByResource) -> int:
+    """Adds to the list of each resource those of its family; answers how many, or one too many."""
+    named = {name: resources.get(family_of(name) or "", []) for name in resources}
+    added = sum(map(len, named.values()))
+    if added <= MAX_GRANTS:
+        shared = {name: grants for name, grants in named.items() if grants}
+        for name, grants in shared.items():
+            resources[name] = sorted([*resources[name], *grants], key=_life)
+    return added
 
 
 def validate_grants(grants: object) -> list[dict[str, Any]]:
@@ -117,7 +139,7 @@ def _name(path: str, value: object) -> None:
 
 
 def _resource(path: str, value: object) -> None:
-    require_resource(path, _text(path, value))
+    require_resource_or_family(path, _text(path, value))
 
 
 def _scopes(path: str, value: object) -> None:

@@ -1,13 +1,16 @@
 # The built-in policy: decides from data.caracal.grants, which grants.py lays out as
-# application -> resource -> list of grants, so that a decision looks up instead of searching. The
-# shortest life comes first in a list.
+# application -> resource -> list of grants, so that a decision looks up instead of searching. What
+# is granted on a family is in the list of each resource of it that has one, and else in the
+# family's own. The shortest life comes first in a list.
 #
 # One rule with local variables on purpose: a reference to a rule costs three times a function call.
 # Comprehensions are in bodies, never in heads, where regorus 0.11 fails to evaluate them.
 package caracal.authz
 
 result := answer if {
-	grants := object.get(data.caracal.grants, [input.principal.name, input.resource.name], [])
+	principal := object.get(data.caracal.grants, input.principal.name, {})
+	shared := object.get(principal, object.get(input.resource, "family", ""), [])
+	grants := object.get(principal, input.resource.name, shared)
 	applicable := [grant | some grant in grants; for_subject(grant); for_session(grant)]
 	granted := {scope | some grant in applicable; some scope in grant.scopes} | always(input.resource.name)
 	is_array(input.requested_scopes)

@@ -12,7 +12,7 @@ from caracal_grpc.authority.feed import ZoneKeys
 from caracal_grpc.core.ceiling import UNBOUNDED, Ceiling
 from caracal_grpc.core.entry import MAX_INT
 from caracal_grpc.core.errors import field_invalid
-from caracal_grpc.core.ids import require_resource, require_slug
+from caracal_grpc.core.ids import require_resource_or_family, require_slug
 from caracal_grpc.core.limits import MAX_CEILING, MAX_REASON_TEXT
 from caracal_grpc.v1 import application_pb2, key_pb2, mandate_pb2
 
@@ -67,7 +67,7 @@ def ceiling(field: str, parts: Sequence[application_pb2.Ceiling]) -> Ceiling:
         raise field_invalid(field, f"must be at most {MAX_CEILING} resources")
     limits: dict[str, frozenset[str]] = {}
     for part in parts:
-        name = require_resource(f"{field}.resource", part.resource)
+        name = require_resource_or_family(f"{field}.resource", part.resource)
         limits[name] = limits.get(name, frozenset()) | frozenset(part.scopes)
     return Ceiling(limits)
 

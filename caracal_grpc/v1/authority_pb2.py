@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x63\x61racal/v1/authority.proto\x12\ncaracal.v1\x1a google/protobuf/descriptor.proto\"\xb3\x01\n\rAuthorityRule\x12\x0e\n\x06scopes\x18\x01 \x03(\t\x12\x0e\n\x06public\x18\x02 \x01(\x08\x12\x15\n\rpublic_reason\x18\x03 \x01(\t\x12\x12\n\nany_scopes\x18\x04 \x03(\t\x12\x1a\n\x12require_delegation\x18\x05 \x01(\x08\x12\x10\n\x08max_hops\x18\x06 \x01(\r\x12\x1a\n\x12\x63hain_must_include\x18\x07 \x03(\t\x12\r\n\x05\x62ound\x18\x08 \x01(\x08:N\n\tauthority\x12\x1e.google.protobuf.MethodOptions\x18\xa5\xac\x04 \x01(\x0b\x32\x19.caracal.v1.AuthorityRule:3\n\x08resource\x12\x1f.google.protobuf.ServiceOptions\x18\xa5\xac\x04 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x63\x61racal/v1/authority.proto\x12\ncaracal.v1\x1a google/protobuf/descriptor.proto\"\xd9\x01\n\rAuthorityRule\x12\x0e\n\x06scopes\x18\x01 \x03(\t\x12\x0e\n\x06public\x18\x02 \x01(\x08\x12\x15\n\rpublic_reason\x18\x03 \x01(\t\x12\x12\n\nany_scopes\x18\x04 \x03(\t\x12\x1a\n\x12require_delegation\x18\x05 \x01(\x08\x12\x10\n\x08max_hops\x18\x06 \x01(\r\x12\x1a\n\x12\x63hain_must_include\x18\x07 \x03(\t\x12\r\n\x05\x62ound\x18\x08 \x01(\x08\x12\x12\n\nsingle_use\x18\t \x01(\x08\x12\x10\n\x08resource\x18\n \x01(\t:N\n\tauthority\x12\x1e.google.protobuf.MethodOptions\x18\xa5\xac\x04 \x01(\x0b\x32\x19.caracal.v1.AuthorityRule:3\n\x08resource\x12\x1f.google.protobuf.ServiceOptions\x18\xa5\xac\x04 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'caracal_grpc.v1.authority_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_AUTHORITYRULE']._serialized_start=77
-  _globals['_AUTHORITYRULE']._serialized_end=256
+  _globals['_AUTHORITYRULE']._serialized_end=294
 # @@protoc_insertion_point(module_scope)

@@ -12,7 +12,7 @@ RESOURCE_FIELD_NUMBER: _ClassVar[int]
 resource: _descriptor.FieldDescriptor
 
 class AuthorityRule(_message.Message):
-    __slots__ = ("scopes", "public", "public_reason", "any_scopes", "require_delegation", "max_hops", "chain_must_include", "bound")
+    __slots__ = ("scopes", "public", "public_reason", "any_scopes", "require_delegation", "max_hops", "chain_must_include", "bound", "single_use", "resource")
     SCOPES_FIELD_NUMBER: _ClassVar[int]
     PUBLIC_FIELD_NUMBER: _ClassVar[int]
     PUBLIC_REASON_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +21,8 @@ class AuthorityRule(_message.Message):
     MAX_HOPS_FIELD_NUMBER: _ClassVar[int]
     CHAIN_MUST_INCLUDE_FIELD_NUMBER: _ClassVar[int]
     BOUND_FIELD_NUMBER: _ClassVar[int]
+    SINGLE_USE_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_FIELD_NUMBER: _ClassVar[int]
     scopes: _containers.RepeatedScalarFieldContainer[str]
     public: bool
     public_reason: str
@@ -29,4 +31,6 @@ class AuthorityRule(_message.Message):
     max_hops: int
     chain_must_include: _containers.RepeatedScalarFieldContainer[str]
     bound: bool
-    def __init__(self, scopes: _Optional[_Iterable[str]] = ..., public: bool = ..., public_reason: _Optional[str] = ..., any_scopes: _Optional[_Iterable[str]] = ..., require_delegation: bool = ..., max_hops: _Optional[int] = ..., chain_must_include: _Optional[_Iterable[str]] = ..., bound: bool = ...) -> None: ...
+    single_use: bool
+    resource: str
+    def __init__(self, scopes: _Optional[_Iterable[str]] = ..., public: bool = ..., public_reason: _Optional[str] = ..., any_scopes: _Optional[_Iterable[str]] = ..., require_delegation: bool = ..., max_hops: _Optional[int] = ..., chain_must_include: _Optional[_Iterable[str]] = ..., bound: bool = ..., single_use: bool = ..., resource: _Optional[str] = ...) -> None: ...

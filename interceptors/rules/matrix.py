@@ -11,7 +11,9 @@ from typing import Any, Final
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.ids import family_of
 from caracal_grpc.core.rule import Rule
+from caracal_grpc.interceptors.resource_field import require_field
 from caracal_grpc.interceptors.rules.rules import Rules, declared_rule, method_path
 
 Resources = Mapping[str, Collection[str]]
@@ -70,6 +72,7 @@ COLUMNS: Final[Mapping[str, Callable[[Row, Rule], Any]]] = MappingProxyType(
         "max_hops": lambda _, rule: rule.max_hops or None,
         "chain_must_include": lambda _, rule: sorted(rule.chain_must_include),
         "bound": lambda _, rule: rule.bound,
+        "single_use": lambda _, rule: rule.single_use,
         "public": lambda _, rule: rule.public,
         "public_reason": lambda _, rule: rule.public_reason,
     }
@@ -77,7 +80,7 @@ COLUMNS: Final[Mapping[str, Callable[[Row, Rule], Any]]] = MappingProxyType(
 """The matrix as a table: what each column shows of a row. A new part of a rule is one line here."""
 
 SELDOM: Final = frozenset(
-    {"any_scopes", "require_delegation", "max_hops", "chain_must_include", "bound"}
+    {"any_scopes", "require_delegation", "max_hops", "chain_must_include", "bound", "single_use"}
 )
 """The columns of what few rules ask for; people are shown only those in which some row has it."""
 
@@ -153,7 +156,10 @@ def _row(rules: Rules, path: str, method: MethodDescriptor) -> Row:
     kind = _KINDS[method.client_streaming, method.server_streaming]
     file = method.containing_service.file.name
     try:
-        return Row(path, rules.find(path) or declared_rule(method), kind, file)
+        rule = rules.find(path)
+        if rule is not None:
+            require_field(rule, method.input_type)
+        return Row(path, rule or declared_rule(method), kind, file)
     except CaracalError as error:
         return Row(path, None, kind, file, error.message.removeprefix(path).lstrip(".: "))
 
@@ -180,10 +186,12 @@ def _problems(row: Row, resources: Resources | None) -> Iterator[tuple[str, str]
 
 def _unknown(rule: Rule, resources: Resources) -> Iterator[tuple[str, str]]:
     """What the rule names and the zone does not have."""
-    scopes = resources.get(rule.resource)
+    name = rule.resource if rule.template is None else rule.template.family
+    scopes = resources.get(name, resources.get(family_of(name) or ""))
     if scopes is None:
-        text = f"names {rule.resource}, which the zone does not have; declare it there"
-        yield "resource-unknown", text + _meant(rule.resource, resources)
+        it = "it" if rule.template is None else name
+        text = f"names {rule.resource}, which the zone does not have; declare {it} there"
+        yield "resource-unknown", text + _meant(name, resources)
         return
     for scope in sorted(rule.every_scope - set(scopes)):
         text = f"asks for {scope}, which {rule.resource} does not have; declare it in the zone"

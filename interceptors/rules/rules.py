@@ -15,6 +15,7 @@ from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.core.ids import APPLICATION, require_id
 from caracal_grpc.core.limits import MAX_ANY_SCOPES, MAX_HOPS, MAX_SCOPES
 from caracal_grpc.core.rule import Rule
+from caracal_grpc.interceptors.resource_field import require_field
 from caracal_grpc.v1 import authority_pb2
 
 _log = logging.getLogger(__name__)
@@ -44,11 +45,12 @@ _NOTHING_ASKED: Final[Mapping[str, Any]] = MappingProxyType(
         "max_hops": 0,
         "chain_must_include": (),
         "bound": False,
+        "single_use": False,
+        "resource": "",
     }
 )
 """The fields of `AuthorityRule`, each as it is when it is not written."""
 
-_KEYS: Final = _NOTHING_ASKED.keys() | {"resource"}
 _LIMITS: Final = {
     "scopes": MAX_SCOPES,
     "any_scopes": MAX_ANY_SCOPES,
@@ -134,7 +136,9 @@ def declared_rule(method: MethodDescriptor) -> Rule | None:
         return None
     rule = options.Extensions[_AUTHORITY]
     values = {name: getattr(rule, name) for name in _NOTHING_ASKED}
-    return _rule(method_path(method), _resource(method.containing_service), values)
+    read = _rule(method_path(method), _resource(method.containing_service), values)
+    require_field(read, method.input_type)
+    return read
 
 
 def method_path(method: MethodDescriptor) -> str:
@@ -170,11 +174,13 @@ def _mapping_rule(path: object, entry: object) -> Rule:
         raise field_invalid(str(path), "must be a full method path, /package.Service/Method")
     if not isinstance(entry, Mapping):
         raise field_invalid(path, "must be a mapping with resource and scopes, or public")
-    unknown = sorted(str(key) for key in entry if key not in _KEYS)
+    unknown = sorted(str(key) for key in entry if key not in _NOTHING_ASKED)
     if unknown:
-        raise field_invalid(f"{path}.{unknown[0]}", f"unknown; the keys are {sorted(_KEYS)}")
+        raise field_invalid(
+            f"{path}.{unknown[0]}", f"unknown; the keys are {sorted(_NOTHING_ASKED)}"
+        )
     values = {key: _typed(path, entry, key, default) for key, default in _NOTHING_ASKED.items()}
-    return _rule(path, _typed(path, entry, "resource", ""), values)
+    return _rule(path, "", values)
 
 
 def _is_method_path(path: str) -> bool:
@@ -192,14 +198,17 @@ def _typed(path: str, entry: Mapping[str, Any], key: str, default: Any) -> Any:
 
 
 def _rule(path: str, resource: str, values: Mapping[str, Any]) -> Rule:
-    """The rule that `values`, by the names of `AuthorityRule`, make; raises `FIELD_INVALID`."""
+    """The rule that `values`, by the names of `AuthorityRule`, make; raises `FIELD_INVALID`.
+
+    `resource` is the service's, for a method that asks for something and names none itself.
+    """
     words = {name: _words(path, name, values[name]) for name in _LIMITS}
     for application in words["chain_must_include"]:
         require_id(f"{path}.chain_must_include", application, APPLICATION)
     public = values["public"]
     return Rule(
         path,
-        "" if public else resource,
+        values["resource"] or ("" if public else resource),
         frozenset(words["scopes"]),
         public,
         values["public_reason"] if public else "",
@@ -208,6 +217,7 @@ def _rule(path: str, resource: str, values: Mapping[str, Any]) -> Rule:
         values["max_hops"],
         frozenset(words["chain_must_include"]),
         values["bound"],
+        values["single_use"],
     )
 
 

@@ -11,7 +11,8 @@ from caracal_grpc.core.reason import Reason
 from tests.support.refusals import refused
 
 SCOPES = st.frozensets(st.sampled_from("abcde"))
-RESOURCES = st.sampled_from(["r1", "r2"])
+FAMILY, MEMBER = "resource://orders/*", "resource://orders/o-17"
+RESOURCES = st.sampled_from(["r1", "r2", FAMILY, MEMBER, "resource://orders/o-18"])
 CEILINGS = st.one_of(
     st.just(UNBOUNDED), st.builds(Ceiling, st.dictionaries(RESOURCES, SCOPES, max_size=2))
 )
@@ -107,3 +108,20 @@ def test_each_step_of_a_narrowing_is_told() -> None:
     kept, steps = narrow("r1", frozenset("ab"), frozenset(), [("top", UNBOUNDED), ("low", low)])
     assert kept == {"a"}
     assert [(step.by, step.kept) for step in steps] == [("r1", ("a", "b")), ("low", ("a",))]
+
+
+def test_ceiling_on_a_family_admits_each_resource_of_it() -> None:
+    """Besides what it says of the resource itself; and of no other."""
+    ceiling = Ceiling({FAMILY: frozenset("a"), MEMBER: frozenset("b")})
+    assert ceiling.on(MEMBER, frozenset("abc")) == {"a", "b"}
+    assert ceiling.on("resource://orders/o-18", frozenset("abc")) == {"a"}
+    for other in ("resource://orders", "resource://orders/a/b", "resource://stock/o-17"):
+        assert ceiling.on(other, frozenset("abc")) == frozenset()
+
+
+def test_one_of_a_family_is_narrower_than_the_family() -> None:
+    """And never the other way round."""
+    family, member = Ceiling({FAMILY: frozenset("ab")}), Ceiling({MEMBER: frozenset("ab")})
+    assert member.within(family)
+    assert not family.within(member)
+    assert not Ceiling({MEMBER: frozenset("abc")}).within(family)

@@ -85,7 +85,11 @@ def test_guard_answers_with_what_is_written() -> None:
     """Its reasons are those that its own tests provoke."""
     provoked = {reason.value for reason, _ in (*TOKENS.values(), *NOT_ONE.values())}
     provoked |= {case.reason.value for case in CASES.values()}
-    assert guard_reasons() == provoked | {"METHOD_NOT_DECLARED"}
+    assert guard_reasons() == provoked | {
+        "METHOD_NOT_DECLARED",
+        "FIELD_INVALID",  # test_request_resource
+        "MANDATE_REPLAYED",  # test_single_use
+    }
 
 
 def test_every_reason_has_a_sender() -> None:

@@ -175,3 +175,21 @@ def test_every_scope_is_named() -> None:
     """Those that are all needed and those of which one is."""
     rule = replace(RULE, any_scopes=("orders:read", "orders:admin"))
     assert rule.every_scope == frozenset(SCOPES)
+
+
+@pytest.mark.parametrize(
+    ("scopes", "any_scopes", "fits"),
+    [(64, 0, True), (65, 0, False), (63, 8, True), (64, 1, False), (0, 8, True)],
+)
+def test_a_rule_asks_for_no_more_scopes_than_one_exchange_may(
+    scopes: int, any_scopes: int, fits: bool
+) -> None:
+    """All of them, and one of several besides."""
+    all_of = frozenset(f"all:{number}" for number in range(scopes))
+    any_of = tuple(f"any:{number}" for number in range(any_scopes))
+    if fits:
+        assert len(Rule("/s/M", "r", all_of, any_scopes=any_of).scopes) == scopes
+        return
+    with pytest.raises(CaracalError, match="more than 64") as caught:
+        Rule("/s/M", "r", all_of, any_scopes=any_of)
+    assert caught.value.violations[0].field == "/s/M.scopes"

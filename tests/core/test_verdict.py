@@ -18,6 +18,7 @@ from caracal_grpc.core.verdict import judge
 from tests.core.samples import CALL, NOW, TRUST, mandate, mandates
 from tests.support.refusals import refused
 
+FAMILY = "resource://orders/*"
 HOPS = tuple(Hop(f"app_{n}", f"ses_{n}") for n in range(6))
 
 FAULTS: list[tuple[Reason, dict[str, Any]]] = [
@@ -112,3 +113,19 @@ def test_missing_scopes_are_named() -> None:
     with refused(Reason.SCOPE_INSUFFICIENT) as seen:
         judge(mandate(), TRUST, call, DEAD)
     assert seen.metadata == {"required": "a b orders:place", "missing": "a b"}
+
+
+def test_any_resource_of_a_family_will_do_where_the_call_says_so() -> None:
+    """One of it passes; the family, what is above and what is below are other resources."""
+    call = replace(CALL, audience=FAMILY, any_member=True)
+    judge(mandate(resource="resource://orders/o-17"), TRUST, call, DEAD)
+    for other in (FAMILY, "resource://orders", "resource://orders/", "resource://orders/o/17"):
+        with refused(Reason.AUDIENCE_MISMATCH) as seen:
+            judge(mandate(resource=other), TRUST, call, DEAD)
+        assert seen.metadata == {"expected": FAMILY}
+
+
+def test_no_family_is_understood_where_the_call_names_a_resource() -> None:
+    """An audience is compared as it is."""
+    with refused(Reason.AUDIENCE_MISMATCH):
+        judge(mandate(resource="resource://orders/o-17"), TRUST, CALL, DEAD)

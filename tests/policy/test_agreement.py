@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from caracal_grpc.core.decision import Decision
 from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.ids import family_of
 from caracal_grpc.policy.engines import ENGINES
 from caracal_grpc.policy.grants import grants_data, grants_modules
 from caracal_grpc.policy.port import Policy
@@ -19,7 +20,8 @@ from tests.policy.documents import CHARGE, PAYMENTS, REFUND, document
 
 NAMES = st.sampled_from(["shop", "web", "ann"])
 SCOPES = st.lists(st.sampled_from([CHARGE, REFUND, "caracal:feed:watch"]), max_size=3, unique=True)
-RESOURCES = st.sampled_from([PAYMENTS, "resource://caracal"])
+FAMILY, MEMBER = "resource://payments/*", "resource://payments/p-1"
+RESOURCES = st.sampled_from([PAYMENTS, "resource://caracal", MEMBER, "resource://payments/p-2"])
 LABELS = st.lists(st.sampled_from(["a", "b"]), max_size=2, unique=True)
 
 GRANTS: list[dict[str, Any]] = [
@@ -36,6 +38,8 @@ GRANTS: list[dict[str, Any]] = [
         "ttl_seconds": 60,
     },
     {"application": "web", "resource": "resource://caracal", "scopes": ["caracal:zones:read"]},
+    {"application": "shop", "resource": FAMILY, "scopes": [CHARGE], "ttl_seconds": 60},
+    {"application": "shop", "resource": MEMBER, "scopes": [CHARGE, REFUND], "ttl_seconds": 300},
 ]
 
 CUSTOM = """package caracal.authz
@@ -66,11 +70,13 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     principal, subject = draw(NAMES), draw(NAMES)
     actor = None if principal == subject else {"id": f"id_{principal}", "name": principal}
     kind = draw(st.sampled_from(["application", "user"]))
+    name = draw(RESOURCES)
+    family = {"family": FAMILY} if family_of(name) else {}
     return document(
         principal={"id": f"id_{principal}", "name": principal, "labels": []},
         subject={"id": f"id_{subject}", "name": subject, "type": kind},
         actor=draw(st.sampled_from([actor, None])),
-        resource={"name": draw(RESOURCES), "scopes": draw(SCOPES)},
+        resource={"name": name, "scopes": draw(SCOPES), **family},
         requested_scopes=draw(SCOPES),
         session={"id": "ses_1", "root": "ses_1", "labels": draw(LABELS)},
         context=draw(

@@ -54,6 +54,7 @@ def test_a_row_says_what_a_method_asks_for() -> None:
         "max_hops": None,
         "chain_must_include": [],
         "bound": False,
+        "single_use": False,
         "public": False,
         "public_reason": "",
     }
@@ -104,6 +105,10 @@ def test_a_method_without_a_rule_is_found() -> None:
         ({}, "must name a resource and at least one scope, or be public"),
         ({"scopes": ["books:read"], "public": True}, "either public or asks for scopes"),
         ({"scopes": ["books read"]}, "scopes: each must be one word"),
+        (
+            {"scopes": [f"s:{i}" for i in range(64)], "any_scopes": ["t"]},
+            "scopes: has more than 64",
+        ),
     ],
 )
 def test_a_half_written_rule_is_found(

@@ -30,6 +30,7 @@ _MORE: dict[str, Any] = {
     "max_hops": 3,
     "chain_must_include": [_GATEWAY],
     "bound": True,
+    "single_use": True,
 }
 
 
@@ -81,13 +82,14 @@ def test_descriptor_and_mapping_give_every_part_of_a_rule() -> None:
             max_hops=3,
             chain_must_include=frozenset({_GATEWAY}),
             bound=True,
+            single_use=True,
         )
 
 
 def test_every_field_of_a_rule_is_read() -> None:
     """What the contract has, a mapping has under the same name."""
     written = {field.name for field in authority_pb2.AuthorityRule.DESCRIPTOR.fields}
-    assert written == _MORE.keys() | {"public", "public_reason"}
+    assert written == _MORE.keys() | {"public", "public_reason", "resource"}
 
 
 def test_one_of_several_scopes_is_scope_enough() -> None:
@@ -161,6 +163,8 @@ def test_method_without_option_has_no_rule() -> None:
         ("resource://orders", {"public_reason": "because"}),
         ("resource://orders", {"bound": True}),
         ("resource://orders", {"require_delegation": True, "public": True}),
+        ("resource://orders", {"single_use": True, "public": True}),
+        ("resource://orders", {"single_use": True}),
         ("resource://orders", {"scopes": ["a"], "max_hops": 4_294_967_295}),
         ("resource://orders", {"scopes": ["a"], "chain_must_include": ["gateway"]}),
     ],
