@@ -15,6 +15,10 @@ KEYS: Final = "keys"
 LEDGER_KEYS: Final = "ledger-keys"
 REVOCATIONS: Final = "revocations"
 APPLIES: Final = "applies"
+CONSUMED: Final = "consumed"
+
+UNMIRRORED: Final = frozenset({CONSUMED})
+"""Kinds that only the store itself is asked for: no replica holds them, however many there are."""
 
 ACTIVE: Final = "active"
 """The id of the one policy and the one ledger key of a zone."""
@@ -69,3 +73,8 @@ def ledger_key_place(zone: str) -> Key:
 def revocation_place(zone: str, anchor: str) -> Key:
     """The revocation of an anchor."""
     return Key(zone, REVOCATIONS, anchor)
+
+
+def consumed_place(zone: str, jti: str) -> Key:
+    """The one use of a mandate."""
+    return Key(zone, CONSUMED, jti)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from caracal_grpc.authority.view import AuthorityView
+from caracal_grpc.authority.presented import PresentedMandates
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.ports import Clock
-from caracal_grpc.core.reason import Reason
-from caracal_grpc.core.verdict import Call, judge, mandate_expired, subject_token_invalid
-from caracal_grpc.crypto import mandates
+from caracal_grpc.core.verdict import mandate_expired, subject_token_invalid
 
 
 class SubjectTokens:
-    """Verifies subject tokens with the verdict of every edge, against the authority's own view."""
+    """Verifies subject tokens."""
 
-    def __init__(self, view: AuthorityView, clock: Clock) -> None:
-        self._view = view
+    def __init__(self, presented: PresentedMandates, clock: Clock) -> None:
+        self._presented = presented
         self._clock = clock
 
     def verify(self, zone: str, token: str, *, bound: bool) -> Mandate | None:
@@ -38,15 +36,10 @@ class SubjectTokens:
             raise subject_token_invalid(refusal.reason) from refusal
 
     def _verify(self, zone: str, token: str, *, bound: bool) -> Mandate:
-        mandate = mandates.read(token, self._view.keys)
-        trust = self._view.trust(mandate.kid)
-        if trust is None or trust.zone != zone:
-            raise CaracalError(Reason.ZONE_MISMATCH, "the mandate is of another zone")
         # The guard of the resource has let the call in; here only its life and lineage count.
-        shown = mandate.binding if bound else None
-        call = Call("resource", mandate.resource, frozenset(), self._clock.now(), shown)
-        judge(mandate, trust, call, self._view.dead(zone))
+        mandate = self._presented.read(token)
+        self._presented.judge(mandate, zone, bound=bound)
         # No leeway here: it would let a mandate be renewed by exchanging it after its end.
-        if mandate.expires_at <= call.now:
+        if mandate.expires_at <= self._clock.now():
             raise mandate_expired()
         return mandate

@@ -1,4 +1,4 @@
-"""TokenService: the exchange."""
+"""TokenService: the exchange, and the one use of a mandate."""
 
 from __future__ import annotations
 
@@ -8,10 +8,20 @@ from typing import Any, Final
 import grpc.aio
 
 from caracal_grpc.authority.case import ExchangeRequest
+from caracal_grpc.authority.consumption import Consumption, Use
 from caracal_grpc.authority.exchange import Exchange
 from caracal_grpc.core import limits
+from caracal_grpc.core.entry import MAX_TEXT
 from caracal_grpc.core.errors import field_invalid
-from caracal_grpc.core.ids import APPLICATION, SESSION, require_id, require_resource, require_scope
+from caracal_grpc.core.ids import (
+    APPLICATION,
+    REQUEST,
+    SESSION,
+    require_id,
+    require_resource,
+    require_scope,
+)
+from caracal_grpc.interceptors.context.current import current_mandate
 from caracal_grpc.interceptors.guard.gate import peer_binding
 from caracal_grpc.services.render import whole_seconds, zone_name
 from caracal_grpc.v1 import token_service_pb2, token_service_pb2_grpc
@@ -23,10 +33,11 @@ _TOKEN_TYPE: Final = "urn:ietf:params:oauth:token-type:jwt"  # noqa: S105 - RFC 
 
 
 class TokenServicer(token_service_pb2_grpc.TokenServiceServicer):
-    """Parses an exchange, has it decided, renders the mandate."""
+    """Parses what is asked, has it decided, renders the answer."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, consumption: Consumption) -> None:
         self._exchange = exchange
+        self._consumption = consumption
 
     async def Exchange(
         self,
@@ -47,6 +58,23 @@ class TokenServicer(token_service_pb2_grpc.TokenServiceServicer):
         )
         response.expires_in.seconds = self._exchange.remaining(mandate)
         return response
+
+    async def Consume(
+        self,
+        request: token_service_pb2.ConsumeRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> token_service_pb2.ConsumeResponse:
+        """See `TokenService.Consume` in the proto."""
+        use = Use(
+            zone=zone_name(request.zone),
+            token=_token(request.mandate),
+            request_id=require_id("request_id", request.request_id, REQUEST),
+            method=_method(request.method),
+        )
+        consumed = await self._consumption.consume(current_mandate(), use)
+        return token_service_pb2.ConsumeResponse(
+            revision=consumed.revision, audit_id=consumed.audit_id
+        )
 
 
 def _binding(context: Any) -> str:
@@ -69,7 +97,7 @@ def _parse(request: token_service_pb2.ExchangeRequest, peer: str, binding: str) 
         secret=_secret(request.client),
         resource=require_resource("resource", request.resource),
         scopes=_scopes(request),
-        subject_token=_subject_token(request.subject_token),
+        subject_token=_token(request.subject_token),
         session=_session(request.session_id),
         ttl=ttl or None,
         request_id=_request_id(request.request_id),
@@ -93,9 +121,15 @@ def _scopes(request: token_service_pb2.ExchangeRequest) -> frozenset[str]:
     return frozenset(require_scope("scopes", scope) for scope in request.scopes)
 
 
-def _subject_token(value: str) -> str:
+def _token(value: str) -> str:
     # A token over the budget is refused as one, by the verdict; this only bounds what is hashed.
     return value[: limits.MAX_TOKEN_BYTES + 1]
+
+
+def _method(value: str) -> str:
+    if not 0 < len(value) <= MAX_TEXT or not value.isprintable():
+        raise field_invalid("method", f"must be 1 to {MAX_TEXT} printable characters")
+    return value
 
 
 def _session(value: str) -> str:

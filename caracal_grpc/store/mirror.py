@@ -9,6 +9,7 @@ import logging
 import math
 import random
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import aclosing, suppress
 from types import MappingProxyType
 from typing import Final
@@ -37,11 +38,15 @@ class Mirror:
 
     Reads never wait and never fail: whether they are recent enough is `staleness`, which the caller
     must ask. A listener that raises gets a whole `Snapshot` next, because it may have missed news.
+    Records of a kind in `without` are never held, and listeners do not hear of them.
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, *, without: AbstractSet[str] = frozenset()
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._without = without
         self._tables: _Tables = {}
         self._listeners: dict[int, Listener] = {}
         self._numbers = itertools.count()
@@ -151,6 +156,8 @@ class Mirror:
         before, self._tables = self._tables, {}
         changed = set(self._owed)
         for record in snapshot.records:
+            if record.key.kind in self._without:
+                continue
             self._put(record)
             old = before.get((record.key.zone, record.key.kind), _EMPTY).get(record.key.id)
             if old is None or old.revision != record.revision or old.value != record.value:
@@ -160,14 +167,16 @@ class Mirror:
         return frozenset(changed)
 
     def _merge(self, delta: Delta) -> frozenset[Key]:
-        for record in delta.puts:
+        puts = [record for record in delta.puts if record.key.kind not in self._without]
+        deletes = [key for key in delta.deletes if key.kind not in self._without]
+        for record in puts:
             self._put(record)
-        for key in delta.deletes:
+        for key in deletes:
             table = self._tables.get((key.zone, key.kind), {})
             table.pop(key.id, None)
             if not table:
                 self._tables.pop((key.zone, key.kind), None)
-        return frozenset(itertools.chain((r.key for r in delta.puts), delta.deletes))
+        return frozenset(itertools.chain((r.key for r in puts), deletes))
 
     def _put(self, record: Record) -> None:
         place = (record.key.zone, record.key.kind)

@@ -64,3 +64,23 @@ class ExchangeResponse(_message.Message):
     jti: str
     certificate_thumbprint: str
     def __init__(self, mandate: _Optional[str] = ..., expires_in: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., scopes: _Optional[_Iterable[str]] = ..., audit_id: _Optional[str] = ..., issued_token_type: _Optional[str] = ..., jti: _Optional[str] = ..., certificate_thumbprint: _Optional[str] = ...) -> None: ...
+
+class ConsumeRequest(_message.Message):
+    __slots__ = ("zone", "mandate", "request_id", "method")
+    ZONE_FIELD_NUMBER: _ClassVar[int]
+    MANDATE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    zone: str
+    mandate: str
+    request_id: str
+    method: str
+    def __init__(self, zone: _Optional[str] = ..., mandate: _Optional[str] = ..., request_id: _Optional[str] = ..., method: _Optional[str] = ...) -> None: ...
+
+class ConsumeResponse(_message.Message):
+    __slots__ = ("revision", "audit_id")
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    AUDIT_ID_FIELD_NUMBER: _ClassVar[int]
+    revision: int
+    audit_id: str
+    def __init__(self, revision: _Optional[int] = ..., audit_id: _Optional[str] = ...) -> None: ...

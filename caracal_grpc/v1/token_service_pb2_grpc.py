@@ -27,6 +27,8 @@ if _version_not_supported:
 
 class TokenServiceStub(object):
     """The security token service.
+
+    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
     """
 
     def __init__(self, channel):
@@ -40,10 +42,17 @@ class TokenServiceStub(object):
                 request_serializer=caracal_dot_v1_dot_token__service__pb2.ExchangeRequest.SerializeToString,
                 response_deserializer=caracal_dot_v1_dot_token__service__pb2.ExchangeResponse.FromString,
                 _registered_method=True)
+        self.Consume = channel.unary_unary(
+                '/caracal.v1.TokenService/Consume',
+                request_serializer=caracal_dot_v1_dot_token__service__pb2.ConsumeRequest.SerializeToString,
+                response_deserializer=caracal_dot_v1_dot_token__service__pb2.ConsumeResponse.FromString,
+                _registered_method=True)
 
 
 class TokenServiceServicer(object):
     """The security token service.
+
+    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
     """
 
     def Exchange(self, request, context):
@@ -67,6 +76,23 @@ class TokenServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Consume(self, request, context):
+        """Consumes a mandate, once and for all replicas, for a guard whose method is `single_use`. It is
+        recorded before it is answered. The caller must hold `caracal:mandates:consume` in that zone or in
+        the zone `caracal`; the built-in policy grants it to every application, modules of a zone's own must
+        do so themselves.
+
+        Answers MANDATE_REPLAYED when it was consumed by another use, and what a guard answers for a
+        mandate that is not good, but nothing about scopes, audience and binding, which are the guard's to
+        judge. These refusals are recorded, with their entry as metadata `audit_id`, which tells them from
+        those of the caller's own mandate. Answers FIELD_INVALID, OBJECT_NOT_FOUND for an unknown zone,
+        ZONE_FORBIDDEN, STORE_UNAVAILABLE, AUDIT_UNAVAILABLE; after these two it may be consumed all the
+        same, and the same request may be sent again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TokenServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -74,6 +100,11 @@ def add_TokenServiceServicer_to_server(servicer, server):
                     servicer.Exchange,
                     request_deserializer=caracal_dot_v1_dot_token__service__pb2.ExchangeRequest.FromString,
                     response_serializer=caracal_dot_v1_dot_token__service__pb2.ExchangeResponse.SerializeToString,
+            ),
+            'Consume': grpc.unary_unary_rpc_method_handler(
+                    servicer.Consume,
+                    request_deserializer=caracal_dot_v1_dot_token__service__pb2.ConsumeRequest.FromString,
+                    response_serializer=caracal_dot_v1_dot_token__service__pb2.ConsumeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -85,6 +116,8 @@ def add_TokenServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class TokenService(object):
     """The security token service.
+
+    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
     """
 
     @staticmethod
@@ -104,6 +137,33 @@ class TokenService(object):
             '/caracal.v1.TokenService/Exchange',
             caracal_dot_v1_dot_token__service__pb2.ExchangeRequest.SerializeToString,
             caracal_dot_v1_dot_token__service__pb2.ExchangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Consume(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caracal.v1.TokenService/Consume',
+            caracal_dot_v1_dot_token__service__pb2.ConsumeRequest.SerializeToString,
+            caracal_dot_v1_dot_token__service__pb2.ConsumeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -244,3 +244,24 @@ async def test_a_closed_mirror_stays_readable(store: Store, mirror: Mirror) -> N
     await store.create(key("late"), {})
     assert mirror.get(key("a")) is not None
     assert mirror.get(key("late")) is None
+
+
+async def test_a_kind_that_is_left_out_is_held_nowhere(store: Store) -> None:
+    """Neither what was there nor what comes and goes, and nobody hears of it; all else is there."""
+    kept, left = key("a"), Key("shop", "consumed", "mnd_1")
+    await store.commit([Put(kept, {"n": 1}), Put(left, {"n": 1})])
+    mirror = Mirror(store, RealClock(), without=frozenset({"consumed"}))
+    heard: list[Key] = []
+    mirror.subscribe(lambda _, changed: heard.extend(changed))
+    try:
+        await mirror.start()
+        other = Key("shop", "consumed", "mnd_2")
+        await store.create(other, {"n": 2})
+        await store.delete(left)
+        revision = await store.commit([Put(kept, {"n": 2}), Put(left, {"n": 3})])
+        await mirror.reached(revision, PATIENCE)
+        assert not mirror.all("shop", "consumed")
+        assert mirror.get(kept) is not None
+        assert set(heard) == {kept}
+    finally:
+        await mirror.close()
