@@ -23,6 +23,7 @@ from grpc_reflection.v1alpha import reflection
 from caracal_grpc.authority.authority import Authority
 from caracal_grpc.authority.bootstrap import is_made
 from caracal_grpc.authority.keyring import Keyring
+from caracal_grpc.authority.places import UNMIRRORED
 from caracal_grpc.authority.signers import Signers
 from caracal_grpc.authority.state import State
 from caracal_grpc.config import ServeSettings, named, read_certificates
@@ -58,9 +59,12 @@ _OPTIONS = (
     ("grpc.so_reuseport", 0),
     ("grpc.max_metadata_size", 4 * MAX_TOKEN_BYTES),
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    # An edge that is gone, however silently, is let go of within a minute. See `client.channel` for
+    # the second of these.
     ("grpc.keepalive_time_ms", 30_000),
-    # Edges ping every 20 s while a call is open; without this the server would call it abuse.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 20_000),
+    # Edges ping every 2 s while they wait for an answer; without this that would be called abuse.
+    ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
 )
 
 
@@ -129,7 +133,7 @@ class Server:
         return address
 
     async def _open(self, store: Store, kek: Kek) -> Authority:
-        mirror = Mirror(store, self._clock)
+        mirror = Mirror(store, self._clock, without=UNMIRRORED)
         self._closing.push_async_callback(mirror.close)
         await mirror.start(self.settings.max_staleness)
         state = State(mirror, self._clock, self.settings.max_staleness)
@@ -183,7 +187,7 @@ class Server:
         return server
 
     def _add_services(self, server: grpc.aio.Server, authority: Authority) -> None:
-        add_services(server, authority, self._clock)
+        add_services(server, authority)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self.settings.reflection:
             names = [service.full_name for service in SERVICES]

@@ -20,6 +20,16 @@ def require_zone(caller: Mandate, zone: str) -> None:
         )
 
 
+def require_own_zone(caller: Mandate, zone: str) -> None:
+    """Raises `ZONE_FORBIDDEN` unless the caller is of `zone`: for what nobody says for another."""
+    if caller.zone != zone:
+        raise CaracalError(
+            Reason.ZONE_FORBIDDEN,
+            "an application reports in its own zone only; use a profile of it",
+            metadata={"zone": caller.zone},
+        )
+
+
 def require_operator(caller: Mandate) -> None:
     """Raises `ZONE_FORBIDDEN` unless the caller is of the authority's own zone."""
     if caller.zone != AUTHORITY_ZONE:

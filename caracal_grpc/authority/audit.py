@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from caracal_grpc.authority.access import require_zone
 from caracal_grpc.authority.case import BOUND_TO
+from caracal_grpc.authority.edge_decisions import KIND
 from caracal_grpc.authority.signers import Signers
 from caracal_grpc.authority.state import State, not_found
 from caracal_grpc.core.entry import Entry
@@ -40,6 +42,11 @@ class Explanation:
     alive: bool
     dead_by: str
     issuer: str
+
+    @property
+    def grants(self) -> bool:
+        """Whether the entry issued a mandate."""
+        return _grants(self.entry)
 
 
 class Audit:
@@ -83,7 +90,7 @@ class Audit:
                 "the entry is not what was recorded; run caracal-grpc audit verify",
             )
         dead_by = self._dead_by(zone, entry)
-        alive = entry.decision == "allow" and not dead_by
+        alive = _grants(entry) and not dead_by
         return Explanation(stored, entry, _steps(entry), alive, dead_by, issuer)
 
     def _require(self, caller: Mandate, zone: str) -> Zone:
@@ -108,7 +115,7 @@ class Audit:
 
     def _dead_by(self, zone: str, entry: Entry) -> str:
         """What the entry granted is dead by: a revoked anchor, an ended session, or `expired`."""
-        if entry.decision != "allow":
+        if not _grants(entry):
             return ""
         lineage = _lineage(entry)
         anchors = {entry.jti, entry.application, entry.subject, *entry.actor_chain, *lineage}
@@ -135,7 +142,13 @@ def _lineage(entry: Entry) -> tuple[str, ...]:
     return tuple(dict.fromkeys((entry.root_session, *others, entry.session)))
 
 
+def _grants(entry: Entry) -> bool:
+    return entry.type == "exchange" and entry.decision == "allow"
+
+
 def _steps(entry: Entry) -> tuple[ExplainStep, ...]:
+    if entry.type == KIND:
+        return _edge_steps(entry)
     asked = " ".join(entry.requested_scopes) or "all that is granted"
     steps = [ExplainStep("request", f"{_who(entry)} asked for {asked} on {entry.resource}")]
     if entry.type != "exchange":
@@ -148,6 +161,28 @@ def _steps(entry: Entry) -> tuple[ExplainStep, ...]:
         steps.append(ExplainStep(f"policy {entry.policy_version}", said))
     steps.append(ExplainStep("outcome", _outcome(entry), entry.granted_scopes))
     return tuple(steps)
+
+
+def _edge_steps(entry: Entry) -> tuple[ExplainStep, ...]:
+    """What an edge reported, each step as its word."""
+    said = entry.details
+    caller = entry.application or "a caller without a mandate"
+    asks = f"asks for {entry.resource}" if entry.resource else "has no rule"
+    steps = [ExplainStep("request", f"{caller} called {said.get('method')}, which {asks}")]
+    if entry.jti:
+        text = f"the call carried {entry.jti}, granted in {said.get('mandate_audit_id')}"
+        steps.append(ExplainStep("mandate", text))
+    reported = f"{said.get('edge')} decided at {_moment(said.get('decided_at'))} by its own clock"
+    steps.append(ExplainStep("edge", f"{reported}, sampling rate {said.get('sampling_rate')}"))
+    if "dropped" in said:
+        steps.append(ExplainStep("edge", f"it had to drop {said['dropped']} decisions before"))
+    outcome = f"refused: {entry.reason}" if entry.reason else "let in"
+    return (*steps, ExplainStep("outcome", outcome))
+
+
+def _moment(time_ms: object) -> str:
+    seconds = time_ms / 1000 if isinstance(time_ms, int) else 0
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def _who(entry: Entry) -> str:

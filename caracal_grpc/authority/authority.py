@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from caracal_grpc.authority.audit import Audit
+from caracal_grpc.authority.consumption import Consumption
+from caracal_grpc.authority.edge_decisions import EdgeDecisions
 from caracal_grpc.authority.exchange import Exchange
 from caracal_grpc.authority.feed import Feed
 from caracal_grpc.authority.keyring import Keyring
 from caracal_grpc.authority.keys import Keys
 from caracal_grpc.authority.policies import Policies
+from caracal_grpc.authority.presented import PresentedMandates
 from caracal_grpc.authority.recorder import Recorder
 from caracal_grpc.authority.revocations import Revocations
 from caracal_grpc.authority.sessions import Sessions
@@ -42,13 +45,16 @@ class Authority:
         self._subject_view = AuthorityView(state, keyring, clock, MAX_RESOURCE_TTL)
         recorder = Recorder(ledger, clock, ids)
         policies = self._policies = Policies(state, engine)
-        subjects = SubjectTokens(self._subject_view, clock)
+        presented = PresentedMandates(self._subject_view, clock)
+        subjects = SubjectTokens(presented, clock)
+        self.consumption = Consumption(store, state, presented, recorder, clock)
         self.exchange = Exchange(state, keyring, policies, subjects, recorder, clock, ids)
         self.revocations = Revocations(store, state, keyring, recorder, clock)
         self.sessions = Sessions(store, state, self.revocations, recorder, clock, ids)
         self.keys = Keys(store, state, keyring, recorder, clock, ids)
         self.audit = Audit(ledger, state, Signers(state, keyring), clock)
-        self.feed = Feed(state, keyring)
+        self.edge_decisions = EdgeDecisions(state, recorder, clock)
+        self.feed = Feed(state, keyring, clock)
         self.zones = Zones(
             store,
             state,

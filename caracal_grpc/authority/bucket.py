@@ -1,7 +1,9 @@
-"""A token bucket, so that failures that cost the authority a record cannot be had without end."""
+"""Token buckets, so that what costs the authority a record cannot be had without end."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from caracal_grpc.core.errors import CaracalError
@@ -11,11 +13,12 @@ from caracal_grpc.core.reason import Reason
 
 @dataclass(slots=True)
 class Bucket:
-    """At most `burst` at once and `rate` a second over time."""
+    """At most `burst` at once and `rate` a second over time; `refusal` says of what."""
 
     clock: Clock
     rate: float
     burst: float
+    refusal: str
     _level: float = field(init=False)
     _at: float = field(init=False)
 
@@ -23,15 +26,33 @@ class Bucket:
         self._level = self.burst
         self._at = self.clock.monotonic()
 
-    def take(self) -> None:
-        """Takes one; raises `RATE_LIMITED`, saying when to come back, when none is left."""
+    def take(self, count: int = 1) -> None:
+        """Takes `count`, at most `burst`; raises `RATE_LIMITED` when there are fewer, saying when
+        to come back.
+        """
         now = self.clock.monotonic()
         self._level = min(self.burst, self._level + (now - self._at) * self.rate)
         self._at = now
-        if self._level < 1:
-            raise CaracalError(
-                Reason.RATE_LIMITED,
-                "too many failed authentications; wait and check the credential",
-                retry_after=(1 - self._level) / self.rate,
-            )
-        self._level -= 1
+        if self._level < count:
+            wait = (count - self._level) / self.rate
+            raise CaracalError(Reason.RATE_LIMITED, self.refusal, retry_after=wait)
+        self._level -= count
+
+
+class Buckets:
+    """A bucket for each application. Beyond `size` the one that was not used longest is forgotten:
+    by then it is full again, unless all others were used since.
+    """
+
+    def __init__(self, make: Callable[[], Bucket], size: int = 10_000) -> None:
+        self._make = make
+        self._size = size
+        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+
+    def take(self, application: str, count: int = 1) -> None:
+        """Takes `count` out of the bucket of `application`; raises as `Bucket.take`."""
+        bucket = self._buckets.setdefault(application, self._make())
+        self._buckets.move_to_end(application)
+        if len(self._buckets) > self._size:
+            self._buckets.popitem(last=False)
+        bucket.take(count)

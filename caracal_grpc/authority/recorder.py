@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from caracal_grpc.core.entry import Entry
+from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.ids import AUDIT
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.ports import Clock, Ids
@@ -28,15 +30,31 @@ class Recorder:
 
         `facts` are fields of `Entry`.
         """
-        now = int(self._clock.now() * 1000)
-        entry = Entry(id=audit_id, zone=zone, time_ms=now, type=kind, decision=decision, **facts)
-        await self._ledger.append(entry)
+        await self._ledger.append(self.entry(audit_id, zone, kind, decision, **facts))
         return audit_id
+
+    def entry(self, audit_id: str, zone: str, kind: str, decision: str, **facts: Any) -> Entry:
+        """An entry of this moment, not written yet; `facts` are fields of `Entry`."""
+        now = int(self._clock.now() * 1000)
+        return Entry(id=audit_id, zone=zone, time_ms=now, type=kind, decision=decision, **facts)
+
+    async def record_all(self, entries: Sequence[Entry]) -> int:
+        """Appends those whose ids are new, in one commit; how many. Raises as `record`."""
+        return await self._ledger.append_all(entries)
 
     async def done(self, caller: Mandate | None, zone: str, kind: str, **facts: Any) -> str:
         """Appends a change of state, done by `caller`, or by the authority itself without one."""
         by = _caller_facts(caller) if caller else {}
         return await self.record(self.new_id(), zone, kind, "done", **{**by, **facts})
+
+    async def refused(
+        self, caller: Mandate, zone: str, kind: str, refusal: CaracalError, **facts: Any
+    ) -> CaracalError:
+        """Appends what `caller` was refused; the refusal, with its entry as metadata `audit_id`."""
+        by = {**_caller_facts(caller), "reason": refusal.reason.value}
+        audit_id = await self.record(self.new_id(), zone, kind, "deny", **{**by, **facts})
+        refusal.metadata["audit_id"] = audit_id
+        return refusal
 
 
 def _caller_facts(caller: Mandate) -> dict[str, Any]:

@@ -55,6 +55,9 @@ MAX_APPLICATIONS: Final = 50_000
 MAX_CEILING: Final = 64
 MAX_REASON_TEXT: Final = 500
 MAX_REQUEST_ID: Final = 128
+MAX_DECISIONS: Final = 500
+"""Decisions of an edge in one report."""
+
 MAX_CONTEXT: Final = 16
 MAX_CONTEXT_KEY: Final = 64
 MAX_CONTEXT_VALUE: Final = 256
@@ -69,9 +72,11 @@ AUTHORITY_RESOURCE: Final = "resource://caracal"
 AUTHORITY_ZONE: Final = "caracal"
 AUTHORITY_SCOPES: Final = (
     "caracal:audit:read",
+    "caracal:audit:record",
     "caracal:feed:watch",
     "caracal:keys:read",
     "caracal:keys:rotate",
+    "caracal:mandates:consume",
     "caracal:revocations:read",
     "caracal:revocations:write",
     "caracal:sessions:admin",
@@ -84,10 +89,13 @@ AUTHORITY_SCOPES: Final = (
 """Every scope of the authority itself; the rules of its own methods use no other."""
 
 AUTHORITY_OWN_SCOPES: Final = (
+    "caracal:audit:record",
     "caracal:feed:watch",
+    "caracal:mandates:consume",
     "caracal:sessions:read",
     "caracal:sessions:start",
     "caracal:sessions:terminate",
 )
 """What every application may ask of the authority under any policy of grants and any ceiling: to
-hear what it must refuse, and to manage its own sessions."""
+hear what it must refuse, to consume what it was shown, to report what its edges decided, and to
+manage its own sessions."""

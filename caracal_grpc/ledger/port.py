@@ -7,7 +7,7 @@ overrun, or when what it keeps no longer matches its own checkpoint.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -109,6 +109,15 @@ class Ledger(Protocol):
         Raises `AUDIT_UNAVAILABLE` when that cannot be promised (the entry may be recorded even so),
         `OBJECT_EXISTS` when the zone has an entry of that id, `LIMIT_EXCEEDED` when the entry is
         too large. A caller that is cancelled while waiting leaves the entry to be recorded.
+        """
+        ...
+
+    async def append_all(self, entries: Sequence[Entry]) -> int:
+        """Records, in one commit, those of `entries` whose id their zone has not got; how many.
+
+        So what is sent again is recorded once. Raises as `append`, but for an id that is there
+        already, which is left as it is, whatever it stands for. When it raises, none may be
+        recorded, or all: the same may be sent again.
         """
         ...
 

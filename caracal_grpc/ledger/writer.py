@@ -1,9 +1,8 @@
 """Group commit: one task that gathers what waits and hands it, group by group, to one thread.
 
-A lone caller is not delayed: an idle writer commits at once what is there, and what arrives during
-A lone caller is not delayed: an idle writer commits at once what is there, and what comes during
-milliseconds, since a commit costs about the same for one entry as for fifty. The queue is bounded;
-beyond it callers are refused at once.
+A lone caller is not delayed: an idle writer commits at once what is there. What comes during a
+commit makes the next group, which waits for others a few milliseconds, since a commit costs about
+the same for one entry as for fifty. The queue is bounded; beyond it callers are refused at once.
 
 The thread competes with the event loop for the interpreter lock. A saturated loop gives the lock up
 for a microsecond at each poll and takes it back before the thread, woken each time, can run;
@@ -16,12 +15,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
+from itertools import islice
 from typing import Final
 
 from caracal_grpc.ledger.commit import Job, Outcome
-from caracal_grpc.ledger.port import Receipt, unavailable
+from caracal_grpc.ledger.port import unavailable
 
 CAPACITY: Final = 2_048
 GROUP: Final = 256
@@ -30,10 +30,13 @@ OVERDUE: Final = 0.004
 
 STANDSTILL: Final = 0.001
 
-LINGER: Final = 0.005
-"""Seconds that a group waits for as many as the last one held."""
+LINGER: Final = 0.0025
+"""Seconds in which another must come, for a group to wait for more."""
 
-_Waiting = tuple[Job, "asyncio.Future[Receipt]"]
+LINGERS: Final = 6
+"""How often a group waits at most: what a saturated loop brings one by one shares a commit."""
+
+_Waiting = tuple[Sequence[Job], "asyncio.Future[list[Outcome]]"]
 
 
 class GroupWriter:
@@ -50,23 +53,26 @@ class GroupWriter:
         self._thread = thread
         self._capacity = capacity
         self._waiting: deque[_Waiting] = deque()
+        self._jobs = 0
         self._arrived = asyncio.Event()
         self._committed = threading.Event()
         self._closing = False
         self._last_group = 0
         self._task = asyncio.create_task(self._run(), name="caracal-ledger-writer")
 
-    async def submit(self, job: Job) -> Receipt:
-        """Waits until the job is durable; raises its refusal, or `AUDIT_UNAVAILABLE` when overrun.
+    async def submit(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """Waits until the jobs are committed, in one group; what came of each, in their order.
 
-        A caller that is cancelled leaves its job in the queue, so no group depends on its callers.
+        Raises `AUDIT_UNAVAILABLE` when overrun. A caller that is cancelled leaves its jobs in the
+        queue, so no group depends on its callers.
         """
         if self._closing:
             raise unavailable("the audit ledger is closed")
-        if len(self._waiting) >= self._capacity:
+        if self._jobs + len(jobs) > self._capacity:
             raise unavailable("too many audit entries wait to be written; try again later")
-        answer: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._waiting.append((job, answer))
+        answer: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((jobs, answer))
+        self._jobs += len(jobs)
         self._arrived.set()
         return await answer
 
@@ -90,21 +96,36 @@ class GroupWriter:
             _refuse(self._waiting)
 
     async def _gather(self) -> None:
-        """Lets others join when the last group was one of several and fewer are here this time."""
-        if 1 < self._last_group > len(self._waiting) and not self._closing:
+        """Lets others join for as long as they come, when the last group was one of several."""
+        if self._last_group < 2:
+            return
+        for _ in range(LINGERS):
+            here = self._jobs
             await asyncio.sleep(LINGER)
+            if self._jobs == here or self._jobs >= GROUP or self._closing:
+                return
 
     async def _commit_group(self) -> None:
-        waiting = self._waiting
-        group = [waiting.popleft() for _ in range(min(len(waiting), GROUP))]
+        group = self._next_group()
         self._last_group = len(group)
         try:
-            outcomes = await self._on_thread([job for job, _ in group])
+            outcomes = await self._on_thread([job for jobs, _ in group for job in jobs])
         except BaseException:
             _refuse(group)
             raise
-        for (_, answer), outcome in zip(group, outcomes, strict=True):
-            _settle(answer, outcome)
+        each = iter(outcomes)
+        for jobs, answer in group:
+            _settle(answer, list(islice(each, len(jobs))))
+
+    def _next_group(self) -> list[_Waiting]:
+        """The first that wait; what was submitted together is never parted."""
+        group = [self._waiting.popleft()]
+        size = len(group[0][0])
+        while self._waiting and size + len(self._waiting[0][0]) <= GROUP:
+            group.append(self._waiting.popleft())
+            size += len(group[-1][0])
+        self._jobs -= size
+        return group
 
     async def _on_thread(self, jobs: Sequence[Job]) -> list[Outcome]:
         def work() -> list[Outcome]:
@@ -122,15 +143,12 @@ class GroupWriter:
         return working.result()
 
 
-def _settle(answer: asyncio.Future[Receipt], outcome: Outcome) -> None:
-    if answer.done():
-        return
-    if isinstance(outcome, Receipt):
-        answer.set_result(outcome)
-    else:
-        answer.set_exception(outcome)
+def _settle(answer: asyncio.Future[list[Outcome]], outcomes: list[Outcome]) -> None:
+    if not answer.done():
+        answer.set_result(outcomes)
 
 
-def _refuse(group: Sequence[_Waiting] | deque[_Waiting]) -> None:
-    for _, answer in group:
-        _settle(answer, unavailable("the audit ledger stopped before the entry was recorded"))
+def _refuse(group: Iterable[_Waiting]) -> None:
+    for jobs, answer in group:
+        text = "the audit ledger stopped before the entry was recorded"
+        _settle(answer, [unavailable(text) for _ in jobs])

@@ -1,17 +1,20 @@
-"""AuditService: search, explain, checkpoints."""
+"""AuditService: search, explain, checkpoints, and what edges report."""
 
 from __future__ import annotations
 
 import itertools
+from dataclasses import fields
 from typing import Any, Final
 
 import grpc.aio
 
 from caracal_grpc.authority.audit import Audit, Explanation, bound_to
+from caracal_grpc.authority.edge_decisions import EdgeDecisions, Report
+from caracal_grpc.core.edge_decision import EdgeDecision
 from caracal_grpc.core.entry import Entry
 from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.core.ids import AUDIT, MANDATE, require_id
-from caracal_grpc.core.limits import AUTHORITY_RESOURCE, MAX_REQUEST_ID
+from caracal_grpc.core.limits import AUTHORITY_RESOURCE, MAX_DECISIONS, MAX_REQUEST_ID
 from caracal_grpc.interceptors.context.current import current_mandate
 from caracal_grpc.ledger.port import Filter, Stored
 from caracal_grpc.services import render
@@ -30,8 +33,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
     """Parses, calls the audit, renders."""
 
-    def __init__(self, audit: Audit) -> None:
+    def __init__(self, audit: Audit, edge_decisions: EdgeDecisions) -> None:
         self._audit = audit
+        self._edge_decisions = edge_decisions
 
     async def Search(
         self, request: audit_service_pb2.SearchRequest, context: Context
@@ -65,7 +69,7 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
             alive=explained.alive,
             dead_by=explained.dead_by,
         )
-        if explained.entry.decision == "allow":
+        if explained.grants:
             response.mandate.CopyFrom(_mandate(explained))
         return response
 
@@ -83,6 +87,39 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
                 verifier_key=key,
             )
         )
+
+    async def Record(
+        self, request: audit_service_pb2.RecordRequest, context: Context
+    ) -> audit_service_pb2.RecordResponse:
+        """See `AuditService.Record` in the proto."""
+        recorded = await self._edge_decisions.record(current_mandate(), _parse_report(request))
+        return audit_service_pb2.RecordResponse(recorded=recorded)
+
+
+def _parse_report(request: audit_service_pb2.RecordRequest) -> Report:
+    if len(request.decisions) > MAX_DECISIONS:
+        raise field_invalid("decisions", f"must be 1 to {MAX_DECISIONS}")
+    decisions = enumerate(request.decisions)
+    return Report(
+        render.zone_name(request.zone),
+        tuple(_parse_decision(f"decisions[{index}]", each) for index, each in decisions),
+        request.dropped,
+        request.sampling_rate,
+    )
+
+
+def _parse_decision(path: str, told: audit_service_pb2.EdgeDecision) -> EdgeDecision:
+    decision = EdgeDecision(
+        time_ms=render.milliseconds(told.time),
+        **{name: getattr(told, name) for name in _SAME},
+    )
+    if _DECISION_NAMES.get(told.decision) != decision.decision:
+        raise field_invalid(f"{path}.decision", "must be ALLOW, or DENY together with a reason")
+    return decision
+
+
+_SAME: Final = tuple(each.name for each in fields(EdgeDecision) if each.name != "time_ms")
+"""What the message calls as we do."""
 
 
 def _parse_filter(request: audit_service_pb2.SearchRequest) -> Filter:

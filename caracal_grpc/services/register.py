@@ -5,7 +5,6 @@ from __future__ import annotations
 import grpc.aio
 
 from caracal_grpc.authority.authority import Authority
-from caracal_grpc.core.ports import Clock
 from caracal_grpc.services.audit import AuditServicer
 from caracal_grpc.services.key import KeyServicer
 from caracal_grpc.services.revocation import RevocationServicer
@@ -41,20 +40,20 @@ SERVICES = tuple(
 """The descriptors of every service, from which the guard takes its rules."""
 
 
-def add_services(server: grpc.aio.Server, authority: Authority, clock: Clock) -> None:
+def add_services(server: grpc.aio.Server, authority: Authority) -> None:
     """Puts every service of the authority on `server`."""
     feed = authority.feed
     audit_service_pb2_grpc.add_AuditServiceServicer_to_server(
-        AuditServicer(authority.audit), server
+        AuditServicer(authority.audit, authority.edge_decisions), server
     )
     key_service_pb2_grpc.add_KeyServiceServicer_to_server(KeyServicer(authority.keys, feed), server)
     revocation_service_pb2_grpc.add_RevocationServiceServicer_to_server(
-        RevocationServicer(authority.revocations, feed, clock), server
+        RevocationServicer(authority.revocations, feed), server
     )
     session_service_pb2_grpc.add_SessionServiceServicer_to_server(
         SessionServicer(authority.sessions), server
     )
     token_service_pb2_grpc.add_TokenServiceServicer_to_server(
-        TokenServicer(authority.exchange), server
+        TokenServicer(authority.exchange, authority.consumption), server
     )
     zone_service_pb2_grpc.add_ZoneServiceServicer_to_server(ZoneServicer(authority.zones), server)

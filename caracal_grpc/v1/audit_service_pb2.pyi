@@ -99,3 +99,49 @@ class GetCheckpointResponse(_message.Message):
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     checkpoint: _audit_pb2.Checkpoint
     def __init__(self, checkpoint: _Optional[_Union[_audit_pb2.Checkpoint, _Mapping]] = ...) -> None: ...
+
+class EdgeDecision(_message.Message):
+    __slots__ = ("id", "time", "decision", "reason", "method", "resource", "jti", "application_id", "subject", "session_id", "request_id", "mandate_audit_id")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    JTI_FIELD_NUMBER: _ClassVar[int]
+    APPLICATION_ID_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    MANDATE_AUDIT_ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    time: _timestamp_pb2.Timestamp
+    decision: _audit_pb2.AuditDecision
+    reason: str
+    method: str
+    resource: str
+    jti: str
+    application_id: str
+    subject: str
+    session_id: str
+    request_id: str
+    mandate_audit_id: str
+    def __init__(self, id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., decision: _Optional[_Union[_audit_pb2.AuditDecision, str]] = ..., reason: _Optional[str] = ..., method: _Optional[str] = ..., resource: _Optional[str] = ..., jti: _Optional[str] = ..., application_id: _Optional[str] = ..., subject: _Optional[str] = ..., session_id: _Optional[str] = ..., request_id: _Optional[str] = ..., mandate_audit_id: _Optional[str] = ...) -> None: ...
+
+class RecordRequest(_message.Message):
+    __slots__ = ("zone", "decisions", "dropped", "sampling_rate")
+    ZONE_FIELD_NUMBER: _ClassVar[int]
+    DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_FIELD_NUMBER: _ClassVar[int]
+    SAMPLING_RATE_FIELD_NUMBER: _ClassVar[int]
+    zone: str
+    decisions: _containers.RepeatedCompositeFieldContainer[EdgeDecision]
+    dropped: int
+    sampling_rate: float
+    def __init__(self, zone: _Optional[str] = ..., decisions: _Optional[_Iterable[_Union[EdgeDecision, _Mapping]]] = ..., dropped: _Optional[int] = ..., sampling_rate: _Optional[float] = ...) -> None: ...
+
+class RecordResponse(_message.Message):
+    __slots__ = ("recorded",)
+    RECORDED_FIELD_NUMBER: _ClassVar[int]
+    recorded: int
+    def __init__(self, recorded: _Optional[int] = ...) -> None: ...

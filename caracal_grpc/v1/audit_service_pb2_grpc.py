@@ -52,6 +52,11 @@ class AuditServiceStub(object):
                 request_serializer=caracal_dot_v1_dot_audit__service__pb2.GetCheckpointRequest.SerializeToString,
                 response_deserializer=caracal_dot_v1_dot_audit__service__pb2.GetCheckpointResponse.FromString,
                 _registered_method=True)
+        self.Record = channel.unary_unary(
+                '/caracal.v1.AuditService/Record',
+                request_serializer=caracal_dot_v1_dot_audit__service__pb2.RecordRequest.SerializeToString,
+                response_deserializer=caracal_dot_v1_dot_audit__service__pb2.RecordResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer(object):
@@ -87,6 +92,20 @@ class AuditServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Record(self, request, context):
+        """Records what an edge decided, each decision as an entry of type `edge.decision`, durable before it
+        is answered. The entry says which application reported it: it is that edge's word. The caller must
+        hold `caracal:audit:record` in that zone; the built-in policy grants it to every application,
+        modules of a zone's own must do so themselves. Answers FIELD_INVALID for the first decision that
+        is malformed, as `decisions[3].method`, OBJECT_NOT_FOUND for an unknown zone, ZONE_FORBIDDEN for
+        any other than the caller's own, and RATE_LIMITED when the application reports more than 200
+        decisions a second and 10,000 at once, saying when to come back: then nothing is recorded. After
+        AUDIT_UNAVAILABLE the same may be sent again, too.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -104,6 +123,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.GetCheckpoint,
                     request_deserializer=caracal_dot_v1_dot_audit__service__pb2.GetCheckpointRequest.FromString,
                     response_serializer=caracal_dot_v1_dot_audit__service__pb2.GetCheckpointResponse.SerializeToString,
+            ),
+            'Record': grpc.unary_unary_rpc_method_handler(
+                    servicer.Record,
+                    request_deserializer=caracal_dot_v1_dot_audit__service__pb2.RecordRequest.FromString,
+                    response_serializer=caracal_dot_v1_dot_audit__service__pb2.RecordResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -190,6 +214,33 @@ class AuditService(object):
             '/caracal.v1.AuditService/GetCheckpoint',
             caracal_dot_v1_dot_audit__service__pb2.GetCheckpointRequest.SerializeToString,
             caracal_dot_v1_dot_audit__service__pb2.GetCheckpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Record(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caracal.v1.AuditService/Record',
+            caracal_dot_v1_dot_audit__service__pb2.RecordRequest.SerializeToString,
+            caracal_dot_v1_dot_audit__service__pb2.RecordResponse.FromString,
             options,
             channel_credentials,
             insecure,

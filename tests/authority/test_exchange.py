@@ -200,7 +200,7 @@ async def test_disabled_application_cannot_authenticate(rig: Rig) -> None:
 
 async def test_failed_authentications_are_limited(rig: Rig) -> None:
     """RATE_LIMITED, saying when to come back; who authenticates is not held up by it."""
-    rig.authority.exchange._failures = Bucket(rig.clock, rate=2, burst=3)
+    rig.authority.exchange._failures = Bucket(rig.clock, rate=2, burst=3, refusal="too many")
     request = _moved(rig.request("agent", ORDERS), secret="wrong")
     for _ in range(3):
         with refused(Reason.CLIENT_AUTH_FAILED):
@@ -251,7 +251,7 @@ async def test_every_refusal_names_its_entry(rig: Rig) -> None:
 def test_bucket_never_holds_more_than_its_burst() -> None:
     """A long pause earns one burst, not more."""
     clock = FakeClock()
-    bucket = Bucket(clock, rate=1, burst=2)
+    bucket = Bucket(clock, rate=1, burst=2, refusal="too many")
     clock.advance(3600)
     bucket.take()
     bucket.take()

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from caracal_grpc.core.limits import AUTHORITY_SCOPES
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors.rules.rules import Rules
 from caracal_grpc.services.register import SERVICES
+from caracal_grpc.v1 import audit_pb2
 from tests.support.authority import Running, bearer, reason_of
 from tests.support.contract import METHODS
 from tests.support.shop import CARACAL, ORDERS, shop
@@ -30,6 +32,7 @@ class Target:
     session: str
     mandate: str
     entry: str
+    token: str = ""
 
 
 def filled(path: str, target: Target) -> Any:
@@ -48,6 +51,16 @@ def filled(path: str, target: Target) -> Any:
         request.anchor = target.mandate
     if name == "Explain":
         request.audit_id = target.entry
+    if name == "Consume":
+        request.mandate, request.method = target.token, "/shop.v1.Orders/Place"
+        request.request_id = "req_01h455vb4pex5vsknk084sn02q"
+    if name == "Record":
+        request.decisions.add(
+            id="aud_01h455vb4pex5vsknk084sn02q",
+            time=Timestamp(seconds=1_790_000_000),
+            decision=audit_pb2.AUDIT_DECISION_ALLOW,
+            method="/shop.v1.Orders/Place",
+        )
     return request
 
 
@@ -78,7 +91,7 @@ async def targets(authority: Running) -> Target:
         session_service_pb2.SessionServiceStartRequest(zone="shop"),
         metadata=await authority.caller("agent"),
     )
-    return Target("shop", started.session.id, issued.jti, entry)
+    return Target("shop", started.session.id, issued.jti, entry, issued.mandate)
 
 
 def test_only_two_methods_are_public() -> None:
@@ -108,11 +121,13 @@ async def test_application_has_its_own_sessions_and_the_feed_only(authority: Run
     """Without a grant on the authority all else is SCOPE_INSUFFICIENT."""
     target, token = await targets(authority), await authority.caller("agent")
     open_to_all = {
+        "/caracal.v1.AuditService/Record",
         "/caracal.v1.RevocationService/Watch",
         "/caracal.v1.SessionService/Get",
         "/caracal.v1.SessionService/List",
         "/caracal.v1.SessionService/Start",
         "/caracal.v1.SessionService/Terminate",
+        "/caracal.v1.TokenService/Consume",
     }
     for path in sorted(GUARDED):
         refusal = await reason_of(call(authority, path, filled(path, target), token))
@@ -158,15 +173,26 @@ async def test_zone_does_not_declare_itself(authority: Running) -> None:
     )
 
 
+OWN_AFFAIRS = {
+    "/caracal.v1.AuditService/Record": Reason.ZONE_FORBIDDEN,
+    "/caracal.v1.SessionService/Start": Reason.OBJECT_NOT_FOUND,
+}
+"""What an operator is told who does these in the place of an application."""
+
+
 async def test_operator_may_do_everything_but_start_sessions_of_others(
     authority: Running,
 ) -> None:
-    """An operator acts in every zone; a session is its own application's affair."""
+    """In every zone; a session is its own application's affair, and so is what its edges say."""
     target, token = await targets(authority), await authority.operator()
-    last = {"/caracal.v1.ZoneService/Apply": 1, "/caracal.v1.SessionService/Terminate": 2}
-    for path in sorted(GUARDED, key=lambda path: (last.get(path, 0), path)):
+    turn = {
+        "/caracal.v1.TokenService/Consume": -1,  # before its mandate is revoked
+        "/caracal.v1.ZoneService/Apply": 1,
+        "/caracal.v1.SessionService/Terminate": 2,
+    }
+    for path in sorted(GUARDED, key=lambda path: (turn.get(path, 0), path)):
         refusal = await reason_of(call(authority, path, filled(path, target), token))
-        wanted = Reason.OBJECT_NOT_FOUND if path.endswith("/Start") else None
+        wanted = OWN_AFFAIRS.get(path)
         if path.endswith("/Terminate"):
             continue  # the apply of an empty zone has ended it already
         assert refusal is wanted, path

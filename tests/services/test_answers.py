@@ -27,6 +27,7 @@ EXCHANGE = f"{SERVICE}TokenService/Exchange"
 START, TERMINATE = f"{SERVICE}SessionService/Start", f"{SERVICE}SessionService/Terminate"
 ROTATE, REVOKE = f"{SERVICE}KeyService/RotateKey", f"{SERVICE}RevocationService/Revoke"
 WATCH = f"{SERVICE}RevocationService/Watch"
+CONSUME = f"{SERVICE}TokenService/Consume"
 
 
 def parts(authority: Running) -> Authority:
@@ -97,7 +98,7 @@ async def test_stale_authority_changes_and_grants_nothing(authority: Running) ->
     def age() -> None:
         parts(authority).state._max_staleness = -1.0
 
-    seen = await refusals(authority, [APPLY, START, ROTATE, EXCHANGE], age)
+    seen = await refusals(authority, [APPLY, START, ROTATE, EXCHANGE, CONSUME], age)
     assert set(seen.values()) == {Reason.AUTHORITY_STALE}
 
 
@@ -105,7 +106,8 @@ async def test_without_its_store_nothing_is_changed(authority: Running) -> None:
     """STORE_UNAVAILABLE."""
     store = authority.server._store
     assert store is not None
-    seen = await refusals(authority, [APPLY, START, ROTATE, REVOKE, TERMINATE], store.close)
+    changing = [APPLY, START, ROTATE, REVOKE, TERMINATE, CONSUME]
+    seen = await refusals(authority, changing, store.close)
     assert set(seen.values()) == {Reason.STORE_UNAVAILABLE}
 
 
@@ -113,7 +115,8 @@ async def test_without_a_ledger_only_revoking_goes_on(authority: Running) -> Non
     """AUDIT_UNAVAILABLE; what was revoked or ended is so, with no entry to name."""
     audit: Any = parts(authority).audit
     target, metadata = await targets(authority), await authority.operator()
-    seen = await refusals(authority, [ROTATE, START, EXCHANGE, APPLY], audit._ledger._writer.close)
+    recorded = [ROTATE, START, EXCHANGE, APPLY, CONSUME]
+    seen = await refusals(authority, recorded, audit._ledger._writer.close)
     assert set(seen.values()) == {Reason.AUDIT_UNAVAILABLE}
     for path in (REVOKE, TERMINATE):
         answer = await call(authority, path, filled(path, target), metadata)

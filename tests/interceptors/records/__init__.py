@@ -1,0 +1,1 @@
+"""What edges decided, on its way into the ledger."""
