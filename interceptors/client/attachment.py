@@ -6,17 +6,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
-import grpc
-
 from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.core.limits import MAX_METADATA_BYTES
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.interceptors.client.acting import asked_resource
 from caracal_grpc.interceptors.client.tokens import Ask
 from caracal_grpc.interceptors.context.current import current_token
 from caracal_grpc.interceptors.context.inbound import without_claims
 from caracal_grpc.interceptors.context.trace import TRACEPARENT, TRACESTATE
 from caracal_grpc.interceptors.rules.rules import Rules
-from caracal_grpc.interceptors.status import read_refusal
 
 OnBehalf = Literal["exchange", "forward", "either", "self"]
 """What an outgoing call does with the mandate of the call that is being handled.
@@ -29,17 +27,6 @@ application where there is none: a caller that was lost on the way to another th
 
 AUTHORIZATION: Final = "authorization"
 
-RENEWABLE: Final = frozenset(
-    {
-        Reason.KEY_UNKNOWN,
-        Reason.MANDATE_EXPIRED,
-        Reason.MANDATE_LIFETIME_EXCEEDED,
-        Reason.MANDATE_REPLAYED,
-        Reason.MANDATE_REVOKED,
-    }
-)
-"""Refusals that a fresh mandate could mend. The others are about this process or its peer."""
-
 _ENTRY_OVERHEAD: Final = 32
 """HTTP/2 counts so many bytes for each header on top of its own (RFC 9113 section 6.5.2)."""
 
@@ -50,31 +37,39 @@ Metadata = list[tuple[str, str | bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """How one channel obtains its mandates."""
+    """How one channel obtains its mandates, and whether it `reopen`s streams that outlive them."""
 
     rules: Rules
     on_behalf: OnBehalf | Callable[[], OnBehalf]
     session: str | None = None
     binding: str | None = None
+    reopen: bool = False
 
     def __post_init__(self) -> None:
         if not callable(self.on_behalf) and self.on_behalf not in get_args(OnBehalf):
             raise field_invalid("on_behalf", f"must be one of {', '.join(get_args(OnBehalf))}")
 
-    def plan(self, method: str | bytes, metadata: Any, caller: str | None) -> Ask | str | None:
+    def plan(
+        self, method: str | bytes, metadata: Any, caller: str | None, request: object
+    ) -> Ask | str | None:
         """What to attach: a mandate to ask for, a token as it is, or nothing.
 
         Nothing goes with a public method, with a call that carries its own `authorization`, and
         with a method without a rule: the server refuses that, and says so. `caller` is the token
-        of the call that is being handled. Raises `MANDATE_MISSING` when there is none on a channel
-        that acts for callers only.
+        of the call that is being handled, `request` the message, or `EACH` for a stream of them.
+        Raises `MANDATE_MISSING` when there is no caller on a channel that acts for callers only,
+        `METADATA_TOO_LARGE` where there is no room for any mandate, `BINDING_MISMATCH` for a method
+        that takes bound mandates only on a channel that has none, and what `asked_resource` raises.
         """
         if any(key.lower() == AUTHORIZATION for key, _ in metadata or ()):
             return None
         rule = self.rules.find(method if isinstance(method, str) else method.decode())
         if rule is None or rule.public:
             return None
+        _require_fit([*(metadata or ())])
         on_behalf = self.on_behalf() if callable(self.on_behalf) else self.on_behalf
+        if rule.bound and (self.binding is None or on_behalf == "forward"):
+            raise _unbound()
         if on_behalf == "self":
             caller = None
         elif caller is None and on_behalf != "either":
@@ -82,12 +77,13 @@ class Attachment:
         elif on_behalf == "forward":
             return caller
         return Ask(
-            rule.resource,
+            asked_resource(rule, request),
             rule.scopes,
             caller,
             self.session,
             binding=self.binding,
             any_scopes=rule.any_scopes,
+            single_use=rule.single_use,
         )
 
 
@@ -108,17 +104,18 @@ def _no_caller() -> CaracalError:
     )
 
 
+def _unbound() -> CaracalError:
+    return CaracalError(
+        Reason.BINDING_MISMATCH,
+        "the method takes only mandates that are bound to this process's own TLS certificate; set "
+        "cert_file and key_file in the profile, and let the channel neither forward its callers' "
+        "mandates nor be made with bound=False",
+    )
+
+
 def attach(metadata: Iterable[tuple[str, str | bytes]] | None, token: str) -> Metadata:
     """A copy of `metadata` with `token` in it; raises `METADATA_TOO_LARGE`."""
-    entries = [*(metadata or ()), (AUTHORIZATION, f"Bearer {token}")]
-    size = _wire_size_of(entries)
-    if size > MAX_METADATA_BYTES:
-        raise CaracalError(
-            Reason.METADATA_TOO_LARGE,
-            f"the metadata takes {size} bytes of at most {MAX_METADATA_BYTES}; send less of it",
-            metadata={"limit": str(MAX_METADATA_BYTES)},
-        )
-    return entries
+    return _require_fit([*(metadata or ()), (AUTHORIZATION, f"Bearer {token}")])
 
 
 def carry(
@@ -145,12 +142,15 @@ def carry(
     return entries
 
 
-def is_renewable(code: grpc.StatusCode | None, trailing_metadata: Any) -> bool:
-    """Whether a call that ended so might succeed with a fresh mandate."""
-    if code is not grpc.StatusCode.UNAUTHENTICATED:
-        return False
-    refusal = read_refusal(trailing_metadata)
-    return refusal is not None and refusal.reason in RENEWABLE
+def _require_fit(entries: Metadata) -> Metadata:
+    size = _wire_size_of(entries)
+    if size > MAX_METADATA_BYTES:
+        raise CaracalError(
+            Reason.METADATA_TOO_LARGE,
+            f"the metadata takes {size} bytes of at most {MAX_METADATA_BYTES}; send less of it",
+            metadata={"limit": str(MAX_METADATA_BYTES)},
+        )
+    return entries
 
 
 def _wire_size_of(metadata: Metadata) -> int:

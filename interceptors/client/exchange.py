@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -12,15 +13,27 @@ from tenacity import RetryCallState, retry_if_exception, stop_after_attempt, wai
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.limits import MAX_SESSION_TTL, MAX_TOKEN_BYTES
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.interceptors.client.tokens import Ask, ExchangeError, Granted
+from caracal_grpc.interceptors.client.tokens import FAILURE_PAUSE, Ask, ExchangeError, Granted
 from caracal_grpc.interceptors.profile import Profile
-from caracal_grpc.interceptors.status import PUSHBACK_KEY, Status, to_status, trailer_value
+from caracal_grpc.interceptors.status import (
+    PUSHBACK_KEY,
+    Status,
+    read_refusal,
+    to_status,
+    trailer_value,
+)
 from caracal_grpc.v1 import token_service_pb2
+
+_log = logging.getLogger(__name__)
 
 EXCHANGE_TIMEOUT: Final = 10.0
 """Seconds for one exchange with all its retries."""
 
 MAX_ATTEMPTS: Final = 5
+MAX_FLIGHTS: Final = 1024
+"""Exchanges of one process that may be in flight: a silent authority piles up no more."""
+
+_SILENCE: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 _BACKOFF: Final = wait_random_exponential(multiplier=0.05, max=1.0)
 
 
@@ -67,10 +80,38 @@ def granted(response: token_service_pb2.ExchangeResponse, binding: str | None = 
 
 
 def exchange_error(error: grpc.RpcError) -> ExchangeError:
-    """The status of a failed exchange, as the authority or the channel gave it."""
+    """The status of a failed exchange as the authority gave it; `authority_silent` if it did not.
+
+    What the channel says then is in the log.
+    """
     raised: Any = error
+    code, details = raised.code(), raised.details() or ""
     metadata = tuple((str(key), value) for key, value in raised.trailing_metadata() or ())
-    return ExchangeError(Status(raised.code(), raised.details() or "", metadata))
+    if code in _SILENCE and read_refusal(metadata) is None:
+        _log.warning("the authority did not answer an exchange: %s: %s", code.name, details)
+        return authority_silent()
+    return ExchangeError(Status(code, details, metadata))
+
+
+def authority_silent() -> ExchangeError:
+    """What a caller gets while the authority cannot be reached (`AUTHORITY_STALE`)."""
+    return _again_soon(
+        "no mandate could be had, for the authority does not answer; check that it runs and can be "
+        "reached, and call again"
+    )
+
+
+def too_many_flights() -> ExchangeError:
+    """What a caller gets who would have to wait behind `MAX_FLIGHTS` others (`AUTHORITY_STALE`)."""
+    return _again_soon(
+        f"no mandate could be had, for {MAX_FLIGHTS} exchanges are under way already; check that "
+        "the authority keeps up, and call again"
+    )
+
+
+def _again_soon(text: str) -> ExchangeError:
+    error = CaracalError(Reason.AUTHORITY_STALE, text, retry_after=FAILURE_PAUSE)
+    return ExchangeError(to_status(error))
 
 
 def deadline_exceeded() -> ExchangeError:
@@ -95,11 +136,18 @@ class Attempts:
     """The retry policy of one exchange, as the arguments of a tenacity retrying object.
 
     Only UNAVAILABLE is tried again, after a jittered back-off or exactly what the server's
-    `grpc-retry-pushback-ms` says (gRFC A6), and only while the wait fits into `timeout` seconds.
+    `grpc-retry-pushback-ms` says (gRFC A6), at `most` so many times in all, and only while the wait
+    fits into `timeout` seconds.
     """
 
-    def __init__(self, timeout: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        timeout: float,
+        most: int = MAX_ATTEMPTS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._monotonic = monotonic
+        self._enough = stop_after_attempt(most)
         self._end = monotonic() + timeout
 
     def remaining(self) -> float:
@@ -116,10 +164,7 @@ class Attempts:
         }
 
     def _stop(self, state: RetryCallState) -> bool:
-        return _ATTEMPTS(state) or state.upcoming_sleep >= self.remaining()
-
-
-_ATTEMPTS: Final = stop_after_attempt(MAX_ATTEMPTS)
+        return self._enough(state) or state.upcoming_sleep >= self.remaining()
 
 
 def _is_transient(error: BaseException) -> bool:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
+
+import grpc
 
 from caracal_grpc.interceptors.status import Status, read_refusal
 
@@ -23,6 +25,22 @@ FAILURE_PAUSE: Final = 0.5
 """Seconds in which a failed exchange is answered again without asking the authority."""
 
 MAX_PAUSE: Final = 30.0
+"""A no is asked about again after twice the pause of before, up to this: a session that was revoked
+never comes back, and a policy may."""
+
+_PASSING: Final = frozenset(
+    {
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.UNKNOWN,
+    }
+)
+"""Codes of what may be over at any moment. The others are a no."""
+
 _RENEWAL_PAUSE: Final = 0.02
 """A failed renewal is tried again after this share of the life: there is no hurry yet."""
 
@@ -41,6 +59,7 @@ class Key(NamedTuple):
     ttl: int | None
     binding: str | None = None
     any_scopes: tuple[str, ...] = ()
+    single_use: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +68,8 @@ class Ask:
 
     `subject_token` is the mandate on whose behalf; `session` the session to act in; `ttl` the life
     asked for, in seconds; `binding` the thumbprint of the certificate that it is to be bound to.
-    With `any_scopes`, one of them besides, the first that is granted.
+    With `any_scopes`, one of them besides, the first that is granted. A mandate of `single_use` is
+    for one call: it is neither kept nor shared with others that ask for the same.
     """
 
     resource: str
@@ -59,6 +79,7 @@ class Ask:
     ttl: int | None = None
     binding: str | None = None
     any_scopes: tuple[str, ...] = ()
+    single_use: bool = False
 
     @property
     def key(self) -> Key:
@@ -66,7 +87,12 @@ class Ask:
         token = self.subject_token
         digest = None if token is None else hashlib.sha256(token.encode()).digest()
         place = (self.session, self.ttl, self.binding)
-        return Key(self.resource, self.scopes, digest, *place, self.any_scopes)
+        return Key(self.resource, self.scopes, digest, *place, self.any_scopes, self.single_use)
+
+    @property
+    def flight(self) -> Hashable:
+        """What makes one exchange do for two askings at a time: never for those of single use."""
+        return object() if self.single_use else self.key
 
 
 class Granted(NamedTuple):
@@ -104,6 +130,7 @@ class _Entry:
     due_at: float = 0.0
     life: float = 0.0
     failure: Status | None = None
+    denials: int = 0
     dropped_at: float | None = None
 
 
@@ -137,7 +164,10 @@ class TokenBook:
         return _NOTHING if due else Look(None, due=False, failure=entry.failure)
 
     def store(self, key: Key, granted: Granted, now: float) -> None:
-        """Keeps what was received at `now`."""
+        """Keeps what was received at `now`, but for a mandate of single use."""
+        if key.single_use:
+            self._entries.pop(key, None)  # a failure before it is over
+            return
         life = granted.expires_in
         share = RENEW_AT + JITTER * (2 * self._random() - 1)
         old = self._entries.get(key)
@@ -148,19 +178,19 @@ class TokenBook:
         )
 
     def fail(self, key: Key, failure: Status, now: float) -> None:
-        """Keeps `failure` for a moment: for as long as it asks to wait, if it does.
+        """Keeps `failure` for a moment, a no for longer each time; as long as it asks, if it does.
 
         A mandate that is still alive goes on serving, and its renewal waits a share of its life.
         """
-        refusal = read_refusal(failure.trailing_metadata)
-        wait = refusal.retry_after if refusal else None
         old = self._entries.get(key) or _Entry()
         alive = old.token is not None and now < old.dead_at
-        pause = FAILURE_PAUSE if wait is None else max(wait, FAILURE_PAUSE)
-        pause = min(max(pause, old.life * _RENEWAL_PAUSE) if alive else pause, MAX_PAUSE)
-        due_at = min(now + pause, old.dead_at) if alive and wait is None else now + pause
+        denials = 0 if failure.code in _PASSING else old.denials + 1
+        wait, pause = _wait(failure), _pause(denials)
+        pause = min(max(wait, pause, old.life * _RENEWAL_PAUSE if alive else 0.0), MAX_PAUSE)
+        due_at = now + pause if wait > FAILURE_PAUSE or not alive else min(now + pause, old.dead_at)
         token = old.token if alive else None
-        self._put(key, replace(old, token=token, due_at=due_at, failure=failure))
+        entry = replace(old, token=token, due_at=due_at, failure=failure, denials=denials)
+        self._put(key, entry)
 
     def drop(self, key: Key, token: str, now: float) -> bool:
         """Forgets `token`, which a server refused; whether asking again is worth it.
@@ -181,3 +211,15 @@ class TokenBook:
         self._entries.move_to_end(key)
         while len(self._entries) > self._size:
             self._entries.popitem(last=False)
+
+
+def _wait(failure: Status) -> float:
+    """Seconds that the authority asks to wait; zero when it does not."""
+    refusal = read_refusal(failure.trailing_metadata)
+    return (refusal.retry_after if refusal else None) or 0.0
+
+
+def _pause(denials: int) -> float:
+    """Seconds to the next exchange after so many denials in a row."""
+    pause: float = FAILURE_PAUSE * 2 ** min(max(denials - 1, 0), 8)
+    return min(pause, MAX_PAUSE)

@@ -12,6 +12,11 @@ once more with one: a unary request when no response has come, a stream of reque
 none of it was taken. That is a stream written by hand or an async iterator whose first request was
 not there yet; a plain iterator is taken from at once. A taken request may have been handled before
 the call was cut, so it is the caller's to repeat. Nor is a call made again whose end was told.
+
+A channel that reopens streams does so with those of one request that were cut with
+`MANDATE_EXPIRED`, as often as that happens and within the deadline of the call. The service begins
+anew. A stream of requests stays the caller's: what it has said is gone, and nobody else could say
+it again.
 """
 
 from __future__ import annotations
@@ -37,12 +42,13 @@ from caracal_grpc.interceptors.client.attachment import (
     attach,
     caller_token,
     carry,
-    is_renewable,
 )
 from caracal_grpc.interceptors.client.exchange import deadline_exceeded
 from caracal_grpc.interceptors.client.tokens import Ask, ExchangeError
+from caracal_grpc.interceptors.client.tries import Tries, is_renewable
 from caracal_grpc.interceptors.client.untaken import AioUntaken
 from caracal_grpc.interceptors.context.current import carried_metadata
+from caracal_grpc.interceptors.resource_field import EACH
 from caracal_grpc.interceptors.rules.rules import Rules
 from caracal_grpc.interceptors.status import Status, to_status
 
@@ -54,14 +60,16 @@ def client_interceptors(
     on_behalf: OnBehalf | Callable[[], OnBehalf],
     session: str | None = None,
     binding: str | None = None,
+    reopen: bool = False,
 ) -> list[grpc.aio.ClientInterceptor]:
     """The interceptors for one `grpc.aio` channel, one for each cardinality.
 
     `on_behalf` is one of `OnBehalf`, or says which on each call. `session` is the session that the
     channel acts in. `binding` is the thumbprint of the certificate that it shows, for mandates that
-    are bound to it.
+    are bound to it. With `reopen`, a stream of responses to one request is opened again, with a
+    fresh mandate, when it was cut because its own expired.
     """
-    attachment = Attachment(rules or Rules.default(), on_behalf, session, binding)
+    attachment = Attachment(rules or Rules.default(), on_behalf, session, binding, reopen)
     # grpc.aio files an interceptor under the first of the four base classes that it matches.
     return [
         _UnaryUnary(tokens, attachment),
@@ -85,12 +93,14 @@ class _Outgoing:
 
     __slots__ = ("_carried", "_details", "_end", "_plan", "_token", "_tokens")
 
-    def __init__(self, tokens: AioTokens, attachment: Attachment, details: Any) -> None:
+    def __init__(
+        self, tokens: AioTokens, attachment: Attachment, details: Any, request: Any
+    ) -> None:
         self._tokens = tokens
         self._details = details
         self._carried = carried_metadata()
         try:
-            self._plan = attachment.plan(details.method, details.metadata, caller_token())
+            self._plan = attachment.plan(details.method, details.metadata, caller_token(), request)
         except CaracalError as error:
             raise aio_error(to_status(error)) from error
         self._end = None if details.timeout is None else time.monotonic() + details.timeout
@@ -127,11 +137,9 @@ class _Outgoing:
             self._details.wait_for_ready,
         )
 
-    async def renewed(self, code: grpc.StatusCode, trailing_metadata: Any) -> Any:
-        """The details for a second try of a call that ended so; `None` when there is to be none."""
-        if not isinstance(self._plan, Ask) or not is_renewable(code, trailing_metadata):
-            return None
-        if not self._tokens.drop(self._plan, self._token):
+    async def renewed(self) -> Any:
+        """The details for another try, with a fresh mandate; `None` when there is to be none."""
+        if not isinstance(self._plan, Ask) or not self._tokens.drop(self._plan, self._token):
             return None
         try:
             return await self.details()
@@ -158,15 +166,15 @@ class _Interceptor:
         self._tokens = tokens
         self._attachment = attachment
 
-    def _outgoing(self, details: Any) -> _Outgoing:
-        return _Outgoing(self._tokens, self._attachment, details)
+    def _outgoing(self, details: Any, request: Any) -> _Outgoing:
+        return _Outgoing(self._tokens, self._attachment, details, request)
 
 
 class _UnaryUnary(_Interceptor, grpc.aio.UnaryUnaryClientInterceptor):
     async def intercept_unary_unary(
         self, continuation: Any, client_call_details: Any, request: Any
     ) -> Any:
-        outgoing = self._outgoing(client_call_details)
+        outgoing = self._outgoing(client_call_details, request)
         details = await outgoing.details()
         if not outgoing.may_renew:
             return await continuation(details, request)
@@ -174,7 +182,8 @@ class _UnaryUnary(_Interceptor, grpc.aio.UnaryUnaryClientInterceptor):
             call = await continuation(details, request)
         except AioRpcError as error:
             # An interceptor after ours awaited the call itself.
-            again = await outgoing.renewed(error.code(), error.trailing_metadata())
+            renewable = is_renewable(error.code(), error.trailing_metadata())
+            again = await outgoing.renewed() if renewable else None
             if again is None:
                 raise
         else:
@@ -188,23 +197,23 @@ class _UnaryStream(_Interceptor, grpc.aio.UnaryStreamClientInterceptor):
     async def intercept_unary_stream(
         self, continuation: Any, client_call_details: Any, request: Any
     ) -> Any:
-        outgoing = self._outgoing(client_call_details)
+        outgoing = self._outgoing(client_call_details, request)
         call = await continuation(await outgoing.details(), request)
         if not outgoing.may_renew:
             return call
 
-        async def renew(error: AioRpcError) -> Any:
-            again = await outgoing.renewed(error.code(), error.trailing_metadata())
+        async def renew() -> Any:
+            again = await outgoing.renewed()
             return None if again is None else await continuation(again, request)
 
-        return RenewingStream(call, renew)
+        return RenewingStream(call, renew, Tries(reopens=self._attachment.reopen))
 
 
 class _StreamUnary(_Interceptor, grpc.aio.StreamUnaryClientInterceptor):
     async def intercept_stream_unary(
         self, continuation: Any, client_call_details: Any, request_iterator: Any
     ) -> Any:
-        outgoing = self._outgoing(client_call_details)
+        outgoing = self._outgoing(client_call_details, EACH)
         return await _streamed(RenewingUpload, outgoing, continuation, request_iterator)
 
 
@@ -212,7 +221,7 @@ class _StreamStream(_Interceptor, grpc.aio.StreamStreamClientInterceptor):
     async def intercept_stream_stream(
         self, continuation: Any, client_call_details: Any, request_iterator: Any
     ) -> Any:
-        outgoing = self._outgoing(client_call_details)
+        outgoing = self._outgoing(client_call_details, EACH)
         return await _streamed(RenewingDuplex, outgoing, continuation, request_iterator)
 
 
@@ -234,11 +243,11 @@ async def _streamed(
     if not isinstance(call, grpc.aio.Call):  # an interceptor after ours awaited the call itself
         return call
 
-    async def renew(error: AioRpcError) -> Any:
+    async def renew() -> Any:
         requests = untaken.again()
         if requests is None:
             return None
-        again = await outgoing.renewed(error.code(), error.trailing_metadata())
+        again = await outgoing.renewed()
         return None if again is None else await continuation(again, requests)
 
     return renewing(call, renew)
@@ -250,7 +259,8 @@ async def _refused(call: Any, outgoing: _Outgoing) -> Any:
         code = await call.code()
         if code is not grpc.StatusCode.UNAUTHENTICATED:
             return None
-        return await outgoing.renewed(code, await call.trailing_metadata())
+        renewable = is_renewable(code, await call.trailing_metadata())
+        return await outgoing.renewed() if renewable else None
     except asyncio.CancelledError:
         call.cancel()
         raise

@@ -1,4 +1,4 @@
-"""Calls of `grpc.aio` that may be made once more, before their first response."""
+"""Calls of `grpc.aio` that may be made again with a fresh mandate."""
 
 from __future__ import annotations
 
@@ -9,53 +9,65 @@ from typing import Any
 import grpc
 from grpc.aio import AioRpcError
 
-Renew = Callable[[AioRpcError], Awaitable[Any]]
-"""Makes the call anew after a refusal that a fresh mandate could mend; otherwise `None`."""
+from caracal_grpc.interceptors.client.tries import Tries
+
+Renew = Callable[[], Awaitable[Any]]
+"""Makes the call anew, with a fresh mandate; `None` when there is none to be had."""
 
 
 class _Renewing(grpc.aio.Call):
-    """The call in use: the first, or after a refusal before any response, the second.
+    """The call in use: the first or, after one that a fresh mandate could mend, the next.
 
     It is a call object and not an iterator, which the clean-up of grpc.aio needs (grpc/grpc#37208).
-    Whoever waits for the response makes the second call. Once anybody was told of the end of the
-    first, that is the end.
+    Whoever waits for the response, or for the end while somebody waits for the response, makes the
+    next call. Once anybody was told of the end, that is the end.
     """
 
-    def __init__(self, call: Any, renew: Renew) -> None:
+    def __init__(self, call: Any, renew: Renew, tries: Tries | None = None) -> None:
         self._call = call
-        self._renew: Renew | None = renew
+        self._renew = renew
+        self._tries = tries or Tries()
+        self._turn = asyncio.Lock()
         self._reading = False
-        self._settled = asyncio.Event()
+        self._settled = False
         self._cancelled = False
         self._callbacks: list[Callable[[Any], None]] = []
         self._watch(call)
 
-    async def _mended(self, error: AioRpcError) -> bool:
-        """Whether there is a second call now. It is made at most once."""
-        renew, self._renew = self._renew, None
-        again = None if renew is None or self._cancelled else await renew(error)
-        if again is None:
+    async def _goes_on(self, call: Any, code: grpc.StatusCode, trailing_metadata: Any) -> bool:
+        """Whether another call has taken the place of `call`, which ended so."""
+        async with self._turn:
+            if call is not self._call:
+                return True
+            if self._undecided and self._tries.another(code, trailing_metadata):
+                again = None if self._cancelled else await self._renew()
+                if again is not None:
+                    self._use(again)
+                    return True
+            self._settle()
             return False
-        self._call = again
+
+    def _use(self, call: Any) -> None:
+        self._call = call
+        self._tries.made()
         if self._cancelled:
-            again.cancel()
-        self._watch(again)
-        self._settle()
-        return True
+            call.cancel()
+        self._watch(call)
+        if self._tries.last:
+            self._settle()
 
     def _settle(self) -> None:
         """From here on the call in use is the last one."""
-        if self._settled.is_set():
+        if self._settled:
             return
-        self._renew = None
-        self._settled.set()
+        self._settled = True
         if self._call.done():
             self._fire()
 
     @property
     def _undecided(self) -> bool:
-        """Whether a reader is about to decide if the call that ended was the last one."""
-        return self._reading and not self._settled.is_set()
+        """Whether the call in use may not be the last one: somebody reads on."""
+        return self._reading and not self._settled
 
     def _watch(self, call: Any) -> None:
         """Hears of the end of `call`, which may be another's wrapping of the one that ends."""
@@ -69,17 +81,16 @@ class _Renewing(grpc.aio.Call):
     def _fire(self) -> None:
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
-            self._renew = None
+            self._settled = True
             callback(self)
 
     async def _last(self) -> Any:
         """The call whose end is the end of this one, once that has come."""
-        await self._call.code()
-        if self._undecided:
-            await self._settled.wait()
-            await self._call.code()
-        self._renew = None
-        return self._call
+        while True:
+            call = self._call
+            code = await call.code()
+            if not await self._goes_on(call, code, await call.trailing_metadata()):
+                return call
 
     async def code(self) -> grpc.StatusCode:
         """The status code, once the call has ended."""
@@ -110,7 +121,10 @@ class _Renewing(grpc.aio.Call):
     def cancel(self) -> bool:
         """Ends the call; whether there was anything to end."""
         self._cancelled = True
-        return bool(self._call.cancel()) or self._undecided
+        ended = bool(self._call.cancel()) or self._undecided
+        if not self._turn.locked():
+            self._settle()
+        return ended
 
     def cancelled(self) -> bool:
         """Whether the call ended by `cancel`."""
@@ -120,7 +134,7 @@ class _Renewing(grpc.aio.Call):
         """Whether the call has ended for good."""
         done = bool(self._call.done()) and not self._undecided
         if done:
-            self._renew = None
+            self._settled = True
         return done
 
     def time_remaining(self) -> float | None:
@@ -137,10 +151,14 @@ class _Renewing(grpc.aio.Call):
 
 
 class RenewingStream(_Renewing, grpc.aio.UnaryStreamCall[Any, Any]):
-    """A unary-stream call; a caller who never reads sees the end of the first."""
+    """A call with a stream of responses; a caller who never reads sees the end of the first.
 
-    def __init__(self, call: Any, renew: Renew) -> None:
-        super().__init__(call, renew)
+    One that is opened again whenever its mandate expired begins from the start, with the same
+    request: its responses follow those of before.
+    """
+
+    def __init__(self, call: Any, renew: Renew, tries: Tries | None = None) -> None:
+        super().__init__(call, renew, tries)
         self._responses: AsyncIterator[Any] | None = None
 
     def __aiter__(self) -> AsyncIterator[Any]:
@@ -156,18 +174,27 @@ class RenewingStream(_Renewing, grpc.aio.UnaryStreamCall[Any, Any]):
             return grpc.aio.EOF
 
     async def _read_all(self) -> AsyncIterator[Any]:
-        self._reading = True
+        self._reading = goes_on = True
         try:
-            async for response in self._call:
-                self._settle()
-                yield response
-        except AioRpcError as error:
-            if not await self._mended(error):
-                raise
-            async for response in self._call:
-                yield response
+            while goes_on:
+                goes_on = False
+                call = self._call
+                try:
+                    async for response in call:
+                        self._hear()
+                        yield response
+                except AioRpcError as error:
+                    goes_on = await self._goes_on(call, error.code(), error.trailing_metadata())
+                    if not goes_on:
+                        raise
         finally:
             self._settle()
+
+    def _hear(self) -> None:
+        if not self._settled:
+            self._tries.heard()
+            if self._tries.last:
+                self._settle()
 
 
 class RenewingDuplex(RenewingStream, grpc.aio.StreamStreamCall[Any, Any]):
@@ -203,10 +230,11 @@ class RenewingUpload(_Renewing, grpc.aio.StreamUnaryCall[Any, Any]):
         return self._task.__await__()
 
     async def _respond(self) -> Any:
+        call = self._call
         try:
-            return await self._call
+            return await call
         except AioRpcError as error:
-            if not await self._mended(error):
+            if not await self._goes_on(call, error.code(), error.trailing_metadata()):
                 raise
             return await self._call
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
 import grpc
@@ -15,6 +15,7 @@ from caracal_grpc.core.ports import Clock, Ids
 from caracal_grpc.interceptors.client.choices import Choices, unless_denied
 from caracal_grpc.interceptors.client.exchange import (
     EXCHANGE_TIMEOUT,
+    MAX_FLIGHTS,
     Attempts,
     deadline_exceeded,
     edge_closed,
@@ -22,13 +23,13 @@ from caracal_grpc.interceptors.client.exchange import (
     exchange_error,
     exchange_request,
     granted,
+    too_many_flights,
 )
 from caracal_grpc.interceptors.client.tokens import (
     MAX_TOKENS,
     Ask,
     ExchangeError,
     Granted,
-    Key,
     TokenBook,
 )
 from caracal_grpc.interceptors.profile import Profile
@@ -96,7 +97,7 @@ class AioTokens:
         self._exchange = exchange
         self._clock = clock
         self._book = TokenBook(jitter, size=size)
-        self._flights: dict[Key, asyncio.Task[Granted | ExchangeError]] = {}
+        self._flights: dict[Hashable, asyncio.Task[Granted | ExchangeError]] = {}
         self._closed = False
 
     async def get(self, ask: Ask, timeout: float | None = None) -> str:
@@ -111,11 +112,14 @@ class AioTokens:
         look = self._book.look(ask.key, self._clock.monotonic())
         if look.failure is not None:
             raise ExchangeError(look.failure)
-        if look.token is not None:
-            if look.due:
-                self._fly(ask)
+        if look.token is not None and not look.due:
             return look.token
-        return await _join(self._fly(ask), timeout)
+        flight = self._fly(ask)
+        if look.token is not None:
+            return look.token
+        if flight is None:
+            raise too_many_flights()
+        return await _join(flight, timeout)
 
     def drop(self, ask: Ask, token: str) -> bool:
         """Forgets `token`, which a server refused; whether another is worth asking for."""
@@ -129,10 +133,11 @@ class AioTokens:
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)
 
-    def _fly(self, ask: Ask) -> asyncio.Task[Granted | ExchangeError]:
-        key = ask.key
+    def _fly(self, ask: Ask) -> asyncio.Task[Granted | ExchangeError] | None:
+        """The exchange in flight; `None` when there are too many others to begin it."""
+        key = ask.flight
         flight = self._flights.get(key)
-        if flight is None:
+        if flight is None and len(self._flights) < MAX_FLIGHTS:
             flight = asyncio.create_task(self._run(ask), name="caracal exchange")
             self._flights[key] = flight
             flight.add_done_callback(lambda _: self._flights.pop(key, None))

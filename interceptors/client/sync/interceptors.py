@@ -13,13 +13,18 @@ once more with one: a unary request when no response has come, a stream of reque
 none of it was taken, that is when the iterator had its first request not ready yet. A taken request
 may have been handled before the call was cut, so it is the caller's to repeat. Nor is a call made
 again that `future()` gave back while it was running.
+
+A channel that reopens streams does so with those of one request that were cut with
+`MANDATE_EXPIRED`, as often as that happens and within the deadline of the call. The service begins
+anew. A stream of requests stays the caller's: what it has said is gone, and nobody else could say
+it again.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import grpc
 
@@ -30,14 +35,16 @@ from caracal_grpc.interceptors.client.attachment import (
     attach,
     caller_token,
     carry,
-    is_renewable,
 )
 from caracal_grpc.interceptors.client.exchange import deadline_exceeded
+from caracal_grpc.interceptors.client.sync.details import Details
 from caracal_grpc.interceptors.client.sync.renewing import FailedCall, RenewingStream
 from caracal_grpc.interceptors.client.sync.tokens import SyncTokens
 from caracal_grpc.interceptors.client.tokens import Ask, ExchangeError
+from caracal_grpc.interceptors.client.tries import Tries, is_renewable
 from caracal_grpc.interceptors.client.untaken import SyncUntaken
 from caracal_grpc.interceptors.context.current import carried_metadata
+from caracal_grpc.interceptors.resource_field import EACH
 from caracal_grpc.interceptors.rules.rules import Rules
 from caracal_grpc.interceptors.status import to_status
 
@@ -49,23 +56,14 @@ def client_interceptors(
     on_behalf: OnBehalf | Callable[[], OnBehalf],
     session: str | None = None,
     binding: str | None = None,
+    reopen: bool = False,
 ) -> list[Any]:
     """The interceptor for `grpc.intercept_channel`, in a list for the sake of symmetry.
 
-    `on_behalf`, `session` and `binding` are those of the asyncio side.
+    `on_behalf`, `session`, `binding` and `reopen` are those of the asyncio side.
     """
-    return [_Client(tokens, Attachment(rules or Rules.default(), on_behalf, session, binding))]
-
-
-class _Details(NamedTuple):
-    """What `grpc.ClientCallDetails` describes."""
-
-    method: str
-    timeout: float | None
-    metadata: list[tuple[str, str | bytes]] | None
-    credentials: grpc.CallCredentials | None
-    wait_for_ready: bool | None
-    compression: grpc.Compression | None
+    attachment = Attachment(rules or Rules.default(), on_behalf, session, binding, reopen)
+    return [_Client(tokens, attachment)]
 
 
 class _Outgoing:
@@ -73,21 +71,16 @@ class _Outgoing:
 
     __slots__ = ("_carried", "_details", "_end", "_plan", "_token", "_tokens")
 
-    def __init__(self, tokens: SyncTokens, attachment: Attachment, details: Any) -> None:
+    def __init__(
+        self, tokens: SyncTokens, attachment: Attachment, details: Any, request: Any
+    ) -> None:
         self._tokens = tokens
         self._carried = carried_metadata()
-        # The metadata may be an iterator, and is looked at before it is sent.
-        metadata = None if details.metadata is None else list(details.metadata)
-        self._details = _Details(
-            details.method,
-            details.timeout,
-            metadata,
-            details.credentials,
-            details.wait_for_ready,
-            details.compression,
-        )
+        self._details = Details.of(details)
         try:
-            self._plan = attachment.plan(details.method, metadata, caller_token())
+            self._plan = attachment.plan(
+                details.method, self._details.metadata, caller_token(), request
+            )
         except CaracalError as error:
             raise FailedCall(to_status(error)) from error
         self._end = None if details.timeout is None else time.monotonic() + details.timeout
@@ -118,13 +111,9 @@ class _Outgoing:
             raise FailedCall(to_status(error)) from error
         return self._details._replace(timeout=left, metadata=metadata)
 
-    def renewed(self, call: Any) -> Any:
-        """The details for a second try after the failed `call`; `None` when there is to be none."""
-        if not isinstance(self._plan, Ask):
-            return None
-        if not is_renewable(call.code(), call.trailing_metadata()):
-            return None
-        if not self._tokens.drop(self._plan, self._token):
+    def renewed(self) -> Any:
+        """The details for another try, with a fresh mandate; `None` when there is to be none."""
+        if not isinstance(self._plan, Ask) or not self._tokens.drop(self._plan, self._token):
             return None
         try:
             return self.details()
@@ -154,52 +143,52 @@ class _Client(
         self._tokens = tokens
         self._attachment = attachment
 
-    def _outgoing(self, details: Any) -> _Outgoing:
-        return _Outgoing(self._tokens, self._attachment, details)
+    def _outgoing(self, details: Any, request: Any) -> _Outgoing:
+        return _Outgoing(self._tokens, self._attachment, details, request)
 
     def intercept_unary_unary(
         self, continuation: Any, client_call_details: Any, request: Any
     ) -> Any:
         try:
-            outgoing = self._outgoing(client_call_details)
+            outgoing = self._outgoing(client_call_details, request)
             call = continuation(outgoing.details(), request)
         except FailedCall as failed:
             return failed
         # A future that is still running is its caller's to wait for, and is not made again.
-        if not outgoing.may_renew or not call.done():
+        if not outgoing.may_renew or not _is_refused(call):
             return call
-        again = outgoing.renewed(call)
+        again = outgoing.renewed()
         return call if again is None else continuation(again, request)
 
     def intercept_unary_stream(
         self, continuation: Any, client_call_details: Any, request: Any
     ) -> Any:
         try:
-            outgoing = self._outgoing(client_call_details)
+            outgoing = self._outgoing(client_call_details, request)
             call = continuation(outgoing.details(), request)
         except FailedCall as failed:
             return failed
         if not outgoing.may_renew:
             return call
 
-        def renew(refused: Any) -> Any:
-            again = outgoing.renewed(refused)
+        def renew() -> Any:
+            again = outgoing.renewed()
             return None if again is None else continuation(again, request)
 
-        return RenewingStream(call, renew)
+        return RenewingStream(call, renew, Tries(reopens=self._attachment.reopen))
 
     def intercept_stream_unary(
         self, continuation: Any, client_call_details: Any, request_iterator: Any
     ) -> Any:
         requests = SyncUntaken(request_iterator)
         try:
-            outgoing = self._outgoing(client_call_details)
+            outgoing = self._outgoing(client_call_details, EACH)
             call = continuation(outgoing.details(), requests.first())
         except FailedCall as failed:
             return failed
-        if not outgoing.may_renew or not call.done():
+        if not outgoing.may_renew or not _is_refused(call):
             return call
-        again = _again(outgoing, continuation, requests, call)
+        again = _again(outgoing, continuation, requests)
         return call if again is None else again
 
     def intercept_stream_stream(
@@ -207,23 +196,26 @@ class _Client(
     ) -> Any:
         requests = SyncUntaken(request_iterator)
         try:
-            outgoing = self._outgoing(client_call_details)
+            outgoing = self._outgoing(client_call_details, EACH)
             call = continuation(outgoing.details(), requests.first())
         except FailedCall as failed:
             return failed
         if not outgoing.may_renew:
             return call
-        return RenewingStream(
-            call, lambda refused: _again(outgoing, continuation, requests, refused)
-        )
+        return RenewingStream(call, lambda: _again(outgoing, continuation, requests), Tries())
 
 
-def _again(outgoing: _Outgoing, continuation: Any, requests: SyncUntaken, refused: Any) -> Any:
-    """The second call after `refused`; `None` when there is to be none."""
-    if refused.code() is not grpc.StatusCode.UNAUTHENTICATED:
-        return None
+def _is_refused(call: Any) -> bool:
+    """Whether `call` has ended, and a fresh mandate could mend it."""
+    if not call.done() or call.code() is not grpc.StatusCode.UNAUTHENTICATED:
+        return False
+    return is_renewable(call.code(), call.trailing_metadata())
+
+
+def _again(outgoing: _Outgoing, continuation: Any, requests: SyncUntaken) -> Any:
+    """The second call; `None` when there is to be none."""
     untaken = requests.again()
     if untaken is None:
         return None
-    again = outgoing.renewed(refused)
+    again = outgoing.renewed()
     return None if again is None else continuation(again, untaken)

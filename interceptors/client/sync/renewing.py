@@ -1,17 +1,19 @@
-"""Calls of synchronous channels: one that failed before it was sent, one that may be made anew."""
+"""Calls of synchronous channels: one that was never sent, and one that may be made again."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NoReturn
 
 import grpc
 
+from caracal_grpc.interceptors.client.tries import Tries
 from caracal_grpc.interceptors.status import Status
 
-Renew = Callable[[Any], Any]
-"""Makes the call anew after a refusal that a fresh mandate could mend; otherwise `None`."""
+Renew = Callable[[], Any]
+"""Makes the call anew, with a fresh mandate; `None` when there is none to be had."""
 
 
 class FailedCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-arg]
@@ -95,16 +97,19 @@ class FailedCall(grpc.RpcError, grpc.Call, grpc.Future):  # type: ignore[type-ar
 
 
 class RenewingStream:
-    """A call with a stream of responses that its reader makes once more, when it was refused before
-    any response.
+    """A call with a stream of responses that its reader makes again, as its `tries` allow.
 
-    Everything but reading is that of the call in use: a callback that is added before the first
-    response sees the end of the first call.
+    One that is opened again whenever its mandate expired begins from the start, with the same
+    request: its responses follow those of before. Everything but reading and `cancel` is that of
+    the call in use: a callback that is added to it sees its end.
     """
 
-    def __init__(self, call: Any, renew: Renew) -> None:
+    def __init__(self, call: Any, renew: Renew, tries: Tries) -> None:
         self._call = call
-        self._renew: Renew | None = renew
+        self._renew = renew
+        self._tries = tries
+        self._lock = threading.Lock()
+        self._cancelled = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._call, name)
@@ -113,17 +118,35 @@ class RenewingStream:
         return self
 
     def __next__(self) -> Any:
-        try:
-            response = next(self._call)
-        except grpc.RpcError as error:
-            renew, self._renew = self._renew, None
-            again = None if renew is None else renew(error)
-            if again is None:
-                raise
+        while True:
+            try:
+                response = next(self._call)
+            except grpc.RpcError as error:
+                if not self._goes_on(error):
+                    raise
+            else:
+                self._tries.heard()
+                return response
+
+    def cancel(self) -> bool:
+        """Ends the call, and the one that its reader may just be making; whether there was any."""
+        with self._lock:
+            self._cancelled = True
+            return bool(self._call.cancel())
+
+    def _goes_on(self, ended: Any) -> bool:
+        """Whether there is another call in the place of the one that ended so."""
+        if self._cancelled or not self._tries.another(ended.code(), ended.trailing_metadata()):
+            return False
+        again = self._renew()
+        if again is None:
+            return False
+        with self._lock:
             self._call = again
-            return next(again)
-        self._renew = None
-        return response
+            if self._cancelled:
+                again.cancel()
+        self._tries.made()
+        return True
 
 
 # Interceptors of others look at the type of what they are given.

@@ -1,13 +1,13 @@
-"""Mandates for threads: one exchange in flight per key, made by the caller that finds it due."""
+"""Mandates for threads: one exchange in flight per key, made by a few threads of its own."""
 
 from __future__ import annotations
 
 import logging
 import random
 import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, Final, Protocol
 
 import grpc
@@ -17,6 +17,7 @@ from caracal_grpc.core.ports import Clock, Ids
 from caracal_grpc.interceptors.client.choices import Choices, unless_denied
 from caracal_grpc.interceptors.client.exchange import (
     EXCHANGE_TIMEOUT,
+    MAX_FLIGHTS,
     Attempts,
     deadline_exceeded,
     edge_closed,
@@ -24,14 +25,13 @@ from caracal_grpc.interceptors.client.exchange import (
     exchange_error,
     exchange_request,
     granted,
+    too_many_flights,
 )
 from caracal_grpc.interceptors.client.tokens import (
     MAX_TOKENS,
     Ask,
     ExchangeError,
     Granted,
-    Key,
-    Look,
     TokenBook,
 )
 from caracal_grpc.interceptors.profile import Profile
@@ -39,8 +39,8 @@ from caracal_grpc.v1 import token_service_pb2_grpc
 
 _log = logging.getLogger(__name__)
 
-RENEWAL_TIMEOUT: Final = 2.0
-"""Seconds that a caller who holds a good mandate spends on renewing it."""
+WORKERS: Final = 32
+"""Threads that make exchanges, at most; each begins when all others are busy."""
 
 
 class SyncExchanger:
@@ -82,16 +82,11 @@ class SyncExchange(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Flight:
-    """One exchange that others wait for; without an outcome its leader left before it ended."""
-
-    done: threading.Event = field(default_factory=threading.Event)
-    outcome: Granted | ExchangeError | None = None
+_Flight = Future[Granted | ExchangeError]
 
 
 class SyncTokens:
-    """The mandates of one process. It has no thread of its own: callers do the work."""
+    """The mandates of one process. `close` ends what is in flight."""
 
     def __init__(
         self,
@@ -106,34 +101,32 @@ class SyncTokens:
         self._clock = clock
         self._book = TokenBook(jitter, size=size)
         self._timeout = timeout
-        self._flights: dict[Key, _Flight] = {}
+        self._flights: dict[Hashable, _Flight] = {}
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="caracal exchange")
         self._lock = threading.Lock()
         self._closed = False
 
     def get(self, ask: Ask, timeout: float | None = None) -> str:
         """A mandate for `ask`, within `timeout` seconds; raises `ExchangeError`.
 
-        The caller that finds a mandate past 80 % of its life renews it, for at most
-        `RENEWAL_TIMEOUT`, while others go on with the old one; so does it, when that fails.
-        Callers that find none wait for the one exchange in flight. When its caller's own deadline
-        ends it, the next in line makes another.
+        A mandate past 80 % of its life is answered at once and renewed behind the caller's back.
+        Callers that find none wait for the one exchange in flight; a caller that leaves does not
+        end it for the others.
         """
-        end = None if timeout is None else time.monotonic() + timeout
-        while True:
-            look, flight, leads = self._board(ask.key)
-            if look.token is not None and not leads:
+        with self._lock:
+            if self._closed:
+                raise edge_closed()
+            look = self._book.look(ask.key, self._clock.monotonic())
+            if look.failure is not None:
+                raise ExchangeError(look.failure)
+            if look.token is not None and not look.due:
                 return look.token
-            left = None if end is None else max(0.0, end - time.monotonic())
-            outcome: Granted | ExchangeError | None
-            if leads:
-                outcome = self._lead(ask, flight, self._limit(look, left))
-            elif flight.done.wait(left):
-                outcome = flight.outcome
-            else:
-                raise deadline_exceeded()
-            token = _usable(look, outcome)
-            if token is not None:
-                return token
+            flight = self._fly(ask)
+        if look.token is not None:
+            return look.token
+        if flight is None:
+            raise too_many_flights()
+        return _join(flight, timeout)
 
     def drop(self, ask: Ask, token: str) -> bool:
         """Forgets `token`, which a server refused; whether another is worth asking for."""
@@ -141,54 +134,45 @@ class SyncTokens:
             return self._book.drop(ask.key, token, self._clock.monotonic())
 
     def close(self) -> None:
-        """Refuses from now on; what is in flight ends with its channel. Again is no error."""
+        """Refuses from now on; whoever waits gets `DRAINING`. Again is no error.
+
+        An exchange that is in flight ends with its channel, and its thread with it.
+        """
         with self._lock:
             self._closed = True
+            for flight in self._flights.values():
+                flight.cancel()
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _board(self, key: Key) -> tuple[Look, _Flight, bool]:
-        """What there is, the flight to wait for, and whether the caller is the one who flies."""
+    def join(self) -> None:
+        """Waits for the last thread to end, once the channel is closed, too."""
+        self._pool.shutdown()
+
+    def _fly(self, ask: Ask) -> _Flight | None:
+        """The exchange in flight; `None` when there are too many others to begin it."""
+        key = ask.flight
+        flight = self._flights.get(key)
+        if flight is None and len(self._flights) < MAX_FLIGHTS:
+            flight = Future()
+            # In the context of whoever asked: it is part of the caller's trace.
+            self._pool.submit(copy_context().run, self._run, ask, key, flight)
+            self._flights[key] = flight
+        return flight
+
+    def _run(self, ask: Ask, key: Hashable, flight: _Flight) -> None:
+        """Asks, puts what came of it into the book, and tells those who wait."""
+        outcome = self._outcome(ask)
         with self._lock:
-            if self._closed:
-                raise edge_closed()
-            look = self._book.look(key, self._clock.monotonic())
-            if look.failure is not None:
-                raise ExchangeError(look.failure)
-            flight = self._flights.get(key)
-            leads = flight is None and look.due
-            if flight is None:
-                flight = _Flight()
-            if leads:
-                self._flights[key] = flight
-            return look, flight, leads
+            self._flights.pop(key, None)
+            if not flight.cancelled():
+                flight.set_result(outcome)
 
-    def _limit(self, look: Look, left: float | None) -> float:
-        """Seconds for the exchange. A renewal leaves at least half of the time for the call."""
-        limit = self._timeout if look.token is None else min(RENEWAL_TIMEOUT, self._timeout)
-        if left is None:
-            return limit
-        return min(limit, left if look.token is None else left / 2)
-
-    def _lead(self, ask: Ask, flight: _Flight, limit: float) -> Granted | ExchangeError:
+    def _outcome(self, ask: Ask) -> Granted | ExchangeError:
         try:
-            outcome = self._ask(ask, limit)
-            own_deadline = limit < self._timeout and _is_deadline(outcome)
-            flight.outcome = None if own_deadline else outcome
-        finally:
-            with self._lock:
-                self._flights.pop(ask.key, None)
-            flight.done.set()
-        return outcome
-
-    def _ask(self, ask: Ask, limit: float) -> Granted | ExchangeError:
-        """One exchange, and what came of it in the book; a deadline of the caller's own is not."""
-        try:
-            outcome = self._exchange(ask, limit)
+            outcome = self._exchange(ask, self._timeout)
         except ExchangeError as error:
             with self._lock:
-                now = self._clock.monotonic()
-                renewing = self._book.look(ask.key, now).token is not None
-                if renewing or limit >= self._timeout or not _is_deadline(error):
-                    self._book.fail(ask.key, error.status, now)
+                self._book.fail(ask.key, error.status, self._clock.monotonic())
             return error
         except Exception:  # noqa: BLE001 - whoever waits must get a status, whatever it was
             _log.exception("an exchange for %s failed in this process", ask.resource)
@@ -198,18 +182,14 @@ class SyncTokens:
         return outcome
 
 
-def _usable(look: Look, outcome: Granted | ExchangeError | None) -> str | None:
-    """The mandate to use; `None` to look again. Raises `ExchangeError` when there is none."""
-    if isinstance(outcome, Granted):
-        return outcome.token
-    if look.token is not None:
-        return look.token
-    if outcome is not None:
+def _join(flight: _Flight, timeout: float | None) -> str:
+    """The mandate that `flight` brings, without holding the caller for longer than `timeout`."""
+    try:
+        outcome = flight.result(timeout)
+    except TimeoutError:
+        raise deadline_exceeded() from None
+    except CancelledError:
+        raise edge_closed() from None
+    if isinstance(outcome, ExchangeError):
         raise ExchangeError(outcome.status)
-    return None
-
-
-def _is_deadline(outcome: Granted | ExchangeError) -> bool:
-    if not isinstance(outcome, ExchangeError):
-        return False
-    return outcome.status.code is grpc.StatusCode.DEADLINE_EXCEEDED
+    return outcome.token

@@ -121,4 +121,4 @@ def test_the_client_side_asks_for_what_the_rule_says() -> None:
     """All of the one, one of the other."""
     entry = {"resource": RESOURCE, "scopes": ["say"], "any_scopes": ["loud", "low", "slow"]}
     attachment = Attachment(Rules.from_mapping({"/s/M": entry}), "self")
-    assert attachment.plan("/s/M", None, None) == ASK
+    assert attachment.plan("/s/M", None, None, None) == ASK

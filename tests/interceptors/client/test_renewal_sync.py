@@ -9,7 +9,7 @@ import pytest
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.interceptors.client.attachment import RENEWABLE
+from caracal_grpc.interceptors.client.tries import RENEWABLE
 from caracal_grpc.interceptors.status import from_rpc_error
 from tests.interceptors.calling import TEXT, Dial
 from tests.interceptors.calling import say_sync as say

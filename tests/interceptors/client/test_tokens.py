@@ -153,3 +153,49 @@ def test_keys_and_texts_hold_no_token() -> None:
     book.store(ask.key, Granted("another.secret.token", 300.0), now=0.0)
     shown = f"{ask!r} {ask.key!r} {book!r} {book._entries!r}"
     assert "secret" not in shown
+
+
+DENIED = Status(grpc.StatusCode.FAILED_PRECONDITION, "the session is over", ())
+
+
+def test_a_no_is_asked_about_less_and_less_often() -> None:
+    """Twice the pause each time, half a minute at most: nothing is retried for ever."""
+    book, now, pauses = _book(), 0.0, []
+    for _ in range(9):
+        book.fail(KEY, DENIED, now)
+        pause = next(tenth / 10 for tenth in range(1, 400) if book.look(KEY, now + tenth / 10).due)
+        pauses.append(pause)
+        now += pause
+    assert pauses == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
+
+
+def test_what_may_be_over_at_any_moment_is_asked_about_soon() -> None:
+    """An authority that was down for long is found again at once."""
+    book = _book()
+    for number in range(20):
+        book.fail(KEY, FAILURE, now=float(number))
+    assert book.look(KEY, 19.5).due
+
+
+@pytest.mark.parametrize("interval", ["granted", "failed"])
+def test_denials_in_a_row_are_forgotten_with_the_row(interval: str) -> None:
+    """A grant ends it, and so does a failure of another kind."""
+    book = _book()
+    for _ in range(5):
+        book.fail(KEY, DENIED, now=0.0)
+    if interval == "granted":
+        book.store(KEY, Granted("t", 1.0), now=0.0)
+    else:
+        book.fail(KEY, FAILURE, now=0.0)
+    book.fail(KEY, DENIED, now=10.0)
+    assert book.look(KEY, 10.5).due
+
+
+def test_denied_renewal_is_tried_again_at_the_end() -> None:
+    """However long the row, whoever has a mandate no more asks once."""
+    book = _book()
+    book.store(KEY, Granted("t", 300.0), now=0.0)
+    for _ in range(9):
+        book.fail(KEY, DENIED, now=290.0)
+    assert book.look(KEY, 299.0) == ("t", False, None)
+    assert book.look(KEY, 300.0).due

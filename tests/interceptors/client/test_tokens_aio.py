@@ -220,17 +220,40 @@ async def test_bug_in_an_exchange_is_a_typed_failure(clock: FakeClock) -> None:
     await tokens.close()
 
 
-async def test_authority_that_is_not_there_is_unavailable(clock: FakeClock) -> None:
-    """No server at all is a status too."""
+async def test_authority_that_does_not_answer_is_a_typed_failure(
+    address: str, authority: FakeAuthority, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not there, or silent beyond the time of an exchange; what the channel says is in the log."""
     from caracal_grpc.crypto.system import SystemIds
     from caracal_grpc.interceptors.client.aio.tokens import AioExchanger
     from caracal_grpc.interceptors.client.channel import aio_channel
     from tests.interceptors.support import profile
 
-    async with aio_channel(profile("127.0.0.1:1")) as channel:
-        exchanger: Any = AioExchanger(channel, profile("127.0.0.1:1"), SystemIds(), timeout=1.0)
-        tokens = AioTokens(exchanger, clock)
-        with pytest.raises(ExchangeError) as caught:
-            await tokens.get(ASK)
+    authority.delay = 30
+    for where, time in (("127.0.0.1:1", 1.0), (address, 0.1)):
+        async with aio_channel(profile(where)) as channel:
+            exchanger: Any = AioExchanger(channel, profile(where), SystemIds(), timeout=time)
+            tokens = AioTokens(exchanger, clock)
+            with pytest.raises(ExchangeError) as caught:
+                await tokens.get(ASK)
+            await tokens.close()
+        refusal = read_refusal(caught.value.status.trailing_metadata)
+        assert refusal is not None
+        assert refusal.reason is Reason.AUTHORITY_STALE
         assert caught.value.status.code is grpc.StatusCode.UNAVAILABLE
-        await tokens.close()
+        assert where not in refusal.message
+    assert "127.0.0.1:1" in caplog.text
+    assert SECRET not in caplog.text
+
+
+async def test_no_more_is_in_flight_than_the_bound(
+    tokens: AioTokens, authority: FakeAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A silent authority is refused for, not queued for without end."""
+    authority.delay = 30
+    monkeypatch.setattr("caracal_grpc.interceptors.client.aio.tokens.MAX_FLIGHTS", 3)
+    for number in range(3):
+        with pytest.raises(ExchangeError, match="Deadline"):
+            await tokens.get(Ask(f"resource://{number}", frozenset({"a"})), timeout=0.01)
+    with pytest.raises(ExchangeError, match="under way"):
+        await tokens.get(ASK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -10,9 +11,11 @@ import pytest
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.interceptors.client.sync.tokens import RENEWAL_TIMEOUT, SyncTokens
+from caracal_grpc.interceptors.client.exchange import EXCHANGE_TIMEOUT
+from caracal_grpc.interceptors.client.sync.tokens import SyncTokens
 from caracal_grpc.interceptors.client.tokens import Ask, ExchangeError, Granted
-from caracal_grpc.interceptors.status import Status
+from caracal_grpc.interceptors.status import Status, read_refusal
+from tests.interceptors.calling import eventually
 from tests.interceptors.support import DENIED, DOWN, FakeAuthority
 from tests.support.clock import FakeClock
 
@@ -38,55 +41,75 @@ class HeldExchange:
         return Granted(f"token.{len(self.limits)}", 300.0)
 
 
-def _tokens(exchange: HeldExchange, clock: FakeClock) -> SyncTokens:
-    return SyncTokens(exchange, clock, jitter=lambda: 0.5)
-
-
-def test_one_caller_renews_while_the_others_go_on(clock: FakeClock) -> None:
-    """Past 80 % one caller asks; the others use the old mandate without waiting."""
+@pytest.fixture
+def held(clock: FakeClock) -> Iterator[tuple[HeldExchange, SyncTokens]]:
+    """An exchange that waits for the test, which lets it go first, and the mandates of it."""
     exchange = HeldExchange()
     exchange.go.set()
-    tokens = _tokens(exchange, clock)
+    tokens = SyncTokens(exchange, clock, jitter=lambda: 0.5)
+    yield exchange, tokens
+    exchange.go.set()
+    tokens.close()
+    tokens.join()
+
+
+def test_renewal_at_four_fifths_is_behind_the_callers_back(
+    held: tuple[HeldExchange, SyncTokens], clock: FakeClock
+) -> None:
+    """Past 80 % everybody goes on with the old mandate while one exchange brings the new one."""
+    exchange, tokens = held
     first = tokens.get(ASK)
     clock.advance(250)
     exchange.go.clear()
-    exchange.begun.clear()
-    with ThreadPoolExecutor(1) as pool:
-        renewer = pool.submit(tokens.get, ASK)
-        assert exchange.begun.wait(5)
-        assert [tokens.get(ASK) for _ in range(20)] == [first] * 20
-        exchange.go.set()
-        assert renewer.result(5) == "token.2"
-    assert tokens.get(ASK) == "token.2"
-
-
-def test_renewal_takes_little_of_the_renewers_time(clock: FakeClock) -> None:
-    """A renewal takes two seconds at most, and half of the caller's deadline."""
-    exchange = HeldExchange()
+    assert [tokens.get(ASK) for _ in range(20)] == [first] * 20
     exchange.go.set()
-    tokens = _tokens(exchange, clock)
-    tokens.get(ASK)
-    clock.advance(250)
-    tokens.get(ASK)
-    clock.advance(250)
-    tokens.get(ASK, timeout=1.0)
-    assert exchange.limits[1] == RENEWAL_TIMEOUT
-    assert exchange.limits[2] <= 0.5
+    eventually(lambda: tokens.get(ASK) == "token.2")
+    assert len(exchange.limits) == 2
 
 
-def test_failed_renewal_gives_the_old_mandate(clock: FakeClock) -> None:
-    """The renewer himself goes on with the old one when the authority fails, until it is over."""
-    exchange = HeldExchange()
+def test_exchange_has_its_own_time_however_little_its_caller_has(
+    held: tuple[HeldExchange, SyncTokens],
+) -> None:
+    """Who begins it may leave; who comes later finds what it brought."""
+    exchange, tokens = held
+    exchange.go.clear()
+    for _ in range(3):
+        with pytest.raises(ExchangeError) as caught:
+            tokens.get(ASK, timeout=0.05)
+        assert caught.value.status.code is grpc.StatusCode.DEADLINE_EXCEEDED
     exchange.go.set()
-    tokens = _tokens(exchange, clock)
+    assert tokens.get(ASK, timeout=5.0) == "token.1"
+    assert exchange.limits == [EXCHANGE_TIMEOUT]
+
+
+def test_failed_renewal_gives_the_old_mandate(
+    held: tuple[HeldExchange, SyncTokens], clock: FakeClock
+) -> None:
+    """The old one serves on when the authority fails, until it is over."""
+    exchange, tokens = held
     first = tokens.get(ASK)
     clock.advance(250)
     exchange.failure = Status(grpc.StatusCode.DEADLINE_EXCEEDED, "slow", ())
     assert tokens.get(ASK, timeout=1.0) == first
+    eventually(lambda: not tokens._flights)
     assert tokens.get(ASK, timeout=1.0) == first
     assert len(exchange.limits) == 2
     clock.advance(60)
     with pytest.raises(ExchangeError):
+        tokens.get(ASK)
+
+
+def test_no_more_is_in_flight_than_the_bound(
+    held: tuple[HeldExchange, SyncTokens], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A silent authority is refused for, not queued for without end."""
+    exchange, tokens = held
+    exchange.go.clear()
+    monkeypatch.setattr("caracal_grpc.interceptors.client.sync.tokens.MAX_FLIGHTS", 3)
+    for number in range(3):
+        with pytest.raises(ExchangeError, match="Deadline"):
+            tokens.get(Ask(f"resource://{number}", frozenset({"a"})), timeout=0.01)
+    with pytest.raises(ExchangeError, match="under way"):
         tokens.get(ASK)
 
 
@@ -109,18 +132,19 @@ def test_failure_reaches_all_who_wait(sync_tokens: SyncTokens, authority: FakeAu
     assert authority.count == 1
 
 
-def test_waiter_leaves_at_its_own_deadline(clock: FakeClock) -> None:
-    """Who waits for another's exchange waits no longer than his own time."""
-    exchange = HeldExchange()
-    tokens = _tokens(exchange, clock)
+def test_close_ends_the_wait(held: tuple[HeldExchange, SyncTokens]) -> None:
+    """Whoever waits hears DRAINING at once, though the exchange is not over."""
+    exchange, tokens = held
+    exchange.go.clear()
     with ThreadPoolExecutor(1) as pool:
-        leader = pool.submit(tokens.get, ASK)
+        waiter = pool.submit(tokens.get, ASK)
         assert exchange.begun.wait(5)
-        with pytest.raises(ExchangeError) as caught:
-            tokens.get(ASK, timeout=0.05)
-        exchange.go.set()
-        assert leader.result(5) == "token.1"
-    assert caught.value.status.code is grpc.StatusCode.DEADLINE_EXCEEDED
+        tokens.close()
+        error = waiter.exception(5)
+    assert isinstance(error, ExchangeError)
+    refusal = read_refusal(error.status.trailing_metadata)
+    assert refusal is not None
+    assert refusal.reason is Reason.DRAINING
 
 
 def test_bug_in_an_exchange_is_a_typed_failure(clock: FakeClock) -> None:
@@ -132,11 +156,13 @@ def test_bug_in_an_exchange_is_a_typed_failure(clock: FakeClock) -> None:
         raise ZeroDivisionError
 
     tokens = SyncTokens(broken, clock)
-    for _ in range(2):
+    for number in (1, 2):
         with pytest.raises(ExchangeError) as caught:
             tokens.get(ASK)
         assert caught.value.status.code is grpc.StatusCode.INTERNAL
-    assert len(calls) == 2
+        assert len(calls) == number
+    tokens.close()
+    tokens.join()
 
 
 def test_unavailable_is_tried_again_with_the_same_request_id(
@@ -175,6 +201,32 @@ def test_channel_closed_underneath_is_a_typed_failure(sync_address: str, clock: 
     tokens = SyncTokens(exchanger, clock)
     with pytest.raises(ExchangeError):
         tokens.get(ASK)
+    tokens.close()
+    tokens.join()
+
+
+def test_authority_that_does_not_answer_is_a_typed_failure(
+    sync_address: str, authority: FakeAuthority, clock: FakeClock
+) -> None:
+    """Not there, or silent beyond the time of an exchange."""
+    from caracal_grpc.crypto.system import SystemIds
+    from caracal_grpc.interceptors.client.channel import sync_channel
+    from caracal_grpc.interceptors.client.sync.tokens import SyncExchanger
+    from tests.interceptors.support import profile
+
+    authority.delay = 30
+    for where, time in (("127.0.0.1:1", 1.0), (sync_address, 0.1)):
+        with sync_channel(profile(where)) as channel:
+            exchanger = SyncExchanger(channel, profile(where), SystemIds())
+            tokens = SyncTokens(exchanger, clock, timeout=time)
+            with pytest.raises(ExchangeError) as caught:
+                tokens.get(ASK)
+            tokens.close()
+        tokens.join()
+        refusal = read_refusal(caught.value.status.trailing_metadata)
+        assert refusal is not None
+        assert refusal.reason is Reason.AUTHORITY_STALE
+        assert caught.value.status.code is grpc.StatusCode.UNAVAILABLE
 
 
 @pytest.mark.parametrize("wrong_by", [-300.0, 300.0])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,7 +12,7 @@ import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
-from tests.interceptors.calling import Dial
+from tests.interceptors.calling import Dial, eventually
 from tests.interceptors.support import EXPIRED, Echo, FakeAuthority
 
 UPLOADS = ["StreamUnary", "StreamStream"]
@@ -47,13 +46,6 @@ def _say(stubs: Dial, name: str, gate: threading.Event) -> str:
     return str(answer.value)
 
 
-def _eventually(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.005)
-
-
 @pytest.mark.parametrize("name", UPLOADS)
 def test_requests_that_were_not_taken_go_to_the_second_call(
     sync_dial: Dial,
@@ -66,7 +58,7 @@ def test_requests_that_were_not_taken_go_to_the_second_call(
     """Each once and in order, though a thread of the first call was waiting for the first."""
     echo.refusals.append(EXPIRED)
     said = pool.submit(_say, sync_dial(), name, gate)
-    _eventually(lambda: len(echo.calls) == 2)
+    eventually(lambda: len(echo.calls) == 2)
     gate.set()
     assert said.result(10) == "abc"
     assert echo.tokens == list(authority.issued.values())
@@ -114,7 +106,7 @@ def test_an_iterator_that_fails_after_the_refusal_ends_the_second_call(
         yield StringValue()
 
     ended = pool.submit(sync_dial()["StreamUnary"], broken())
-    _eventually(lambda: len(echo.calls) == 2)
+    eventually(lambda: len(echo.calls) == 2)
     gate.set()
     error = ended.exception(10)
     assert isinstance(error, grpc.RpcError)
