@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import grpc
@@ -39,6 +40,42 @@ class Guard(Protocol):
         ...
 
 
+class Waiting(Protocol):
+    """What an edge says of the decisions that it has to deliver to the ledger, when it is asked."""
+
+    @property
+    def waiting(self) -> int:
+        """How many are not delivered."""
+        ...
+
+    @property
+    def dropped(self) -> int:
+        """How many were lost, for good."""
+        ...
+
+
+class OutgoingCall(Protocol):
+    """One call of this edge on its way out; told by any thread."""
+
+    def current(self) -> AbstractContextManager[Any]:
+        """Within it the mandate is asked for, and the call begun."""
+        ...
+
+    def carried(
+        self, metadata: Iterable[tuple[str, str | bytes]] | None
+    ) -> list[tuple[str, str | bytes]]:
+        """A copy of `metadata` by which the called service finds this call's trace."""
+        ...
+
+    def sent(self, metadata: Iterable[tuple[str, str | bytes]] | None) -> None:
+        """The call goes out with `metadata`, its mandate among them."""
+        ...
+
+    def ended(self, code: grpc.StatusCode, trailing_metadata: Any) -> None:
+        """The call is over; of several times the first one counts."""
+        ...
+
+
 class Observer(Protocol):
     """Is told what one edge does, by any thread. It must not block; what it raises is logged.
 
@@ -64,8 +101,18 @@ class Observer(Protocol):
         """The authority was asked for a mandate."""
         ...
 
+    def calling(self, method: str, resource: str, application: str) -> OutgoingCall | None:
+        """A call is about to be made by `application`, for `resource`, if that is known; what is to
+        hear of it, `None` for nothing.
+        """
+        ...
+
     def watch(self, feed: Observed, guard: Guard) -> None:
         """A guard of this edge, and the feed that it lives on."""
+        ...
+
+    def watch_records(self, records: Waiting) -> None:
+        """What this edge has to deliver to the ledger; one that records nothing has none."""
         ...
 
     async def traced_aio(self, handler: Any, details: grpc.HandlerCallDetails) -> Any:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import Final
 
 from opentelemetry.metrics import (
     CallbackOptions,
+    Meter,
     MeterProvider,
     Observation,
     get_meter,
@@ -18,7 +21,7 @@ from opentelemetry.metrics import (
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.rule import Rule
 from caracal_grpc.interceptors.client.tokens import ExchangeError
-from caracal_grpc.interceptors.observer import Guard, Observed
+from caracal_grpc.interceptors.observer import Guard, Observed, Waiting
 from caracal_grpc.interceptors.status import read_refusal
 
 SCOPE: Final = "caracal_grpc.interceptors"
@@ -41,6 +44,14 @@ class Source:
     guard: Guard
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Reporting:
+    """What an edge has to deliver to the ledger of its zone."""
+
+    zone: str
+    records: Waiting
+
+
 class Instruments:
     """What is counted, and of whom the gauges tell. Safe between threads.
 
@@ -52,6 +63,8 @@ class Instruments:
         meter = get_meter(SCOPE, meter_provider=provider)
         self._lock = threading.Lock()
         self._sources: tuple[Source, ...] = ()
+        self._reporting: tuple[Reporting, ...] = ()
+        self._gone: Counter[str] = Counter()
         self._decisions = meter.create_counter(
             "caracal.guard.decisions", "{call}", "Calls that guards let in or refused, by reason"
         )
@@ -88,6 +101,21 @@ class Instruments:
             "{stream}",
             "Guarded streams that are open",
         )
+        self._show_records(meter)
+
+    def _show_records(self, meter: Meter) -> None:
+        meter.create_observable_up_down_counter(
+            "caracal.edge.decisions.buffered",
+            [self._reported(lambda each: each.records.waiting)],
+            "{decision}",
+            "Decisions that wait to be delivered to the ledger",
+        )
+        meter.create_observable_counter(
+            "caracal.edge.decisions.dropped",
+            [self._reported(lambda each: each.records.dropped, self._gone)],
+            "{decision}",
+            "Decisions that will not be in the ledger, for want of room",
+        )
 
     def decided(self, zone: str, rule: Rule | None, reason: Reason | None, seconds: float) -> None:
         """A call was let in, or refused for `reason`."""
@@ -116,6 +144,33 @@ class Instruments:
         """The gauges tell of `source` no more."""
         with self._lock:
             self._sources = tuple(each for each in self._sources if each is not source)
+
+    def report(self, reporting: Reporting) -> None:
+        """Tells of `reporting`, too."""
+        with self._lock:
+            self._reporting = (*self._reporting, reporting)
+
+    def unreport(self, reporting: Reporting) -> None:
+        """Tells of `reporting` no more, but of what it dropped."""
+        with self._lock:
+            self._reporting = tuple(each for each in self._reporting if each is not reporting)
+            self._gone[reporting.zone] += reporting.records.dropped
+
+    def _reported(
+        self, ask: Callable[[Reporting], int], before: Mapping[str, int] = MappingProxyType({})
+    ) -> Callable[[CallbackOptions], Iterator[Observation]]:
+        """The sum of what `ask` says of all edges of a zone, and of those that were `before`."""
+
+        def tell(_: CallbackOptions) -> Iterator[Observation]:
+            with self._lock:
+                reporting, sums = self._reporting, Counter(before)
+            sums.update({each.zone: 0 for each in reporting})
+            for each in reporting:
+                sums[each.zone] += ask(each)
+            for zone, total in sums.items():
+                yield Observation(total, {"zone": zone})
+
+        return tell
 
     def _told(
         self,

@@ -51,15 +51,21 @@ class RefusalLog:
         self._lock = threading.Lock()
         self._buckets: dict[Reason, tuple[float, float, int]] = {}
 
-    def __call__(self, method: str, error: CaracalError, mandate: Mandate | None) -> None:
-        """Writes the line of one refusal, unless there were too many."""
+    def __call__(
+        self, method: str, error: CaracalError, mandate: Mandate | None, decision_id: str = ""
+    ) -> None:
+        """Writes the line of one refusal, unless there were too many.
+
+        `decision_id` is the entry that the refusal becomes; without one the line names that of the
+        mandate.
+        """
         level = logging.WARNING if error.reason in _WARNED_OF else logging.INFO
         if not _log.isEnabledFor(level):
             return
         left_out = self._take(error.reason)
         if left_out is None:
             return
-        fields = _fields(method, error, mandate) | {"suppressed": left_out}
+        fields = _fields(method, error, mandate, decision_id) | {"suppressed": left_out}
         _log.log(level, _LINE_OF_CALL if "request_id" in fields else _LINE, fields, extra=fields)
 
     def _take(self, reason: Reason) -> int | None:
@@ -75,7 +81,9 @@ class RefusalLog:
             return left_out
 
 
-def _fields(method: str, error: CaracalError, mandate: Mandate | None) -> dict[str, Any]:
+def _fields(
+    method: str, error: CaracalError, mandate: Mandate | None, decision_id: str
+) -> dict[str, Any]:
     """What a line says, each under a name of its own, for programs; `-` where there is nothing."""
     fields = {
         "event": "call_refused",
@@ -83,16 +91,18 @@ def _fields(method: str, error: CaracalError, mandate: Mandate | None) -> dict[s
         "code": error.code,
         "method": method[:_MAX_METHOD],
         "jti": "-",
-        "audit_id": "-",
+        "audit_id": decision_id or "-",
     }
     request_id = current_request_id()
     if request_id is not None:
         fields["request_id"] = request_id
     if mandate is None:
         return fields
+    if decision_id:
+        fields["mandate_audit_id"] = mandate.audit_id
     return fields | {
         "jti": mandate.jti,
-        "audit_id": mandate.audit_id,
+        "audit_id": decision_id or mandate.audit_id,
         "zone": mandate.zone,
         "application": mandate.application,
         "hops": mandate.hops,

@@ -6,7 +6,7 @@ instead: the decision is written on it, and no second one is made.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -17,6 +17,7 @@ from opentelemetry.trace import Span, SpanKind, TracerProvider, get_current_span
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.interceptors.guard.gate import Admission
 from caracal_grpc.interceptors.guard.plan import FACTORIES, Style, style_of
+from caracal_grpc.interceptors.telemetry.apart import apart
 
 
 class Spans:
@@ -97,7 +98,11 @@ def _coroutine(function: Any, traced: Any) -> Any:
 
 def _generator(function: Any, traced: Any) -> Any:
     async def either(request: Any, context: Any) -> AsyncIterator[Any]:
-        async with aclosing((function if _has_span() else traced)(request, context)) as responses:
+        spanned = _has_span()
+        handler: AsyncGenerator[Any, None] = (
+            function(request, context) if spanned else apart(traced(request, context))
+        )
+        async with aclosing(handler) as responses:
             async for response in responses:
                 yield response
 

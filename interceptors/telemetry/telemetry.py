@@ -19,8 +19,9 @@ from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.interceptors.client.tokens import ExchangeError
 from caracal_grpc.interceptors.context.current import answering
 from caracal_grpc.interceptors.guard.gate import Admission
-from caracal_grpc.interceptors.observer import Guard, Observed
-from caracal_grpc.interceptors.telemetry.metrics import Source, instruments
+from caracal_grpc.interceptors.observer import Guard, Observed, Waiting
+from caracal_grpc.interceptors.telemetry.client_spans import ClientSpan, ClientSpans
+from caracal_grpc.interceptors.telemetry.metrics import Reporting, Source, instruments
 from caracal_grpc.interceptors.telemetry.refusal_log import log_refusal
 from caracal_grpc.interceptors.telemetry.spans import Spans
 
@@ -40,8 +41,10 @@ class Telemetry:
     ) -> None:
         self._zone = zone
         self._spans = Spans(zone, tracer_provider)
+        self._client_spans = ClientSpans(zone, tracer_provider)
         self._metrics = instruments(meter_provider)
         self._sources: list[Source] = []
+        self._reporting: list[Reporting] = []
 
     def allowed(self, admission: Admission, seconds: float) -> Callable[[CaracalError], None]:
         """One more call let in."""
@@ -54,13 +57,13 @@ class Telemetry:
         self._spans.refused(admission, error)
         self._metrics.decided(self._zone, admission.rule, error.reason, seconds)
         with answering(admission.inbound):
-            log_refusal(admission.method, error, admission.mandate)
+            log_refusal(admission.method, error, admission.mandate, admission.decision_id)
 
     def _cut(self, admission: Admission, span: Any, error: CaracalError) -> None:
         self._spans.cut(span, error)
         self._metrics.cut(self._zone, admission.rule, error.reason)
         with answering(admission.inbound):
-            log_refusal(admission.method, error, admission.mandate)
+            log_refusal(admission.method, error, admission.mandate, admission.decision_id)
 
     def looked_up(self, hit: bool, /) -> None:
         """One more look into the cache."""
@@ -70,11 +73,21 @@ class Telemetry:
         """One more mandate asked for."""
         self._metrics.exchanged(self._zone, error)
 
+    def calling(self, method: str, resource: str, application: str) -> ClientSpan | None:
+        """One more call of this edge, within a span."""
+        return self._client_spans.begin(method, resource, application)
+
     def watch(self, feed: Observed, guard: Guard) -> None:
         """Shows the age of the feed and the open streams of the guard from now on."""
         source = Source(self._zone, feed, guard)
         self._sources.append(source)
         self._metrics.add(source)
+
+    def watch_records(self, records: Waiting) -> None:
+        """Shows what waits for the ledger, and what was dropped, from now on."""
+        reporting = Reporting(self._zone, records)
+        self._reporting.append(reporting)
+        self._metrics.report(reporting)
 
     async def traced_aio(self, handler: Any, details: grpc.HandlerCallDetails) -> Any:
         """`handler` within a span."""
@@ -89,3 +102,6 @@ class Telemetry:
         for source in self._sources:
             self._metrics.remove(source)
         self._sources.clear()
+        for reporting in self._reporting:
+            self._metrics.unreport(reporting)
+        self._reporting.clear()

@@ -41,8 +41,20 @@ class Shown:
             while len(self.exporter.get_finished_spans()) < count:
                 await asyncio.sleep(0.005)
         ended = self.exporter.get_finished_spans()
-        assert len(ended) == count
-        return [_ours(span) for span in ended]
+        assert len(ended) == count, [span.name for span in ended]
+        return [ours(span) for span in ended]
+
+    async def named(self, name: str, count: int = 1) -> list[ReadableSpan]:
+        """The `count` spans of a name, once they have ended, in the order of their beginning."""
+
+        def found() -> list[ReadableSpan]:
+            return [span for span in self.exporter.get_finished_spans() if span.name == name]
+
+        async with asyncio.timeout(10):
+            while len(found()) < count:
+                await asyncio.sleep(0.005)
+        assert len(found()) == count, [(s.name, s.kind) for s in self.exporter.get_finished_spans()]
+        return sorted(found(), key=lambda span: span.start_time or 0)
 
     async def span(self) -> dict[str, Any]:
         """Of the one span there is."""
@@ -81,7 +93,8 @@ class Shown:
         return [metric for scope in scopes for metric in scope["metrics"]]
 
 
-def _ours(span: ReadableSpan) -> dict[str, Any]:
+def ours(span: ReadableSpan) -> dict[str, Any]:
+    """Our attributes of a span, without the `caracal.` before their names."""
     given = span.attributes or {}
     return {
         key.removeprefix("caracal."): value

@@ -112,7 +112,11 @@ async def test_without_a_client_certificate_nothing_is_bound(
     assert [request.bind for request in authority.requests] == [False]
 
 
-@pytest.mark.parametrize("target", ["10.0.0.1:1", "a.example:1", "dns:///localhost:1", "nothing"])
+@pytest.mark.parametrize(
+    "target",
+    ["10.0.0.1:1", "a.example:1", "dns:///a.example:1", "dns://10.0.0.1/localhost:1",
+     "ipv4:127.0.0.1:1,10.0.0.1:1", "nothing"],
+)  # fmt: skip
 async def test_channel_in_plaintext_leads_to_loopback_only(address: str, target: str) -> None:
     """A mandate never crosses a network in the clear."""
     async with connect(profile(address)) as edge:

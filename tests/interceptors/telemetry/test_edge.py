@@ -31,6 +31,9 @@ from tests.support.clock import FakeClock
 from tests.support.otel import Shown
 
 ZONE = {"zone": "shop"}
+SPANS = 4 + 3 + 3
+"""Of calls served, of calls made, and of exchanges."""
+
 METRICS = {
     "caracal.client.token_refreshes",
     "caracal.guard.applied_revision",
@@ -42,10 +45,10 @@ METRICS = {
 }
 
 
-@pytest.fixture
-def shown() -> Shown:
-    """What left the process."""
-    return Shown()
+def quiet(shown: Shown, clock: FakeClock) -> dict[str, Any]:
+    """How an edge is made that delivers nothing to the ledger, for which it would ask any time."""
+    telemetry = shown.telemetry("shop")
+    return {"rules": RULES, "clock": clock, "telemetry": telemetry, "record": False}
 
 
 def parts(*tokens: str) -> list[str]:
@@ -59,8 +62,7 @@ async def test_an_asyncio_edge_shows_all_of_itself(
     """Decisions, cache, staleness and revision of the feed, and the mandates that it asked for."""
     caplog.set_level(logging.DEBUG)
     echo = Echo()
-    telemetry = shown.telemetry("shop")
-    async with connect(profile(address), rules=RULES, clock=clock, telemetry=telemetry) as edge:
+    async with connect(profile(address), **quiet(shown, clock)) as edge:
         server = grpc.aio.server(interceptors=[await edge.guard()])
         server.add_generic_rpc_handlers([echo.handlers()])
         port = server.add_insecure_port("127.0.0.1:0")
@@ -80,7 +82,7 @@ async def test_an_asyncio_edge_shows_all_of_itself(
         assert_calls_shown(shown)
         assert_age_shown(shown, clock)
         await server.stop(None)
-        await shown.spans(4)
+        await shown.spans(SPANS)
     assert shown.points("caracal.guard.staleness") == []
     assert_nothing_leaked(shown, caplog, authority)
 
@@ -90,8 +92,7 @@ def test_an_edge_of_threads_shows_all_of_itself(
 ) -> None:
     """The same from `connect_sync`."""
     caplog.set_level(logging.DEBUG)
-    telemetry = shown.telemetry("shop")
-    how: dict[str, Any] = {"rules": RULES, "clock": clock, "telemetry": telemetry}
+    how = quiet(shown, clock)
     with connect_sync(profile(sync_address), **how) as edge, _guarded(edge) as address:
         edge.ready(5)
         outgoing = edge.client_interceptors(on_behalf="self")
@@ -115,7 +116,7 @@ def test_an_edge_of_threads_shows_all_of_itself(
 
 
 async def _ended(shown: Shown) -> None:
-    await shown.spans(4)
+    await shown.spans(SPANS)
 
 
 @contextmanager
@@ -274,5 +275,5 @@ def test_true_takes_the_providers_of_the_process() -> None:
     from caracal_grpc.interceptors.telemetry.telemetry import Telemetry
 
     edge = connect_sync(profile("127.0.0.1:1"), telemetry=True)
-    assert isinstance(edge._observer, Telemetry)
+    assert isinstance(edge._settings.observer, Telemetry)
     edge.close()

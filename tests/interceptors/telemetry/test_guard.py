@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from opentelemetry.instrumentation.grpc import aio_server_interceptor, server_interceptor
 
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.telemetry import JsonLines
 from tests.interceptors.conftest import Eventually
 from tests.support.echo import AIO_METHODS, SERVICE, STREAMS, SYNC_METHODS, path
 from tests.support.echo_client import bearing, ending
@@ -25,12 +28,6 @@ DENIED = grpc.StatusCode.PERMISSION_DENIED.value[0]
 SERVERS = {"aio": aio_stage, "sync": sync_stage}
 CALLS = [("aio", name) for name in AIO_METHODS] + [("sync", name) for name in SYNC_METHODS]
 CUTS = [case for case in CALLS if case[1] in STREAMS]
-
-
-@pytest.fixture
-def shown() -> Shown:
-    """What left the process."""
-    return Shown()
 
 
 @pytest.fixture(params=list(SERVERS))
@@ -94,8 +91,11 @@ async def test_a_refused_call_says_why(
     assert shown.count("caracal.guard.decisions", method=name, **reason) == 1
     assert shown.count("caracal.guard.decisions") == 1
     (line,) = lines(caplog)
-    assert (vars(line)["jti"], vars(line)["audit_id"]) == (mandate.jti, mandate.audit_id)
-    assert vars(line)["request_id"] == "req-7"
+    said_of = json.loads(JsonLines().format(line))
+    assert (said_of["jti"], said_of["mandate_audit_id"]) == (mandate.jti, mandate.audit_id)
+    assert said_of["audit_id"].startswith("aud_")
+    assert said_of["audit_id"] != mandate.audit_id, "the refusal has an entry of its own"
+    assert said_of["request_id"] == "req-7"
 
 
 @pytest.mark.parametrize(("kind", "name"), CUTS)
@@ -243,3 +243,29 @@ class _Feed:
     def age(self) -> float:
         """As given."""
         return self.seconds
+
+
+@pytest.mark.parametrize("name", ["Collect", "Expand", "Chat"])
+async def test_a_stream_without_room_is_one_refusal(shown: Shown, name: str) -> None:
+    """It was never let in: the bound on the threads of a sync server is part of the verdict."""
+    options = {"observer": shown.telemetry(), "max_handlers": 0}
+    async with sync_stage(Setup(options=options)) as stage:
+        error = await stage.client.refusal(name, bearing(stage.mint.token()))
+    assert error.reason is Reason.LIMIT_EXCEEDED
+    labels = {"zone": ZONE, "service": SERVICE, "method": name}
+    labels |= {"decision": "refused", "reason": "LIMIT_EXCEEDED"}
+    assert shown.points("caracal.guard.decisions") == [(labels, 1)]
+    assert shown.points("caracal.guard.cut_streams") == []
+    said = await shown.span()
+    assert (said["decision"], said["reason"]) == ("refused", "LIMIT_EXCEEDED")
+
+
+async def test_a_stream_that_a_closing_guard_ends_was_let_in_and_is_cut(shown: Shown) -> None:
+    """It is no refusal: its handler ran."""
+    async with sync_stage(watched(shown)) as stage:
+        call = await stage.client.open("Chat", bearing(stage.mint.token()), "hi")
+        await asyncio.to_thread(stage.guard.close)
+        assert await call.code() is not grpc.StatusCode.OK
+    assert shown.count("caracal.guard.decisions", decision="allowed") == 1
+    assert shown.count("caracal.guard.decisions") == 1
+    assert shown.count("caracal.guard.cut_streams", reason="DRAINING") == 1

@@ -49,6 +49,18 @@ def test_a_line_is_one_json_object(caplog: pytest.LogCaptureFixture) -> None:
     }
 
 
+def test_a_recorded_refusal_names_its_own_entry_and_that_of_the_grant(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """One says why the call was refused, the other why there was a mandate at all."""
+    mandate = Mint().mandate()
+    RefusalLog()(METHOD, DENIED, mandate, "aud_7")
+    RefusalLog()(METHOD, DENIED, None, "aud_8")
+    first, second = (json.loads(JsonLines().format(record)) for record in caplog.records)
+    assert (first["audit_id"], first["mandate_audit_id"]) == ("aud_7", mandate.audit_id)
+    assert (second["audit_id"], second["jti"]) == ("aud_8", "-")
+
+
 def test_what_honest_callers_do_not_meet_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     """All else is everyday. Without a mandate there is no grant to name."""
     log = RefusalLog()

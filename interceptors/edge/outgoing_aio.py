@@ -1,0 +1,160 @@
+"""The outgoing half of an edge, for asyncio: mandates, and the channels that they go along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+
+import grpc
+
+from caracal_grpc.crypto.system import SystemIds
+from caracal_grpc.interceptors.client.aio import interceptors as client_aio
+from caracal_grpc.interceptors.client.aio.tokens import AioExchanger, AioTokens
+from caracal_grpc.interceptors.client.aio.traced import traced, traced_tie
+from caracal_grpc.interceptors.client.attachment import OnBehalf
+from caracal_grpc.interceptors.client.channel import Options
+from caracal_grpc.interceptors.client.exchange import edge_closed
+from caracal_grpc.interceptors.client.observed import aio_exchange_of
+from caracal_grpc.interceptors.client.tokens import Ask, ExchangeError
+from caracal_grpc.interceptors.edge.settings import Settings
+from caracal_grpc.interceptors.rules.rules import Rules
+
+
+class AioOutgoing:
+    """One channel to the authority, the mandates that came over it, and channels to services."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._tie: tuple[grpc.aio.Channel, AioTokens] | None = None
+        self._closed = False
+        self._stack = AsyncExitStack()
+        if settings.observer is not None:
+            self._stack.callback(settings.observer.close)
+
+    def client_interceptors(
+        self,
+        *,
+        on_behalf: OnBehalf | None = None,
+        session: str | None = None,
+        rules: Rules | None = None,
+        bound: bool | None = None,
+        reopen: bool = False,
+    ) -> list[grpc.aio.ClientInterceptor]:
+        """The interceptors of one outgoing `grpc.aio` channel, which must be TLS or loopback.
+
+        Calls act on behalf of the caller whose call is being handled: "exchange" for a mandate of
+        their own, or "forward" the caller's. Without a caller they are refused (`MANDATE_MISSING`),
+        for a context that was lost on the way into a thread must not give a call more authority
+        than its caller has. What the application does by itself goes over a channel of "self".
+        "either" is both: on behalf of the caller, as itself without one. The default is "exchange"
+        where this application guards calls in this process, and "either" where it does not.
+
+        `bound` mandates, by default those of an edge that is, are good only over mutual TLS with
+        the client certificate of the profile; `channel` makes such a channel.
+
+        With `reopen`, a stream of responses to one request that is cut with `MANDATE_EXPIRED` is
+        opened again with a fresh mandate and the same request, and its reader reads on: for streams
+        that begin anew without harm, such as watches. Streams of requests are never sent again.
+        """
+        settings = self._settings
+        rules = rules or settings.rules
+        interceptors = client_aio.client_interceptors(
+            self._opened()[1],
+            rules,
+            on_behalf=settings.on_behalf(on_behalf),
+            session=session,
+            binding=settings.identity.binding(bound),
+            reopen=reopen,
+        )
+        return traced(interceptors, settings.tracing(rules))
+
+    def channel(
+        self,
+        target: str,
+        *,
+        roots: bytes | None = None,
+        options: Options = (),
+        on_behalf: OnBehalf | None = None,
+        session: str | None = None,
+        rules: Rules | None = None,
+        bound: bool | None = None,
+        reopen: bool = False,
+    ) -> grpc.aio.Channel:
+        """A channel to a guarded service, by whose calls mandates go along; the edge closes it.
+
+        It is mutual TLS with the client certificate of the profile, the one that mandates are bound
+        to, TLS when there is none, and plaintext to loopback when the profile is. `roots` is the
+        PEM that the service is checked against, by default that of the profile; the rest is as with
+        `client_interceptors`.
+        """
+        interceptors = self.client_interceptors(
+            on_behalf=on_behalf, session=session, rules=rules, bound=bound, reopen=reopen
+        )
+        identity = self._settings.identity
+        return self._kept(identity.aio_service(target, interceptors, roots, options))
+
+    def authority_channel(
+        self, *, on_behalf: OnBehalf = "self", session: str | None = None
+    ) -> grpc.aio.Channel:
+        """A channel to the authority's own services, such as sessions and revocations, which
+        carries the mandate that each asks for; the edge closes it.
+        """
+        interceptors = self.client_interceptors(on_behalf=on_behalf, session=session)
+        return self._kept(self._settings.identity.aio(interceptors))
+
+    async def exchange(
+        self,
+        resource: str,
+        scopes: Iterable[str],
+        *,
+        subject_token: str | None = None,
+        session: str | None = None,
+        ttl: int | None = None,
+        bound: bool | None = None,
+        single_use: bool = False,
+        timeout: float | None = None,
+    ) -> str:
+        """A mandate for `scopes` on `resource`: the one that is held, while it is good.
+
+        With `single_use` it is a new one, held for nobody else: for a method that takes it once.
+        Raises `grpc.aio.AioRpcError` with the status of the exchange; `from_rpc_error` reads it.
+        """
+        binding = self._settings.identity.binding(bound)
+        ask = Ask(
+            resource,
+            frozenset(scopes),
+            subject_token,
+            session,
+            ttl,
+            binding,
+            single_use=single_use,
+        )
+        try:
+            return await self._opened()[1].get(ask, timeout)
+        except ExchangeError as error:
+            raise client_aio.aio_error(error.status) from error
+
+    async def close(self) -> None:
+        """Ends all that the edge began, the latest first; call it after the server stopped.
+
+        Each part is closed, whatever becomes of the others; then it raises what one raised. Again
+        is no error.
+        """
+        self._closed = True
+        await self._stack.aclose()
+
+    def _opened(self) -> tuple[grpc.aio.Channel, AioTokens]:
+        if self._closed:
+            raise client_aio.aio_error(edge_closed().status)
+        if self._tie is None:
+            settings = self._settings
+            channel = self._kept(settings.identity.aio(traced_tie(settings.tracing())))
+            exchanger = AioExchanger(channel, settings.profile, SystemIds())
+            tokens = AioTokens(aio_exchange_of(exchanger, settings.observer), settings.clock)
+            self._stack.push_async_callback(tokens.close)
+            self._tie = channel, tokens
+        return self._tie
+
+    def _kept(self, channel: grpc.aio.Channel) -> grpc.aio.Channel:
+        self._stack.push_async_callback(channel.close)
+        return channel

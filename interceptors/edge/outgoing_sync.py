@@ -1,0 +1,158 @@
+"""The outgoing half of an edge, for threads: mandates, and the channels that they go along."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from typing import Any
+
+import grpc
+
+from caracal_grpc.crypto.system import SystemIds
+from caracal_grpc.interceptors.client.attachment import OnBehalf
+from caracal_grpc.interceptors.client.channel import Options
+from caracal_grpc.interceptors.client.exchange import edge_closed
+from caracal_grpc.interceptors.client.observed import sync_exchange_of
+from caracal_grpc.interceptors.client.sync import interceptors as client_sync
+from caracal_grpc.interceptors.client.sync.renewing import FailedCall
+from caracal_grpc.interceptors.client.sync.tokens import SyncExchanger, SyncTokens
+from caracal_grpc.interceptors.client.sync.traced import traced, traced_tie
+from caracal_grpc.interceptors.client.tokens import Ask, ExchangeError
+from caracal_grpc.interceptors.edge.settings import Settings
+from caracal_grpc.interceptors.rules.rules import Rules
+
+
+class SyncOutgoing:
+    """One channel to the authority, the mandates that came over it, and channels to services."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.RLock()
+        self._tie: tuple[grpc.Channel, SyncTokens] | None = None
+        self._closed = False
+        self._stack = ExitStack()
+        if settings.observer is not None:
+            self._stack.callback(settings.observer.close)
+
+    def client_interceptors(
+        self,
+        *,
+        on_behalf: OnBehalf | None = None,
+        session: str | None = None,
+        rules: Rules | None = None,
+        bound: bool | None = None,
+        reopen: bool = False,
+    ) -> list[Any]:
+        """The interceptors for `grpc.intercept_channel` over a channel, TLS or loopback.
+
+        `on_behalf`, `bound` and `reopen` are as with `Edge.client_interceptors`.
+        """
+        settings = self._settings
+        rules = rules or settings.rules
+        interceptors = client_sync.client_interceptors(
+            self._opened()[1],
+            rules,
+            on_behalf=settings.on_behalf(on_behalf),
+            session=session,
+            binding=settings.identity.binding(bound),
+            reopen=reopen,
+        )
+        return traced(interceptors, settings.tracing(rules))
+
+    def channel(
+        self,
+        target: str,
+        *,
+        roots: bytes | None = None,
+        options: Options = (),
+        on_behalf: OnBehalf | None = None,
+        session: str | None = None,
+        rules: Rules | None = None,
+        bound: bool | None = None,
+        reopen: bool = False,
+    ) -> grpc.Channel:
+        """As `Edge.channel`, for threads."""
+        interceptors = self.client_interceptors(
+            on_behalf=on_behalf, session=session, rules=rules, bound=bound, reopen=reopen
+        )
+        identity = self._settings.identity
+        channel = self._kept(lambda: identity.sync_service(target, roots, options))
+        return grpc.intercept_channel(channel, *interceptors)
+
+    def authority_channel(
+        self, *, on_behalf: OnBehalf = "self", session: str | None = None
+    ) -> grpc.Channel:
+        """A channel to the authority's own services, such as sessions and revocations, which
+        carries the mandate that each asks for; the edge closes it.
+        """
+        interceptors = self.client_interceptors(on_behalf=on_behalf, session=session)
+        return grpc.intercept_channel(self._kept(self._settings.identity.sync), *interceptors)
+
+    def exchange(
+        self,
+        resource: str,
+        scopes: Iterable[str],
+        *,
+        subject_token: str | None = None,
+        session: str | None = None,
+        ttl: int | None = None,
+        bound: bool | None = None,
+        single_use: bool = False,
+        timeout: float | None = None,
+    ) -> str:
+        """A mandate for `scopes` on `resource`: the one that is held, while it is good.
+
+        With `single_use` it is a new one, held for nobody else: for a method that takes it once.
+        Raises `grpc.RpcError` with the status of the exchange; `from_rpc_error` reads it.
+        """
+        binding = self._settings.identity.binding(bound)
+        ask = Ask(
+            resource,
+            frozenset(scopes),
+            subject_token,
+            session,
+            ttl,
+            binding,
+            single_use=single_use,
+        )
+        try:
+            return self._opened()[1].get(ask, timeout)
+        except ExchangeError as error:
+            raise FailedCall(error.status) from error
+
+    def close(self) -> None:
+        """Ends all that the edge began, the latest first; call it after the server stopped.
+
+        Each part is closed, whatever becomes of the others; then it raises what one raised. Again
+        is no error.
+        """
+        with self._lock:
+            self._closed = True
+            parts = self._stack.pop_all()
+        parts.close()
+
+    def _opened(self) -> tuple[grpc.Channel, SyncTokens]:
+        with self._lock:
+            self._require_open()
+            if self._tie is None:
+                settings = self._settings
+                channel = settings.identity.sync()
+                watched = grpc.intercept_channel(channel, *traced_tie(settings.tracing()))
+                exchanger = SyncExchanger(watched, settings.profile, SystemIds())
+                tokens = SyncTokens(sync_exchange_of(exchanger, settings.observer), settings.clock)
+                for end in (tokens.join, channel.close, tokens.close):  # the last one first
+                    self._stack.callback(end)
+                self._tie = channel, tokens
+            return self._tie
+
+    def _kept(self, make: Callable[[], grpc.Channel]) -> grpc.Channel:
+        with self._lock:
+            self._require_open()
+            channel = make()
+            self._stack.callback(channel.close)
+            return channel
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise FailedCall(edge_closed().status)
