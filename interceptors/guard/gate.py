@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Protocol
 
 from caracal_grpc.core.errors import CaracalError
@@ -21,6 +22,8 @@ from caracal_grpc.interceptors.context.inbound import Inbound
 from caracal_grpc.interceptors.feed.view import View
 from caracal_grpc.interceptors.guard.cache import Reading
 from caracal_grpc.interceptors.guard.verifier import RETRY_AFTER, Verifier
+from caracal_grpc.interceptors.observer import tell
+from caracal_grpc.interceptors.resource_field import EACH
 
 _log: Final = logging.getLogger("caracal.guard")
 
@@ -29,6 +32,10 @@ OnRefusal = Callable[[str, CaracalError, Mandate | None], None]
 
 Inside it `current_request_id()` is that of the call.
 """
+
+
+Inspect = Callable[[object], CaracalError | None]
+"""Says why a message of a stream may not reach the handler; `None` when it may."""
 
 
 class RuleSource(Protocol):
@@ -47,11 +54,42 @@ class PeerContext(Protocol):
         ...
 
 
+class Recorder(Protocol):
+    """Keeps what a guard decides, for the ledger. It must not block."""
+
+    @property
+    def samples(self) -> bool:
+        """Whether it wants to hear of calls that are let in."""
+        ...
+
+    def allowed(self, admission: Admission) -> None:
+        """A call was let in."""
+        ...
+
+    def refused(self, admission: Admission, error: CaracalError) -> str:
+        """A call was refused, or its stream is cut; the id that the ledger will know this by."""
+        ...
+
+
 class Admission:
     """One call on its way in: its token read, or the refusal that it will end with."""
 
-    __slots__ = ("error", "inbound", "method", "notes", "reading", "rule", "token")
+    __slots__ = (
+        "checks_each",
+        "decision_id",
+        "error",
+        "inbound",
+        "method",
+        "notes",
+        "reading",
+        "rule",
+        "token",
+    )
 
+    checks_each: bool
+    """Whether it is a stream of requests, each of which says what resource it is about."""
+    decision_id: str
+    """By which the ledger will know why it was refused; empty when that is not recorded."""
     notes: Any
     """What an observed gate keeps of the call; others set nothing."""
 
@@ -59,6 +97,8 @@ class Admission:
         self.method = method
         self.rule = rule
         self.inbound = inbound
+        self.checks_each = False
+        self.decision_id = ""
         self.token = ""
         self.reading: Reading | None = None
         self.error: CaracalError | None = None
@@ -73,12 +113,19 @@ class Gate:
     """The middle of a guard: knows rules and verdicts, nothing of handlers. Thread-safe."""
 
     def __init__(
-        self, rules: RuleSource, view: View, verifier: Verifier, on_refusal: OnRefusal | None
+        self,
+        rules: RuleSource,
+        view: View,
+        verifier: Verifier,
+        on_refusal: OnRefusal | None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.rules = rules
         self.view = view
         self.verifier = verifier
         self._on_refusal = on_refusal
+        self._recorder = recorder
+        self._sampler = recorder if recorder is not None and recorder.samples else None
 
     def read(
         self, method: str, rule: Rule | None, metadata: Iterable[tuple[str, str | bytes]] | None
@@ -98,8 +145,11 @@ class Gate:
             admission.error = as_refusal(exc)
         return admission
 
-    def judge(self, admission: Admission, context: PeerContext) -> Mandate:
-        """The mandate of a call that may go on now; raises `CaracalError` and nothing else."""
+    def judge(self, admission: Admission, context: PeerContext, request: object = None) -> Mandate:
+        """The mandate of a call that may go on now; raises `CaracalError` and nothing else.
+
+        `request` is what the handler would be called with: a message, or a stream of them.
+        """
         if admission.error is not None:
             raise admission.error
         try:
@@ -108,13 +158,35 @@ class Gate:
                 raise unforeseen()  # noqa: TRY301 - one path for every refusal
             mandate = reading.mandate
             bound = mandate.binding is not None
-            self.verifier.judge(reading, rule, peer_binding(context) if bound else None)
+            asked = EACH if admission.checks_each else request
+            self.verifier.judge(reading, rule, peer_binding(context) if bound else None, asked)
         except Exception as exc:
             raise as_refusal(exc) from exc
         return mandate
 
+    def inspector(self, admission: Admission) -> Inspect | None:
+        """What looks at each message of a stream before the handler; `None` when nothing has to."""
+        return partial(self._inspected, admission) if admission.checks_each else None
+
+    def _inspected(self, admission: Admission, message: object) -> CaracalError | None:
+        """Why the handler must not see `message`, and the stream ends."""
+        try:
+            if admission.mandate is None or admission.rule is None:
+                raise unforeseen()  # noqa: TRY301 - one path for every refusal
+            self.verifier.match(admission.mandate, admission.rule, message)
+        except Exception as exc:  # noqa: BLE001 - whatever happens here, the call is refused
+            return as_refusal(exc)
+        return None
+
+    def admitted(self, admission: Admission) -> None:
+        """Hears of a call whose handler runs now: nothing more can refuse it."""
+        if self._sampler is not None:
+            tell(self._sampler.allowed, admission)
+
     def refused(self, admission: Admission, error: CaracalError) -> None:
-        """Tells the one who watches; what goes wrong there changes no verdict."""
+        """Has it recorded, and tells who watches; what goes wrong there changes no verdict."""
+        if self._recorder is not None:
+            admission.decision_id = tell(self._recorder.refused, admission, error) or ""
         if self._on_refusal is None:
             return
         try:

@@ -5,9 +5,10 @@ An edge without an observer has none of them: it is not slower by what it could 
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.mandate import Mandate
@@ -15,7 +16,14 @@ from caracal_grpc.core.rule import Rule
 from caracal_grpc.interceptors.context.current import answering
 from caracal_grpc.interceptors.feed.view import View
 from caracal_grpc.interceptors.guard.cache import Reading, ReadingCache
-from caracal_grpc.interceptors.guard.gate import Admission, Gate, OnRefusal, PeerContext, RuleSource
+from caracal_grpc.interceptors.guard.gate import (
+    Admission,
+    Gate,
+    OnRefusal,
+    PeerContext,
+    Recorder,
+    RuleSource,
+)
 from caracal_grpc.interceptors.guard.verifier import Verifier
 from caracal_grpc.interceptors.observer import Observer, tell
 
@@ -25,19 +33,24 @@ def gate_of(
     view: View,
     verifier: Verifier,
     on_refusal: OnRefusal | None,
+    recorder: Recorder | None,
     observer: Observer | None,
 ) -> Gate:
     """The middle of a guard: one that tells its observer, when it has one."""
     if observer is None:
-        return Gate(rules, view, verifier, on_refusal)
-    return ObservedGate(rules, view, verifier, on_refusal, observer)
+        return Gate(rules, view, verifier, on_refusal, recorder)
+    return ObservedGate(rules, view, verifier, on_refusal, recorder, observer)
 
 
 @dataclass(slots=True)
 class _Notes:
-    """What is kept of one call: the seconds that reading took, and who is told of its cut."""
+    """What is kept of one call: the seconds that reading and judging took, whether the observer
+    was told how it was decided, and who is told of its cut. A cut may come at any moment.
+    """
 
     seconds: float
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    told: bool = False
     on_cut: Callable[[CaracalError], None] | None = None
 
 
@@ -50,9 +63,10 @@ class ObservedGate(Gate):
         view: View,
         verifier: Verifier,
         on_refusal: OnRefusal | None,
+        recorder: Recorder | None,
         observer: Observer,
     ) -> None:
-        super().__init__(rules, view, verifier, on_refusal)
+        super().__init__(rules, view, verifier, on_refusal, recorder)
         self._observer = observer
 
     def read(
@@ -64,24 +78,34 @@ class ObservedGate(Gate):
         admission.notes = _Notes(time.perf_counter() - began)
         return admission
 
-    def judge(self, admission: Admission, context: PeerContext) -> Mandate:
+    def judge(self, admission: Admission, context: PeerContext, request: object = None) -> Mandate:
         """As in `Gate`."""
         began = time.perf_counter()
         try:
-            mandate = super().judge(admission, context)
-        except CaracalError as error:
-            with answering(admission.inbound):
-                tell(self._observer.refused, admission, error, _since(began, admission))
-            raise
-        admission.notes.on_cut = tell(self._observer.allowed, admission, _since(began, admission))
-        return mandate
+            return super().judge(admission, context, request)
+        finally:
+            admission.notes.seconds += time.perf_counter() - began
+
+    def admitted(self, admission: Admission) -> None:
+        """As in `Gate`."""
+        super().admitted(admission)
+        notes = admission.notes
+        with notes.lock:
+            if not notes.told:
+                notes.told = True
+                notes.on_cut = tell(self._observer.allowed, admission, notes.seconds)
 
     def refused(self, admission: Admission, error: CaracalError) -> None:
-        """As in `Gate`; what comes after the verdict is a cut."""
+        """As in `Gate`; what comes after the handler began to run is a cut."""
         super().refused(admission, error)
-        if admission.notes.on_cut is not None:
-            with answering(admission.inbound):
-                tell(admission.notes.on_cut, error)
+        notes = admission.notes
+        with answering(admission.inbound), notes.lock:
+            if not notes.told:
+                notes.told = True
+                tell(self._observer.refused, admission, error, notes.seconds)
+            elif notes.on_cut is not None:
+                on_cut, notes.on_cut = notes.on_cut, None
+                tell(on_cut, error)
 
 
 def cache_of(observer: Observer | None) -> ReadingCache:
@@ -103,8 +127,3 @@ class ObservedCache(ReadingCache):
         reading = super().get(digest, now)
         tell(self._observer.looked_up, reading is not None)
         return reading
-
-
-def _since(began: float, admission: Admission) -> float:
-    """Seconds that judging took since `began`, and reading before it."""
-    return float(admission.notes.seconds + time.perf_counter() - began)

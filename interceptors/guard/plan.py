@@ -54,6 +54,7 @@ class Plan:
     __slots__ = (
         "_factory",
         "bare",
+        "checks_each",
         "function",
         "handler",
         "method",
@@ -72,6 +73,7 @@ class Plan:
         # Health and reflection: their handlers neither ask who calls nor make calls.
         self.bare = self.public and method.startswith("/grpc.")
         self.streams = (bool(handler.request_streaming), bool(handler.response_streaming))
+        self.checks_each = self.streams[0] and rule is not None and rule.template is not None
         name, self._factory = FACTORIES[self.streams]
         self.function: Any = getattr(handler, name)
         self.style = style_of(self.function)
@@ -83,6 +85,8 @@ class Plan:
         For a call that is refused already, it takes bytes as they come and parses none.
         """
         handler = self.handler
+        if self.checks_each:
+            admission.checks_each = True
         reads = handler.request_deserializer if admission.error is None else None
         return self._factory(
             self.wrap(admission),

@@ -16,6 +16,7 @@ from caracal_grpc.crypto import mandates
 from caracal_grpc.crypto.key_set import KeySet
 from caracal_grpc.interceptors.feed.view import View
 from caracal_grpc.interceptors.guard.cache import Reading, ReadingCache
+from caracal_grpc.interceptors.resource_field import EACH, resource_of
 
 RETRY_AFTER: Final = 1.0
 """Seconds after which a caller whom a stale edge refused may come back: one heartbeat."""
@@ -67,6 +68,8 @@ class Verifier:
     def verify(self, token: str, rule: Rule, binding: str | None = None) -> Mandate:
         """The mandate in `token` when it permits what `rule` asks for; raises the reason why not.
 
+        That is a rule whose resource does not depend on the request.
+
         `binding` is the thumbprint of the caller's TLS certificate, `None` without one. Raises
         `AUTHORITY_STALE` when the view is too old to say.
         """
@@ -92,11 +95,15 @@ class Verifier:
             self._cache.put(digest, reading, now)
         return reading
 
-    def judge(self, reading: Reading, rule: Rule, binding: str | None = None) -> None:
+    def judge(
+        self, reading: Reading, rule: Rule, binding: str | None = None, request: object = None
+    ) -> None:
         """Returns when the mandate permits what `rule` asks for at this moment.
 
-        Nothing of it is remembered. Raises `AUTHORITY_STALE`, `KEY_UNKNOWN` when the key is gone
-        or another one has its name, and all that `core.verdict.judge` raises.
+        Nothing of it is remembered. `request` is looked at when it says which resource is asked
+        for; `EACH` stands for a stream of them, of which `match` judges each. Raises
+        `AUTHORITY_STALE`, `KEY_UNKNOWN` when the key is gone or another one has its name, and all
+        that `core.verdict.judge` and `resource_of` raise.
         """
         view, mandate = self._view, reading.mandate
         if not self.fresh:
@@ -104,10 +111,25 @@ class Verifier:
         trust, keys = view.trust(mandate.kid), view.keys
         if trust is None or not (keys is reading.keys or keys.get(mandate.kid) == reading.key):
             raise key_unknown(mandate.kid)
-        audience = rule.resource if self._use == "resource" else trust.issuer
-        call = verdict.Call(self._use, audience, rule.scopes, self._now(), binding)
+        audience, any_member = rule.resource, False
+        if self._use != "resource":
+            audience = trust.issuer
+        elif rule.template is not None:
+            any_member = request is EACH
+            audience = rule.template.family if any_member else resource_of(rule, request)
+        call = verdict.Call(self._use, audience, rule.scopes, self._now(), binding, any_member)
         more = rule if rule.asks_more else None
         verdict.judge(mandate, trust, call, view.dead(trust.zone), more)
+
+    @staticmethod
+    def match(mandate: Mandate, rule: Rule, message: object) -> None:
+        """Returns when a message of a stream is about the resource of the stream's mandate.
+
+        Raises `AUDIENCE_MISMATCH` when it is about another, and all that `resource_of` raises.
+        """
+        resource = resource_of(rule, message)
+        if resource != mandate.resource:
+            raise verdict.audience_mismatch(resource)
 
 
 def _prove(token: str, keys: KeySet) -> Reading:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from typing import Final, Required, TypedDict, Unpack
 
@@ -14,6 +13,8 @@ from caracal_grpc.crypto import mandates
 from caracal_grpc.crypto.key_set import VerifyingKey
 from caracal_grpc.crypto.signing_key import SigningKey
 from caracal_grpc.crypto.system import SystemIds
+from caracal_grpc.interceptors.testing.clock import CannedClock
+from caracal_grpc.interceptors.testing.consumption import CannedConsumption
 
 _DELEGATION: Final = "del"
 _IDS: Final = SystemIds()
@@ -33,7 +34,8 @@ class Claims(TypedDict, total=False):
     session: str
     """The session of the holder."""
     chain: Sequence[str | Hop]
-    """The applications that the authority was passed along, from the root to the holder."""
+    """The applications that the authority was passed along, from the one that began to the holder:
+    each after the first is a hop."""
     ttl: int
     """How long it lives from its issue, in seconds; 300 by default."""
     age: float
@@ -62,7 +64,9 @@ class ThrowawayAuthority:
         strange = ThrowawayAuthority("shop").mandate(resource="resource://orders")  # KEY_UNKNOWN
 
     Mandates that live longer than `max_ttl` seconds, or went over more than `max_hops` hops, are
-    refused, as a zone would have it.
+    refused, as a zone would have it. Its `clock` is that of the servers that trust it, too:
+    `authority.clock.advance(600)` lets all that it signed before expire. Its `consumption` knows
+    what was used of methods that take a mandate once, at all servers that it is the authority of.
     """
 
     def __init__(
@@ -72,11 +76,14 @@ class ThrowawayAuthority:
         issuer: str | None = None,
         max_ttl: int = MAX_RESOURCE_TTL,
         max_hops: int = DEFAULT_MAX_HOPS,
+        clock: CannedClock | None = None,
     ) -> None:
         """Makes the key; raises `FIELD_INVALID` for a `zone` that no zone can be called."""
         self.zone = ids.require_slug("zone", zone)
         self.issuer = issuer or f"https://authority.invalid/zones/{zone}"
         self.trust = Trust(self.zone, self.issuer, max_ttl, max_hops)
+        self.clock = clock or CannedClock()
+        self.consumption = CannedConsumption()
         self._key = SigningKey.generate(_IDS.new(ids.KEY))
 
     @property
@@ -103,23 +110,24 @@ class ThrowawayAuthority:
 
     def grant(self, **claims: Unpack[Claims]) -> Mandate:
         """What `mandate` signs, to be read, changed (`dataclasses.replace`) and signed."""
-        chain = _lineage(claims.get("chain", ()))
-        application = claims.get("application") or _last(chain).application
-        session = claims.get("session") or _last(chain).session
+        lineage = _lineage(claims.get("chain", ()))
+        origin, chain, holder = lineage[0], lineage[1:], lineage[-1]
+        application = claims.get("application") or holder.application
+        session = claims.get("session") or holder.session
         scopes = claims.get("scopes", ())
         subject = claims.get("subject")
-        issued_at = int(time.time() - claims.get("age", 0.0))
+        issued_at = int(self.clock.now() - claims.get("age", 0.0))
         return Mandate(
             issuer=claims.get("issuer", self.issuer),
             zone=claims.get("zone", self.zone),
             use=claims.get("use", "resource"),
             resource=claims["resource"],
             scopes=frozenset(scopes.split() if isinstance(scopes, str) else scopes),
-            subject=subject or (chain[0].application if chain else application),
+            subject=subject or (origin.application if chain else application),
             subject_type="user" if subject else "application",
             application=application,
             session=session,
-            root_session=chain[0].session if chain else session,
+            root_session=origin.session if chain else session,
             jti=_IDS.new(ids.MANDATE),
             issued_at=issued_at,
             expires_at=issued_at + claims.get("ttl", DEFAULT_TTL),
@@ -132,15 +140,10 @@ class ThrowawayAuthority:
 
 
 def _lineage(chain: Sequence[str | Hop]) -> tuple[Hop, ...]:
-    """The hops between those applications; the first began, so that nobody delegated to it."""
+    """Those who took part; the first began, which is no hop. Somebody, when `chain` is empty."""
     return tuple(
         Hop(each, _IDS.new(ids.SESSION), _IDS.new(_DELEGATION) if index else None)
         if isinstance(each, str)
         else each
-        for index, each in enumerate(chain)
+        for index, each in enumerate(chain or (_IDS.new(ids.APPLICATION),))
     )
-
-
-def _last(chain: tuple[Hop, ...]) -> Hop:
-    """The holder at the end of `chain`; somebody, when it is empty."""
-    return chain[-1] if chain else Hop(_IDS.new(ids.APPLICATION), _IDS.new(ids.SESSION))

@@ -6,11 +6,13 @@ from typing import Any, Final, NamedTuple
 
 import grpc
 
+from caracal_grpc.core.edge_decision import EdgeDecision
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.mandate import Mandate
-from caracal_grpc.crypto.system import SystemClock
+from caracal_grpc.crypto.system import SystemIds
 from caracal_grpc.interceptors.guard.gate import RuleSource
 from caracal_grpc.interceptors.guard.verifier import Verifier
+from caracal_grpc.interceptors.records.recorder import Recorder
 from caracal_grpc.interceptors.rules.rules import Rules
 from caracal_grpc.interceptors.testing.authority import ThrowawayAuthority
 from caracal_grpc.interceptors.testing.feed import CannedFeed
@@ -38,6 +40,7 @@ class Parts(NamedTuple):
     rules: RuleSource
     max_staleness: float
     refusals: list[Refusal]
+    decisions: list[EdgeDecision]
 
     @classmethod
     def of(
@@ -52,17 +55,19 @@ class Parts(NamedTuple):
         """
         authority = authority or ThrowawayAuthority()
         feed = feed or CannedFeed(authority)
-        return cls(authority, feed, rules or Rules.default(), max_staleness, [])
+        return cls(authority, feed, rules or Rules.default(), max_staleness, [], [])
 
-    def guard(self, kind: Any, **options: Any) -> Any:
+    def guard(self, kind: Any, *, sampling_rate: float = 0.0, **options: Any) -> Any:
         """The guard, of `kind`."""
-        clock = SystemClock()
+        clock = self.authority.clock
         verifier = Verifier(self.feed, clock=clock, max_staleness=self.max_staleness)
 
         def refused(*what: Any) -> None:
             self.refusals.append(Refusal(*what))
 
-        return kind(self.feed, self.rules, verifier, clock=clock, on_refusal=refused, **options)
+        recorder = Recorder(self.decisions.append, sampling_rate, clock, SystemIds())
+        options = {"on_refusal": refused, "recorder": recorder, **options}
+        return kind(self.feed, self.rules, verifier, clock=clock, **options)
 
 
 def listen(server: Any, credentials: grpc.ServerCredentials | None) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from caracal_grpc.core.edge_decision import EdgeDecision
 from caracal_grpc.interceptors.guard.aio.guard import AioGuard
 from caracal_grpc.interceptors.guard.gate import RuleSource
 from caracal_grpc.interceptors.testing.authority import ThrowawayAuthority
@@ -34,6 +35,9 @@ class GuardedServer:
     """The guard itself."""
     refusals: list[Refusal]
     """Every call that it refused and every stream that it cut, so far."""
+    decisions: list[EdgeDecision]
+    """What an edge would have in the ledger by now: of each refusal and cut, and of the share
+    `sampling_rate` of the calls that were let in."""
     _closing: AsyncExitStack = field(repr=False)
 
     def channel(
@@ -75,8 +79,9 @@ async def guarded_server(
     `rules` are those of the descriptors unless given. `authority` is a new one by default, and
     `feed` one that trusts it; servers that share a feed hear of the same revocations. The guard
     comes after `interceptors`. It bears knowledge that is `max_staleness` seconds old. `threads` is
-    for handlers that are plain functions. With `credentials` it serves TLS. What else there is in
-    `options` is for the guard.
+    for handlers that are plain functions. A mandate for a single-use method is good once at all
+    servers of one `authority`. With `credentials` it serves TLS. What else there is in `options`
+    is for the guard, but for `sampling_rate`: the share of calls let in that are recorded, too.
 
         async with guarded_server(partial(add_OrdersServicer_to_server, Orders())) as server:
             mandate = server.authority.mandate(resource="resource://orders", scopes="orders:place")
@@ -84,6 +89,7 @@ async def guarded_server(
             await orders.Place(PlaceRequest(product="tea"))
     """
     parts = Parts.of(authority, feed, rules, max_staleness)
+    options.setdefault("consumer", parts.authority.consumption.consume_aio)
     guard: AioGuard = parts.guard(AioGuard, **options)
     async with AsyncExitStack() as closing:
         pool = ThreadPoolExecutor(threads)
@@ -95,5 +101,5 @@ async def guarded_server(
         address = listen(server, credentials)
         await server.start()
         closing.push_async_callback(server.stop, None)
-        knows = parts.authority, parts.feed, guard, parts.refusals
+        knows = parts.authority, parts.feed, guard, parts.refusals, parts.decisions
         yield GuardedServer(address, *knows, closing)

@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 
+from caracal_grpc.core.edge_decision import EdgeDecision
 from caracal_grpc.interceptors.guard.gate import RuleSource
 from caracal_grpc.interceptors.guard.sync.guard import SyncGuard
 from caracal_grpc.interceptors.testing.authority import ThrowawayAuthority
@@ -32,6 +33,9 @@ class SyncGuardedServer:
     """The guard itself."""
     refusals: list[Refusal]
     """Every call that it refused and every stream that it cut, so far."""
+    decisions: list[EdgeDecision]
+    """What an edge would have in the ledger by now: of each refusal and cut, and of the share
+    `sampling_rate` of the calls that were let in."""
     _closing: ExitStack = field(repr=False)
 
     def channel(
@@ -69,6 +73,7 @@ def guarded_server_sync(
 ) -> Iterator[SyncGuardedServer]:
     """Serves what `add` adds, as `guarded_server` does, on `threads` and behind a `SyncGuard`."""
     parts = Parts.of(authority, feed, rules, max_staleness)
+    options.setdefault("consumer", parts.authority.consumption.consume)
     guard: SyncGuard = parts.guard(SyncGuard, **options)
     with ExitStack() as closing:
         pool = ThreadPoolExecutor(threads)
@@ -80,5 +85,5 @@ def guarded_server_sync(
         server.start()
         closing.callback(lambda: server.stop(None).wait())
         yield SyncGuardedServer(
-            address, parts.authority, parts.feed, guard, parts.refusals, closing
+            address, parts.authority, parts.feed, guard, parts.refusals, parts.decisions, closing
         )

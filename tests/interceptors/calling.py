@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -43,3 +44,11 @@ def enter_handler(token: str) -> Any:
         audit_id="aud_u", kid="key_1",
     )  # fmt: skip
     return current.enter(mandate, token)
+
+
+def eventually(holds: Callable[[], object]) -> None:
+    """Waits in this thread until `holds`, at most ten seconds."""
+    end = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.005)

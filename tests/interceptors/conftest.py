@@ -26,6 +26,9 @@ from tests.interceptors.support import (
 from tests.support.clock import FakeClock
 from tests.support.echo_server import Stage, aio_stage, sync_stage
 
+USUAL: dict[str, Any] = {"rules": RULES, "on_behalf": "either"}
+"""How our interceptors are made, unless a test says otherwise."""
+
 Eventually = Callable[[Callable[[], bool]], Awaitable[None]]
 
 
@@ -98,7 +101,7 @@ async def dial(address: str, tokens: AioTokens) -> AsyncIterator[Callable[..., d
     def dialled(
         before: tuple[Any, ...] = (), after: tuple[Any, ...] = (), **how: Any
     ) -> dict[str, Any]:
-        ours = client_aio.client_interceptors(tokens, RULES, **({"on_behalf": "either"} | how))
+        ours = client_aio.client_interceptors(tokens, **(USUAL | how))
         channel = grpc.aio.insecure_channel(address, interceptors=[*before, *ours, *after])
         opened.append(channel)
         return calls(channel)
@@ -123,6 +126,7 @@ def sync_tokens(sync_address: str, clock: FakeClock) -> Iterator[SyncTokens]:
         made = SyncTokens(exchanger, clock, jitter=lambda: 0.5, timeout=5.0)
         yield made
         made.close()
+    made.join()
 
 
 @pytest.fixture
@@ -135,8 +139,7 @@ def sync_dial(
     def dialled(
         before: tuple[Any, ...] = (), after: tuple[Any, ...] = (), **how: Any
     ) -> dict[str, Any]:
-        how = {"on_behalf": "either"} | how
-        ours = client_sync.client_interceptors(sync_tokens, RULES, **how)
+        ours = client_sync.client_interceptors(sync_tokens, **(USUAL | how))
         channel = grpc.insecure_channel(sync_address)
         opened.append(channel)
         return calls(grpc.intercept_channel(channel, *before, *ours, *after))

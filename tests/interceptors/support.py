@@ -22,6 +22,8 @@ from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.interceptors.rules.rules import Rules
 from caracal_grpc.interceptors.status import to_status
 from caracal_grpc.v1 import (
+    audit_service_pb2,
+    audit_service_pb2_grpc,
     key_pb2,
     revocation_service_pb2,
     revocation_service_pb2_grpc,
@@ -79,6 +81,29 @@ class FakeRevocations(revocation_service_pb2_grpc.RevocationServiceServicer):
 
 
 @dataclass
+class FakeRecords(audit_service_pb2_grpc.AuditServiceServicer):
+    """A ledger that takes all that edges report, each id once."""
+
+    refusals: deque[CaracalError] = field(default_factory=deque)
+    requests: list[audit_service_pb2.RecordRequest] = field(default_factory=list)
+    recorded: dict[str, Any] = field(default_factory=dict)
+    held: asyncio.Event | None = None
+    """What an answer waits for, if for anything."""
+
+    async def Record(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Counts, refuses or keeps."""
+        self.requests.append(request)
+        if self.held is not None:
+            await self.held.wait()
+        if self.refusals:
+            await _refuse(context, self.refusals.popleft())
+        before = len(self.recorded)
+        for decision in request.decisions:
+            self.recorded.setdefault(decision.id, decision)
+        return audit_service_pb2.RecordResponse(recorded=len(self.recorded) - before)
+
+
+@dataclass
 class FakeAuthority(token_service_pb2_grpc.TokenServiceServicer):
     """A TokenService that does what the test says, and signs real mandates."""
 
@@ -92,6 +117,7 @@ class FakeAuthority(token_service_pb2_grpc.TokenServiceServicer):
     key: SigningKey = field(default_factory=lambda: SigningKey.generate("key_1"))
     issued: dict[str, str] = field(default_factory=dict)
     feed: FakeRevocations = field(init=False)
+    records: FakeRecords = field(default_factory=FakeRecords)
 
     def __post_init__(self) -> None:
         self.feed = FakeRevocations(self.key)
@@ -227,6 +253,8 @@ async def serving(
     token_service_pb2_grpc.add_TokenServiceServicer_to_server(authority, server)
     add_feed = revocation_service_pb2_grpc.add_RevocationServiceServicer_to_server
     add_feed(authority.feed, server)
+    add_records = audit_service_pb2_grpc.add_AuditServiceServicer_to_server
+    add_records(authority.records, server)
     server.add_generic_rpc_handlers([echo.handlers()])
     if credentials is None:
         port = server.add_insecure_port("127.0.0.1:0")

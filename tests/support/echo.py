@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,13 +54,11 @@ class Journal:
 
     ran: list[str] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
+    heard: list[str] = field(default_factory=list)
+    """The requests that a handler has seen."""
     ended: list[str] = field(default_factory=list)
     parsed: int = 0
     freed: threading.Event = field(default_factory=threading.Event)
-    waiting: int = 0
-    """How many handlers wait, deaf to their cancellation."""
-    on_send: Callable[[], object] = lambda: None
-    """Runs when a response is about to be sent."""
 
     def note(self, name: str) -> str:
         """Records that the handler `name` ran, and answers with the `jti` it ran under."""
@@ -69,15 +66,15 @@ class Journal:
         self.seen.append(current_mandate().jti)
         return self.seen[-1]
 
+    def hear(self, request: StringValue) -> str:
+        """Records that a handler has seen `request`, and answers with what it says."""
+        self.heard.append(request.value)
+        return request.value
+
     def parse(self, raw: bytes) -> StringValue:
         """A deserializer that counts."""
         self.parsed += 1
         return StringValue.FromString(raw)
-
-    def render(self, message: StringValue) -> bytes:
-        """A serializer that tells."""
-        self.on_send()
-        return message.SerializeToString()
 
 
 def text(value: str) -> StringValue:
@@ -92,11 +89,10 @@ class SyncEcho:
     journal: Journal = field(default_factory=Journal)
     prefix: str = ""
 
-    def unary(self, request: StringValue, context: Any) -> StringValue:
+    def unary(self, request: StringValue, _: Any) -> StringValue:
         """Echoes."""
         jti = self.journal.note(f"{self.prefix}Unary")
-        if request.value == "abort":
-            context.abort(grpc.StatusCode.DATA_LOSS, "the handler's own")
+        self.journal.hear(request)
         return text(f"{request.value}|{jti}|{current_mandate().jti}")
 
     def open(self, request: StringValue, _: Any) -> StringValue:
@@ -107,17 +103,16 @@ class SyncEcho:
         """Joins the requests."""
         jti = self.journal.note(f"{self.prefix}Collect")
         try:
-            parts = [request.value for request in requests]
+            parts = [self.journal.hear(request) for request in requests]
         finally:
             self.journal.ended.append(f"{self.prefix}Collect")
         return text(",".join(parts) + f"|{jti}")
 
-    def expand(self, request: StringValue, context: Any) -> Iterator[StringValue]:
+    def expand(self, request: StringValue, _: Any) -> Iterator[StringValue]:
         """Yields as the request says."""
         jti = self.journal.note(f"{self.prefix}Expand")
         try:
-            if request.value == "abort":
-                context.abort(grpc.StatusCode.DATA_LOSS, "the handler's own")
+            self.journal.hear(request)
             for value in self._script(request.value):
                 yield text(f"{value}|{jti}")
         finally:
@@ -128,20 +123,17 @@ class SyncEcho:
         jti = self.journal.note(f"{self.prefix}Chat")
         try:
             for request in requests:
-                for value in self._script(request.value):
+                for value in self._script(self.journal.hear(request)):
                     yield text(f"{value}|{jti}")
         finally:
             self.journal.ended.append(f"{self.prefix}Chat")
 
     def _script(self, value: str) -> Iterator[str]:
         yield value
-        while value in {"idle", "busy", "flood"}:
-            if value == "idle":
-                self.journal.freed.wait()
-                return
-            if value == "busy":
-                time.sleep(0.001)
-            yield BIG if value == "flood" else value
+        if value == "idle":
+            self.journal.freed.wait()
+        while value == "flood":
+            yield BIG
 
 
 _FACTORIES: dict[tuple[bool, bool], Callable[..., Any]] = {
@@ -158,7 +150,7 @@ def handlers_of(functions: dict[str, Any], journal: Journal) -> grpc.GenericRpcH
         name: _FACTORIES[ARITIES.get(name, (False, False))](
             function,
             request_deserializer=journal.parse,
-            response_serializer=journal.render,
+            response_serializer=StringValue.SerializeToString,
         )
         for name, function in functions.items()
     }

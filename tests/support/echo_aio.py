@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,11 +21,10 @@ class AioEcho:
 
     journal: Journal = field(default_factory=Journal)
 
-    async def unary(self, request: StringValue, context: Any) -> StringValue:
+    async def unary(self, request: StringValue, _: Any) -> StringValue:
         """Echoes, under whatever mandate a task of its own sees."""
         jti = self.journal.note("Unary")
-        if request.value == "abort":
-            await context.abort(grpc.StatusCode.DATA_LOSS, "the handler's own")
+        self.journal.hear(request)
         seen = await asyncio.create_task(_mandate_in_task())
         return text(f"{request.value}|{jti}|{seen}")
 
@@ -38,18 +36,17 @@ class AioEcho:
         """Joins the requests; waits for more when one says so."""
         jti = self.journal.note("Collect")
         try:
-            parts = [request.value async for request in requests]
+            parts = [self.journal.hear(request) async for request in requests]
         finally:
             self.journal.ended.append("Collect")
         return text(",".join(parts) + f"|{jti}")
 
-    async def expand(self, request: StringValue, context: Any) -> AsyncIterator[StringValue]:
+    async def expand(self, request: StringValue, _: Any) -> AsyncIterator[StringValue]:
         """Yields as the request says."""
         jti = self.journal.note("Expand")
         try:
-            if request.value == "abort":
-                await context.abort(grpc.StatusCode.DATA_LOSS, "the handler's own")
-            async for value in _script(request.value, self.journal):
+            self.journal.hear(request)
+            async for value in _script(request.value):
                 yield text(f"{value}|{jti}")
         finally:
             self.journal.ended.append("Expand")
@@ -61,7 +58,7 @@ class AioEcho:
         jti = self.journal.note("Chat")
         try:
             async for request in requests:
-                async for value in _script(request.value, self.journal):
+                async for value in _script(self.journal.hear(request)):
                     yield text(f"{value}|{jti}")
         finally:
             self.journal.ended.append("Chat")
@@ -70,7 +67,7 @@ class AioEcho:
         """Writes as the request says."""
         jti = self.journal.note("ExpandWriting")
         try:
-            async for value in _script(request.value, self.journal):
+            async for value in _script(self.journal.hear(request)):
                 await context.write(text(f"{value}|{jti}"))
         finally:
             self.journal.ended.append("ExpandWriting")
@@ -80,7 +77,7 @@ class AioEcho:
         jti = self.journal.note("ChatWriting")
         try:
             while (request := await context.read()) is not grpc.aio.EOF:
-                async for value in _script(request.value, self.journal):
+                async for value in _script(self.journal.hear(request)):
                     await context.write(text(f"{value}|{jti}"))
         finally:
             self.journal.ended.append("ChatWriting")
@@ -91,7 +88,9 @@ class AioEcho:
         tasks: set[asyncio.Task[None]] = set()
         try:
             async for request in requests:
-                tasks.add(asyncio.create_task(self._write(request.value, jti, context)))
+                tasks.add(
+                    asyncio.create_task(self._write(self.journal.hear(request), jti, context))
+                )
             await asyncio.gather(*tasks)
         finally:
             self.journal.ended.append("ChatTasking")
@@ -105,12 +104,12 @@ class AioEcho:
         try:
             async with asyncio.TaskGroup() as group:
                 async for request in requests:
-                    group.create_task(self._write(request.value, jti, context))
+                    group.create_task(self._write(self.journal.hear(request), jti, context))
         finally:
             self.journal.ended.append("ChatGrouping")
 
     async def _write(self, value: str, jti: str, context: Any) -> None:
-        async for answer in _script(value, self.journal):
+        async for answer in _script(value):
             await context.write(text(f"{answer}|{jti}"))
 
 
@@ -118,33 +117,13 @@ async def _mandate_in_task() -> str:
     return current_mandate().jti
 
 
-async def _script(value: str, journal: Journal) -> AsyncIterator[str]:
-    """One answer for most texts; `idle` then waits for ever, `busy` and `flood` never stop.
-
-    `stubborn` swallows its cancellations and goes on; `numb` swallows the first one and waits on;
-    `deaf` swallows them all until the test is over.
-    """
+async def _script(value: str) -> AsyncIterator[str]:
+    """One answer for most texts; `idle` then waits for ever, and `flood` never stops."""
     yield value
-    if value in {"numb", "deaf"}:
-        journal.waiting += 1
-        with suppress(asyncio.CancelledError):
-            await asyncio.Event().wait()
-    while value == "deaf" and not journal.freed.is_set():
-        with suppress(asyncio.CancelledError):
-            await asyncio.sleep(0.01)
-    while value in {"idle", "busy", "flood", "stubborn", "numb"}:
-        if value == "flood":
-            yield BIG
-        elif value == "busy":
-            await asyncio.sleep(0.001)
-            yield value
-        elif value in {"idle", "numb"}:
-            await asyncio.Event().wait()
-        else:
-            try:
-                await asyncio.Event().wait()
-            except asyncio.CancelledError:
-                yield "still here"
+    if value == "idle":
+        await asyncio.Event().wait()
+    while value == "flood":
+        yield BIG
 
 
 def aio_handlers(journal: Journal) -> grpc.GenericRpcHandler:

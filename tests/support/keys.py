@@ -39,8 +39,12 @@ class Mint:
         return self.authority.public
 
     def mandate(self, *, chain: tuple[str, ...] = (), **changes: Any) -> Mandate:
-        """A good mandate for the echo service as of now, with `changes` to it."""
-        good = self.authority.grant(resource=RESOURCE, scopes=SCOPES, subject="user-1", chain=chain)
+        """A good mandate for the echo service as of now, passed along the hops of `chain`, with
+        `changes` to it.
+        """
+        passed = (SystemIds().new("app"), *chain)
+        claims: Any = {"resource": RESOURCE, "scopes": SCOPES, "subject": "user-1"}
+        good = self.authority.grant(**claims, chain=passed)
         return replace(good, **changes)
 
     def token(self, mandate: Mandate | None = None, *, forged: bool = False, **changes: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from caracal_grpc.authority.authority import Authority
 from caracal_grpc.authority.case import ExchangeRequest, Issued
 from caracal_grpc.authority.keyring import Keyring
+from caracal_grpc.authority.places import UNMIRRORED
 from caracal_grpc.authority.plan import Credential
 from caracal_grpc.authority.signers import Signers
 from caracal_grpc.authority.state import State
@@ -120,7 +121,7 @@ async def open_rig(
 ) -> AsyncIterator[Rig]:
     """A replica over `store`, its ledger in `folder`. The store stays open."""
     async with AsyncExitStack() as closing:
-        mirror = Mirror(store, clock)
+        mirror = Mirror(store, clock, without=UNMIRRORED)
         closing.push_async_callback(mirror.close)
         await mirror.start()
         state = State(mirror, clock, MAX_STALENESS)

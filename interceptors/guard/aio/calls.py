@@ -69,13 +69,15 @@ class AioCall:
     A handler that swallowed its cancellation keeps nobody waiting: the call ends beside it.
     """
 
-    def __init__(self, desk: AioDesk, admission: Admission, context: Any) -> None:
+    def __init__(self, desk: AioDesk, admission: Admission, context: Any, request: Any) -> None:
         self.error: CaracalError | None = None
         self.opening: asyncio.Task[None] | None = None
         """The first that the handler sends: the call takes a status only when it has gone."""
         self._desk = desk
         self._admission = admission
         self._context = context
+        self._request = request
+        self._inspect = desk.gate.inspector(admission)
         self._task = asyncio.current_task()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
@@ -99,10 +101,11 @@ class AioCall:
         try:
             if admission.mandate is not None:
                 desk.index.add(self)
-            mandate = desk.gate.judge(admission, self._context)
+            mandate = desk.gate.judge(admission, self._context, self._request)
         except CaracalError as error:
             self._close()
             raise await desk.refuse(admission, self._context, error) from None
+        desk.gate.admitted(admission)
         self._mark = enter(mandate, admission.token, admission.inbound)
         self._inside = copy_context()
         return self
@@ -219,6 +222,14 @@ class AioCall:
             await responses.aclose()
         else:
             await asyncio.wait((self._closer,))
+
+    def require_own(self, message: Any) -> None:
+        """Cuts the call at a message that the handler must not see, and cancels its reader."""
+        if self._inspect is not None:
+            error = self._inspect(message)
+            if error is not None:
+                self.cut(error)
+                raise asyncio.CancelledError
 
     def require_alive(self) -> None:
         """Cancels the handler's task, whichever it is, that takes or gives a message after all."""

@@ -16,10 +16,12 @@ from caracal_grpc.core.ports import Clock
 from caracal_grpc.interceptors.context.current import enter, leave
 from caracal_grpc.interceptors.feed.view import View
 from caracal_grpc.interceptors.guard.aio.calls import AioCall, AioDesk
+from caracal_grpc.interceptors.guard.aio.spending import spending
 from caracal_grpc.interceptors.guard.aio.streams import AioContext, AioRequests
 from caracal_grpc.interceptors.guard.aio.threads import ThreadedCall
 from caracal_grpc.interceptors.guard.aio.timer import AioTimer
-from caracal_grpc.interceptors.guard.gate import Admission, OnRefusal, RuleSource
+from caracal_grpc.interceptors.guard.consumer import AioConsumer
+from caracal_grpc.interceptors.guard.gate import Admission, OnRefusal, Recorder, RuleSource
 from caracal_grpc.interceptors.guard.observed import gate_of
 from caracal_grpc.interceptors.guard.opened import opened
 from caracal_grpc.interceptors.guard.plan import Plan, Plans, Style
@@ -43,7 +45,13 @@ class AioGuard(grpc.aio.ServerInterceptor):
     A cut ends the handler. The status follows what was on its way, since gRPC keeps that order and
     its asyncio server cannot cancel a call: to be rid of clients that never read, give the server
     the options `grpc.max_connection_age_ms` and `grpc.max_connection_age_grace_ms`. `on_refusal` is
-    told of each refused call, and of each cut as it is decided; it must not block.
+    told of each refused call, and of each cut as it is decided; it must not block. The `recorder`
+    keeps what was decided, for the ledger. Without a `consumer` it refuses methods that take a
+    mandate once.
+
+    Let a handler that answers with a stream be a coroutine or an async generator: gRPC never lets
+    go of the thread of a plain generator whose client hangs up between two answers, with or without
+    a guard (grpc/grpc#28999).
     """
 
     def __init__(
@@ -54,9 +62,11 @@ class AioGuard(grpc.aio.ServerInterceptor):
         *,
         clock: Clock,
         on_refusal: OnRefusal | None = None,
+        recorder: Recorder | None = None,
         observer: Observer | None = None,
+        consumer: AioConsumer | None = None,
     ) -> None:
-        gate = gate_of(rules, view, verifier, on_refusal, observer)
+        gate = gate_of(rules, view, verifier, on_refusal, recorder, observer)
         self._observer = observer
         self._timer = AioTimer(clock)
         index = StreamIndex(self._timer.arm)
@@ -64,6 +74,7 @@ class AioGuard(grpc.aio.ServerInterceptor):
         # It starts no thread before the first stream of a plain function is cut.
         cutters = ThreadPoolExecutor(_CUTTERS, thread_name_prefix="caracal-guard-cut")
         self._desk = AioDesk(gate, index, self._timer, cutters)
+        self._consumer = consumer
         self._plans = Plans(rules, self._wrapper)
         self._unsubscribe = view.subscribe(self._on_death)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -109,9 +120,15 @@ class AioGuard(grpc.aio.ServerInterceptor):
         self._desk.index.kill(dead, self._desk.gate.view.dead)
 
     def _wrapper(self, plan: Plan) -> Callable[[Admission], Any]:
-        takes_stream, gives_stream = plan.streams
         if plan.public:
             return opened(plan)
+        wrap = self._guarded(plan)
+        if plan.rule is not None and plan.rule.single_use:
+            return spending(plan, wrap, self._desk.gate, self._consumer)
+        return wrap
+
+    def _guarded(self, plan: Plan) -> Callable[[Admission], Any]:
+        takes_stream, gives_stream = plan.streams
         match plan.style, gives_stream:
             case Style.ASYNC_GENERATOR, _:
                 return lambda admission: self._generator(admission, plan)
@@ -125,14 +142,15 @@ class AioGuard(grpc.aio.ServerInterceptor):
                 return lambda admission: self._plain(admission, plan)
 
     def _unary(self, plan: Plan) -> Callable[[Admission], Any]:
-        desk, judge, function = self._desk, self._desk.gate.judge, plan.function
+        desk, gate, function = self._desk, self._desk.gate, plan.function
 
         def wrap(admission: Admission) -> Any:
             async def guarded(request: Any, context: Any) -> Any:
                 try:
-                    mandate = judge(admission, context)
+                    mandate = gate.judge(admission, context, request)
                 except CaracalError as error:
                     raise await desk.refuse(admission, context, error) from None
+                gate.admitted(admission)
                 mark = enter(mandate, admission.token, admission.inbound)
                 try:
                     return await function(request, admission.inbound.shown(context))
@@ -147,7 +165,7 @@ class AioGuard(grpc.aio.ServerInterceptor):
         takes_stream, _ = plan.streams
 
         async def guarded(request: Any, context: Any) -> Any:
-            async with AioCall(self._desk, admission, context) as stream:
+            async with AioCall(self._desk, admission, context, request) as stream:
                 requests = AioRequests(request, stream) if takes_stream else request
                 return await plan.function(
                     requests, AioContext(admission.inbound.shown(context), stream)
@@ -159,7 +177,7 @@ class AioGuard(grpc.aio.ServerInterceptor):
         takes_stream, _ = plan.streams
 
         async def guarded(request: Any, context: Any) -> AsyncIterator[Any]:
-            async with AioCall(self._desk, admission, context) as stream:
+            async with AioCall(self._desk, admission, context, request) as stream:
                 requests = AioRequests(request, stream) if takes_stream else request
                 responses = plan.function(
                     requests, AioContext(admission.inbound.shown(context), stream)
@@ -178,27 +196,34 @@ class AioGuard(grpc.aio.ServerInterceptor):
 
     def _plain(self, admission: Admission, plan: Plan) -> Any:
         takes_stream, _ = plan.streams
+        inspect = self._desk.gate.inspector(admission)
 
         def guarded(request: Any, context: Any) -> Any:
-            with ThreadedCall(self._desk, admission, context, watched=takes_stream) as stream:
-                requests = SyncRequests(request, stream) if takes_stream else request
+            with ThreadedCall(
+                self._desk, admission, context, request, watched=takes_stream
+            ) as stream:
+                requests = SyncRequests(request, stream, inspect) if takes_stream else request
                 return plan.function(requests, admission.inbound.shown(context))
 
         return guarded
 
     def _plain_generator(self, admission: Admission, plan: Plan) -> Any:
         takes_stream, _ = plan.streams
+        inspect = self._desk.gate.inspector(admission)
 
         def guarded(request: Any, context: Any) -> Iterator[Any]:
-            with ThreadedCall(self._desk, admission, context, watched=True) as stream:
-                requests = SyncRequests(request, stream) if takes_stream else request
+            with ThreadedCall(self._desk, admission, context, request, watched=True) as stream:
+                requests = SyncRequests(request, stream, inspect) if takes_stream else request
                 responses = plan.function(requests, admission.inbound.shown(context))
-                for response in responses:
-                    if not stream.hand_over(responses):
-                        return
-                    yield response
-                    if not stream.take_back():
-                        stream.finish()
-                        return
+                try:
+                    for response in responses:
+                        if not stream.hand_over(responses):
+                            return
+                        yield response
+                        if not stream.take_back():
+                            stream.finish()
+                            return
+                finally:
+                    stream.end(responses)
 
         return guarded

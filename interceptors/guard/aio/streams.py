@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
+from grpc.aio import EOF
+
 from caracal_grpc.interceptors.guard.aio.calls import AioCall
 
 
@@ -28,6 +30,7 @@ class AioRequests:
         self._stream.require_alive()
         message = await self._requests.__anext__()
         self._stream.require_alive()
+        self._stream.require_own(message)
         return message
 
 
@@ -48,6 +51,8 @@ class AioContext:
         self._stream.require_alive()
         message = await self._context.read()
         self._stream.require_alive()
+        if message is not EOF:
+            self._stream.require_own(message)
         return message
 
     async def send_initial_metadata(self, metadata: Any) -> None:

@@ -6,12 +6,15 @@ Nobody can wake such a thread, so its call is aborted over its head.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from contextvars import Context, copy_context
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
+
+import grpc.aio
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.mandate import Mandate
@@ -20,6 +23,9 @@ from caracal_grpc.interceptors.guard.aio.calls import GRACE, AioDesk
 from caracal_grpc.interceptors.guard.gate import Admission, unforeseen
 from caracal_grpc.interceptors.status import to_status
 
+_LOOKS: Final = 100
+"""How often the headers of a call are looked after within the grace, before it is aborted."""
+
 
 class ThreadedCall:
     """One guarded call of a plain function, entered and left in the executor's thread.
@@ -27,17 +33,22 @@ class ThreadedCall:
     `watched` says whether it is a stream, which can be cut.
     """
 
-    def __init__(self, desk: AioDesk, admission: Admission, context: Any, watched: bool) -> None:
+    def __init__(
+        self, desk: AioDesk, admission: Admission, context: Any, request: Any, watched: bool
+    ) -> None:
         self.error: CaracalError | None = None
         self._desk = desk
         self._admission = admission
         self._context = context
+        self._request = request
         self._watched = watched and admission.mandate is not None
         self._lock = threading.Lock()
         self._inside: Context | None = None
         self._mark: Any = None
         self._given: Any = None
         self._closed = False
+        self._ended = False
+        self._gave = False
         self._aborting: Future[None] | None = None
 
     @property
@@ -52,12 +63,13 @@ class ThreadedCall:
         try:
             if self._watched:
                 desk.index.add(self)
-            mandate = desk.gate.judge(admission, self._context)
+            mandate = desk.gate.judge(admission, self._context, self._request)
         except CaracalError as error:
             if not self._close():
                 desk.gate.refused(admission, error)
                 self._abort(error)
             raise
+        desk.gate.admitted(admission)
         self._mark = enter(mandate, admission.token, admission.inbound)
         self._inside = copy_context()
         return self
@@ -99,7 +111,24 @@ class ThreadedCall:
         """In two steps: a context that others wrapped may know `abort` by two arguments only."""
         code, details, trailing_metadata = to_status(error)
         self._context.set_trailing_metadata(trailing_metadata)
+        if self._gave:
+            self._await_headers()
         self._context.abort(code, details)
+
+    def _await_headers(self) -> None:
+        """Returns when the first response has gone, or no longer goes, to the server.
+
+        It carries the headers: a status meanwhile would fail, and the client never hear of its end.
+        """
+        for _ in range(_LOOKS):
+            try:
+                self._context.send_initial_metadata(())
+            except grpc.aio.UsageError:  # they are sent
+                return
+            except Exception:  # noqa: BLE001 - they are on their way, or the call is over
+                time.sleep(GRACE / _LOOKS)
+            else:
+                return
 
     def _in_thread(self, act: Callable[[], None]) -> Callable[[], None]:
         def submit() -> None:
@@ -114,10 +143,9 @@ class ThreadedCall:
             if responses is None or inside is None:
                 return
             self._given = None
-        close = getattr(responses, "close", None)
-        if close is not None:
-            with suppress(Exception):  # whatever it raises, the handler has ended
-                inside.run(close)
+            self._ended = True
+        with suppress(Exception):  # whatever it raises, the handler has ended
+            inside.run(_close_generator, responses)
         self._desk.index.remove(self)
 
     def hand_over(self, responses: Any) -> bool:
@@ -125,7 +153,7 @@ class ThreadedCall:
         with self._lock:
             if self.error is not None:
                 return False
-            self._given = responses
+            self._given, self._gave = responses, True
             return True
 
     def take_back(self) -> bool:
@@ -133,6 +161,13 @@ class ThreadedCall:
         with self._lock:
             self._given = None
             return self.error is None
+
+    def end(self, responses: Any) -> None:
+        """Closes the handler while its mandate is still the current one, unless that was done."""
+        with self._lock:
+            ended, self._ended, self._given = self._ended, True, None
+        if not ended and self._inside is not None:
+            self._inside.run(_close_generator, responses)
 
     def finish(self) -> None:
         """Gives the call the status of its cut, to be sent when the answers are over."""
@@ -142,3 +177,10 @@ class ThreadedCall:
         self._context.set_code(code)
         self._context.set_details(details)
         self._context.set_trailing_metadata(trailing_metadata)
+
+
+def _close_generator(responses: Any) -> None:
+    """Closes a generator; other iterators have nothing to end."""
+    close = getattr(responses, "close", None)
+    if close is not None:
+        close()

@@ -147,18 +147,6 @@ def test_there_is_no_mandate_outside_a_guarded_handler() -> None:
         assert caught.value.reason is Reason.MANDATE_MISSING
 
 
-async def test_the_threads_of_a_pool_do_not_keep_a_mandate() -> None:
-    """One thread serves one caller after the other, and a public method sees none."""
-    for make in (aio_stage, sync_stage):
-        async with make(Setup(threads=1)) as stage:
-            method = "PlainUnary" if make is aio_stage else "Unary"
-            for _ in range(3):
-                mandate = stage.mint.mandate()
-                await stage.client.call(method, bearing(stage.mint.token(mandate)))
-                assert stage.journal.seen[-1] == mandate.jti
-            await stage.client.call("Open")
-
-
 async def test_calls_at_the_same_time_see_each_its_own_mandate(stage: Stage) -> None:
     """Under one event loop, and under many threads."""
     mandates = [stage.mint.mandate() for _ in range(40)]
@@ -227,13 +215,3 @@ async def test_a_handler_that_is_made_anew_for_each_call_is_guarded() -> None:
             details = _Details(path("Unary"), bearing(stage.mint.token()))
             guarded = await stage.guard.intercept_service(_answering(fresh), details)
             assert style_of(guarded.unary_unary) is style_of(make)
-
-
-@pytest.mark.parametrize("method", ["Unary", "Expand"])
-async def test_a_handlers_own_abort_is_left_alone(stage: Stage, method: str) -> None:
-    """It reaches the caller as without a guard, and is no refusal of ours."""
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await stage.client.call(method, bearing(stage.mint.token()), "abort")
-    assert caught.value.code() is grpc.StatusCode.DATA_LOSS
-    assert caught.value.details() == "the handler's own"
-    assert stage.refusals == []

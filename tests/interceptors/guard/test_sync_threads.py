@@ -15,6 +15,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.interceptors.guard.sync import desk as guard_desk
 from caracal_grpc.interceptors.guard.sync import guard as guard_sync
 from caracal_grpc.interceptors.guard.sync.relay import Relay
 from tests.interceptors.conftest import Eventually
@@ -235,7 +236,7 @@ async def test_closing_waits_once_for_all_handlers(
         waits.append(timeout)
         return join(relay, timeout)
 
-    monkeypatch.setattr(guard_sync, "_JOIN", 0.1)
+    monkeypatch.setattr(guard_desk, "_JOIN", 0.1)
     monkeypatch.setattr(Relay, "join", noted)
     async with staged() as (stage, freed):
         for count in range(1, 6):

@@ -59,16 +59,21 @@ def test_the_subject_is_who_began_unless_there_is_a_user(shop: ThrowawayAuthorit
 
 
 def test_a_chain_names_who_passed_authority_to_whom(shop: ThrowawayAuthority) -> None:
-    """The last one holds it, in its own session; nobody delegated to the first."""
-    grant = shop.grant(**GOOD, chain=["agent", "orders"])
-    first, last = grant.chain
-    assert (first.application, first.delegation) == ("agent", None)
-    assert (grant.application, grant.session) == ("orders", last.session)
-    assert (grant.root_session, grant.hops) == (first.session, 2)
-    assert last.delegation in grant.anchors
+    """The last one holds it, in its own session; who began is the subject, and no hop."""
+    grant = shop.grant(**GOOD, chain=[Hop("agent", "desk"), "orders"])
+    (hop,) = grant.chain
+    assert (grant.subject, grant.root_session, grant.hops) == ("agent", "desk", 1)
+    assert (hop.application, hop.session) == (grant.application, grant.session)
+    assert grant.application == "orders"
+    assert hop.delegation in grant.anchors
     check(shop, shop.sign(grant))
-    hop = Hop("agent", "desk")
-    assert shop.grant(**GOOD, chain=[hop]).chain == (hop,)
+
+
+def test_a_chain_of_one_was_passed_to_nobody(shop: ThrowawayAuthority) -> None:
+    """It is who holds it, as with `application`."""
+    grant = shop.grant(**GOOD, chain=["agent"])
+    assert (grant.application, grant.subject, grant.hops) == ("agent", "agent", 0)
+    assert grant.root_session == grant.session
 
 
 def test_no_two_mandates_share_what_was_not_chosen(shop: ThrowawayAuthority) -> None:
@@ -89,7 +94,7 @@ WRONG: dict[str, tuple[str, dict[str, Any]]] = {
     "another scope": ("SCOPE_INSUFFICIENT", {"scopes": "orders:track"}),
     "no scope": ("SCOPE_INSUFFICIENT", {"scopes": ()}),
     "another certificate": ("BINDING_MISMATCH", {"binding": "C" * 43}),
-    "too many hops": ("HOPS_EXCEEDED", {"chain": ["agent"] * 6}),
+    "too many hops": ("HOPS_EXCEEDED", {"chain": ["agent"] * 7}),
     "a chain of others": ("CHAIN_MISMATCH", {"chain": ["agent", "orders"], "application": "x"}),
 }
 
@@ -121,7 +126,7 @@ def test_the_limits_of_the_zone_can_be_chosen() -> None:
     with refused("MANDATE_LIFETIME_EXCEEDED"):
         check(strict, strict.mandate(**GOOD))
     with refused("HOPS_EXCEEDED"):
-        check(strict, strict.mandate(**GOOD, ttl=60, chain=["agent", "orders"]))
+        check(strict, strict.mandate(**GOOD, ttl=60, chain=["agent", "orders", "stock"]))
 
 
 def test_a_zone_has_a_name_that_zones_can_have() -> None:
@@ -133,7 +138,7 @@ def test_a_zone_has_a_name_that_zones_can_have() -> None:
 def test_no_key_can_be_brought_or_taken() -> None:
     """It makes its own and shows its name only."""
     parameters = set(inspect.signature(ThrowawayAuthority).parameters)
-    assert parameters == {"zone", "issuer", "max_ttl", "max_hops"}
+    assert parameters == {"zone", "issuer", "max_ttl", "max_hops", "clock"}
     public = {name for name in dir(ThrowawayAuthority("shop")) if not name.startswith("_")}
-    names = {"grant", "issuer", "kid", "mandate", "public", "sign", "trust", "zone"}
-    assert public == names
+    names = {"clock", "consumption", "grant", "issuer", "kid", "mandate", "public", "sign"}
+    assert public == names | {"trust", "zone"}

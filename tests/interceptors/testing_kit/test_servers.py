@@ -13,6 +13,7 @@ import pytest
 
 from caracal_grpc.crypto.thumbprint import x5t_s256
 from caracal_grpc.interceptors.testing import (
+    CannedClock,
     CannedFeed,
     GuardedServer,
     SyncGuardedServer,
@@ -131,6 +132,35 @@ async def test_a_stale_feed_refuses_and_cuts_until_it_comes_back(aio: GuardedSer
     aio.feed.come_back()
     assert aio.guard.ready
     await EchoClient(aio.channel(mandate)).call("Unary")
+
+
+async def test_mandates_expire_when_the_test_lets_time_pass(aio: GuardedServer) -> None:
+    """Calls and open streams alike; what is signed afterwards is good."""
+    mandate = aio.authority.mandate(**GOOD)
+    call = await opened(aio, mandate)
+    aio.authority.clock.advance(310)
+    with refused("MANDATE_EXPIRED"):
+        await EchoClient(aio.channel(mandate)).call("Unary")
+    assert (await ending(call)).reason == "MANDATE_EXPIRED"
+    await EchoClient(aio.channel(aio.authority.mandate(**GOOD))).call("Unary")
+
+
+def test_time_passes_on_threads_too(sync: SyncGuardedServer) -> None:
+    """And for every server of the authority: one that shares it shares its clock."""
+    answers = sync_begin(sync.channel(sync.authority.mandate(**GOOD)), "Expand", "idle")
+    next(answers)
+    sync.authority.clock.advance(310)
+    with refused("MANDATE_EXPIRED"):
+        next(answers)
+
+
+def test_a_clock_can_go_back_and_durations_do_not_notice() -> None:
+    """As a machine whose clock is set."""
+    clock = CannedClock()
+    before, elapsed = clock.now(), clock.monotonic()
+    clock.advance(-3600)
+    assert clock.now() < before - 3500
+    assert elapsed <= clock.monotonic() < elapsed + 3500
 
 
 async def test_a_forgotten_key_proves_nothing_until_it_is_learned_again(aio: GuardedServer) -> None:
