@@ -1,4 +1,4 @@
-"""`python -m tests.bench [--quick] [--json]`: the rows of the README's table, from one run."""
+"""`python -m tests.bench [--quick] [--json] [measure ...]`: the README's rows, from one run."""
 
 from __future__ import annotations
 
@@ -8,31 +8,52 @@ import json
 import os
 import platform
 import tempfile
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import exchange, guard, revocation
+from tests.bench import (
+    exchange,
+    exchange_growth,
+    guard,
+    guard_growth,
+    memory,
+    revocation,
+    verification,
+)
 from tests.bench.row import Row
+from tests.bench.scale import FULL, QUICK, Scale
 from tests.bench.world import world
 
+MEASURES: dict[str, Any] = {
+    "guard": guard.measure,
+    "verification": verification.measure,
+    "exchange": exchange.measure,
+    "revocation": revocation.measure,
+    "guard-growth": guard_growth.measure,
+    "exchange-growth": exchange_growth.measure,
+    "memory": memory.measure,
+}
+IN_WORLD = frozenset({"guard", "exchange", "revocation"})
+"""Those that measure one running authority over one etcd; the others make what they need."""
 
-async def measure(*, quick: bool) -> list[Row]:
-    """Every row, on one authority over one etcd."""
-    seconds, rounds, samples = (0.2, 2, 10) if quick else (3.0, 5, 200)
-    with tempfile.TemporaryDirectory() as folder:
-        async with world(Path(folder)) as running:
-            return [
-                *await guard.measure(running, seconds=seconds, rounds=rounds),
-                *await exchange.measure(running, seconds=seconds, rounds=rounds),
-                *await revocation.measure(
-                    running,
-                    samples=samples,
-                    subscribers=100 if quick else 1000,
-                    streams=100 if quick else 1000,
-                ),
-            ]
+
+async def measure(scale: Scale, names: Sequence[str]) -> list[Row]:
+    """The rows of the measures `names`, in the order of the table."""
+    async with AsyncExitStack() as stack:
+        running = None
+        if IN_WORLD.intersection(names):
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            running = await stack.enter_async_context(world(Path(folder)))
+        rows: list[Row] = []
+        for name in (name for name in MEASURES if name in names):
+            where = (running,) if name in IN_WORLD else ()
+            rows += await MEASURES[name](*where, scale)
+        return rows
 
 
 def machine() -> dict[str, object]:
@@ -64,8 +85,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer samples, for a first look")
     parser.add_argument("--json", action="store_true", help="one JSON object for programs")
+    parser.add_argument(
+        "measures", nargs="*", metavar="measure", help=f"of {', '.join(MEASURES)}; all by default"
+    )
     options = parser.parse_args()
-    rows = asyncio.run(measure(quick=options.quick))
+    unknown = set(options.measures) - MEASURES.keys()
+    if unknown:
+        parser.error(f"no such measure: {', '.join(sorted(unknown))}; see --help")
+    scale = QUICK if options.quick else FULL
+    rows = asyncio.run(measure(scale, options.measures or tuple(MEASURES)))
     if options.json:
         print(json.dumps({**machine(), "rows": [row.as_json() for row in rows]}))
     else:

@@ -16,9 +16,15 @@ import grpc.aio
 
 from caracal_grpc.config import ServeSettings
 from caracal_grpc.crypto.secret_file import write_secret_file
+from caracal_grpc.crypto.system import SystemClock
 from caracal_grpc.interceptors import Profile, Rules, connect
+from caracal_grpc.interceptors.feed.view import View
+from caracal_grpc.interceptors.guard.aio.guard import AioGuard
+from caracal_grpc.interceptors.guard.verifier import Verifier
+from caracal_grpc.interceptors.testing import ThrowawayAuthority
 from caracal_grpc.server import Server
 from caracal_grpc.store.embedded import EmbeddedEtcd
+from tests.bench.anchors import FOREVER, view_of
 
 ECHO = "/bench.v1.Echo/Say"
 TICK = "/bench.v1.Echo/Tick"
@@ -77,17 +83,49 @@ async def authority() -> None:
             await server.stop()
 
 
+class Idle(grpc.aio.ServerInterceptor):
+    """An interceptor that does nothing: what having one costs by itself."""
+
+    async def intercept_service(self, continuation: Any, details: grpc.HandlerCallDetails) -> Any:
+        """The handler as it is."""
+        return await continuation(details)
+
+
 async def services(profile: str) -> None:
-    """The same echo twice in one process: guarded and bare."""
+    """The same echo three times in one process: guarded, bare, and with an idle interceptor."""
     async with connect(Profile.load(profile)) as edge:
-        guarded, at = echo_server(await edge.guard(rules=RULES))
+        guard = await edge.guard(rules=RULES)
         await edge.ready(10)
-        bare, bare_at = echo_server()
-        await guarded.start()
-        await bare.start()
-        await _until_told({"guarded": at, "bare": bare_at})
-        await guarded.stop(0)
-        await bare.stop(0)
+        servers = {
+            "guarded": echo_server(guard),
+            "bare": echo_server(),
+            "idle": echo_server(Idle()),
+        }
+        for server, _ in servers.values():
+            await server.start()
+        await _until_told({name: address for name, (_, address) in servers.items()})
+        for server, _ in servers.values():
+            await server.stop(0)
+
+
+async def crowded(count: str) -> None:
+    """The guarded echo twice in one process: beside `count` live revocations, and beside none."""
+    authority = ThrowawayAuthority("bench")
+    token = authority.mandate(resource="resource://echo", scopes="echo:say", ttl=900)
+    guards = [_guard(view_of(authority, each)) for each in (int(count), 0)]
+    servers = [echo_server(guard) for guard in guards]
+    for server, _ in servers:
+        await server.start()
+    await _until_told({"many": servers[0][1], "none": servers[1][1], "token": token})
+    for guard, (server, _) in zip(guards, servers, strict=True):
+        await server.stop(0)
+        await guard.close()
+
+
+def _guard(view: View) -> AioGuard:
+    clock = SystemClock()
+    verifier = Verifier(view, clock=clock, max_staleness=FOREVER)
+    return AioGuard(view, RULES, verifier, clock=clock)
 
 
 async def _until_told(ready: dict[str, str]) -> None:
@@ -98,4 +136,5 @@ async def _until_told(ready: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(authority() if sys.argv[1] == "authority" else services(sys.argv[2]))
+    run = {"authority": authority, "services": services, "crowded": crowded}[sys.argv[1]]
+    asyncio.run(run(*sys.argv[2:]))

@@ -8,6 +8,7 @@ from caracal_grpc.v1 import token_service_pb2
 from tests.bench.child import ECHO
 from tests.bench.load import in_turn
 from tests.bench.row import Row, median
+from tests.bench.scale import Scale
 from tests.bench.world import ZONE, World
 
 
@@ -23,7 +24,7 @@ def request(world: World) -> token_service_pb2.ExchangeRequest:
     )
 
 
-async def measure(world: World, *, seconds: float, rounds: int) -> list[Row]:
+async def measure(world: World, scale: Scale) -> list[Row]:
     """Throughput of exchanges over throughput of a bare echo in the same process, 64 callers."""
     asked = request(world)
     async with (
@@ -40,9 +41,9 @@ async def measure(world: World, *, seconds: float, rounds: int) -> list[Row]:
         exchanges, echoes = await in_turn(
             lambda: exchange(asked),
             lambda: say(payload),
-            seconds=seconds,
+            seconds=scale.seconds,
             callers=64,
-            rounds=rounds,
+            rounds=scale.rounds,
         )
         rate, bare = median([x.rate for x in exchanges]), median([x.rate for x in echoes])
         ratio = median([x.rate / y.rate for x, y in zip(exchanges, echoes, strict=True)])

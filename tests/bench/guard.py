@@ -1,25 +1,18 @@
-"""The guard: a warm unary call against the same server without it, and a cold verification."""
+"""The guard: a warm unary call against the same server without it."""
 
 from __future__ import annotations
 
-import time
-
 import grpc.aio
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from caracal_grpc.core.rule import Rule
-from caracal_grpc.crypto.system import SystemClock
-from caracal_grpc.interceptors.guard.verifier import Verifier
-from caracal_grpc.interceptors.testing import CannedFeed, ThrowawayAuthority
 from tests.bench.child import ECHO
 from tests.bench.exchange import request
-from tests.bench.load import in_turn
+from tests.bench.load import Load, in_turn
 from tests.bench.row import Row, median
+from tests.bench.scale import Scale
 from tests.bench.world import World, child
 
 
-async def measure(world: World, *, seconds: float, rounds: int) -> list[Row]:
+async def measure(world: World, scale: Scale) -> list[Row]:
     """Throughput with 32 callers, and the median that the guard adds to a lone caller's call."""
     issued = await world.tokens.Exchange(request(world))
     bearer = (("authorization", f"Bearer {issued.mandate}"),)
@@ -27,62 +20,40 @@ async def measure(world: World, *, seconds: float, rounds: int) -> list[Row]:
         child("services", world.service_profile) as up,
         grpc.aio.insecure_channel(up["guarded"]) as guarded,
         grpc.aio.insecure_channel(up["bare"]) as bare,
+        grpc.aio.insecure_channel(up["idle"]) as idle,
     ):
-        with_guard, without = guarded.unary_unary(ECHO), bare.unary_unary(ECHO)
+        calls = [channel.unary_unary(ECHO) for channel in (guarded, bare, idle)]
 
-        async def crowd(callers: int) -> tuple[list[float], list[float], list[float]]:
-            one, other = await in_turn(
-                lambda: with_guard(b"x", metadata=bearer),
-                lambda: without(b"x", metadata=bearer),
-                seconds=seconds,
+        async def crowd(callers: int) -> tuple[list[Load], ...]:
+            return await in_turn(
+                *(lambda call=call: call(b"x", metadata=bearer) for call in calls),
+                seconds=scale.seconds,
                 callers=callers,
-                rounds=rounds,
+                rounds=scale.rounds,
             )
-            ratios = [x.rate / y.rate for x, y in zip(one, other, strict=True)]
-            added = [x.p50 - y.p50 for x, y in zip(one, other, strict=True)]
-            return ratios, added, [x.rate for x in one]
 
-        ratios, _, rates = await crowd(32)
-        _, added, _ = await crowd(1)
-    return [
-        Row(
-            "guarded / bare unary call, warm, throughput",
-            median(ratios),
-            "x",
-            0.90,
-            "at least",
-            f"{median(rates):,.0f} guarded calls a second, 32 callers",
-        ),
-        Row("guard, warm, added p50", median(added) * 1000, "ms", 0.05, "at most", "1 caller"),
-        _cold(rounds),
-    ]
+        many, one = await crowd(32), await crowd(1)
+    return [_throughput(*many), _added(*one)]
 
 
-def _cold(rounds: int) -> Row:
-    """CPU of a verification that meets each token for the first time, over raw ECDSA P-256."""
-    authority = ThrowawayAuthority("bench")
-    feed = CannedFeed(authority)
-    claims = {"resource": "resource://echo", "scopes": "echo:say"}
-    tokens = [authority.mandate(**claims) for _ in range(500)]
-    rule = Rule("/x/Y", "resource://echo", frozenset({"echo:say"}))
-    private = ec.generate_private_key(ec.SECP256R1())
-    public, data = private.public_key(), tokens[0].rpartition(".")[0].encode()
-    algorithm = ec.ECDSA(hashes.SHA256())
-    signature = private.sign(data, algorithm)
-    ratios = []
-    for _ in range(3 * rounds):
-        verifier = Verifier(feed, clock=SystemClock())
-        cold = _cpu(lambda token, verify=verifier.verify: verify(token, rule), tokens)
-        raw = _cpu(lambda _: public.verify(signature, data, algorithm), tokens)
-        ratios.append(cold / raw)
-    detail = f"{cold / len(tokens) * 1e6:,.0f} us against {raw / len(tokens) * 1e6:,.0f} us raw"
-    return Row(
-        "cold verification / raw ECDSA verify, CPU", median(ratios), "x", 1.6, "at most", detail
+def _throughput(guarded: list[Load], bare: list[Load], idle: list[Load]) -> Row:
+    rate = median([each.rate for each in guarded])
+    detail = (
+        f"{rate:,.0f} guarded calls a second, 32 callers; an interceptor that does nothing: "
+        f"{median(_ratios(idle, bare)):.2f} x"
     )
+    name = "guarded / bare unary call, warm, throughput"
+    return Row(name, median(_ratios(guarded, bare)), "x", 0.90, "at least", detail)
 
 
-def _cpu(work: object, tokens: list[str]) -> float:
-    begin = time.process_time()
-    for token in tokens:
-        work(token)  # type: ignore[operator]
-    return time.process_time() - begin
+def _added(guarded: list[Load], bare: list[Load], idle: list[Load]) -> Row:
+    added, alone = (
+        median([x.p50 - y.p50 for x, y in zip(loads, bare, strict=True)]) * 1000
+        for loads in (guarded, idle)
+    )
+    detail = f"1 caller; an interceptor that does nothing: {alone:.3f} ms"
+    return Row("guard, warm, added p50", added, "ms", 0.05, "at most", detail)
+
+
+def _ratios(loads: list[Load], bare: list[Load]) -> list[float]:
+    return [x.rate / y.rate for x, y in zip(loads, bare, strict=True)]

@@ -1,4 +1,4 @@
-"""Callers in a closed loop, and two loads in turn, so that a ratio survives a noisy machine."""
+"""Callers in a closed loop, and several loads in turn, so that a ratio survives a noisy machine."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ async def drive(call: Call, seconds: float, callers: int) -> Load:
 
 
 async def in_turn(
-    one: Call, other: Call, *, seconds: float, callers: int, rounds: int
-) -> tuple[list[Load], list[Load]]:
-    """Both loads, A B A B …, after a warm-up of each."""
-    await drive(one, seconds / 4, callers)
-    await drive(other, seconds / 4, callers)
-    ones, others = [], []
+    *calls: Call, seconds: float, callers: int, rounds: int
+) -> tuple[list[Load], ...]:
+    """Every load, A B A B …, after a warm-up of each."""
+    for call in calls:
+        await drive(call, seconds / 4, callers)
+    loads: tuple[list[Load], ...] = tuple([] for _ in calls)
     for _ in range(rounds):
-        ones.append(await drive(one, seconds, callers))
-        others.append(await drive(other, seconds, callers))
-    return ones, others
+        for call, taken in zip(calls, loads, strict=True):
+            taken.append(await drive(call, seconds, callers))
+    return loads

@@ -18,24 +18,26 @@ from caracal_grpc.v1 import revocation_service_pb2
 from tests.bench.child import ECHO, TICK
 from tests.bench.exchange import request
 from tests.bench.row import Row, percentile
+from tests.bench.scale import Scale
 from tests.bench.world import ZONE, World, child
 
 WATCH = "/caracal.v1.RevocationService/Watch"
 
 
-async def measure(world: World, *, samples: int, subscribers: int, streams: int) -> list[Row]:
+async def measure(world: World, scale: Scale) -> list[Row]:
     """Milliseconds from the acknowledged revoke; the detail has them from the sent one."""
+    samples, crowd = scale.samples, scale.crowd
     async with (
         child("services", world.service_profile) as up,
         grpc.aio.insecure_channel(up["guarded"]) as guarded,
     ):
         refused = [await _refused_after(world, guarded) for _ in range(samples)]
-        cut = await _cut_after(world, guarded, streams, samples)
-    last = await _last_after(world, subscribers, min(samples, 50))
+        cut = await _cut_after(world, guarded, crowd, samples)
+    last = await _last_after(world, crowd, min(samples, 50))
     return [
         _row("revoke acknowledged to refused, p99, 1 guard", refused, 10),
-        _row(f"live stream cut after revoke, p99, {streams:,} open", cut, 20),
-        _row(f"revoke acknowledged to the last of {subscribers:,} subscribers, p99", last, 50),
+        _row(f"live stream cut after revoke, p99, {crowd:,} open", cut, 20),
+        _row(f"revoke acknowledged to the last of {crowd:,} subscribers, p99", last, 50),
     ]
 
 

@@ -1,0 +1,24 @@
+"""How much is measured: all of it, or little of it for a first look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Seconds and turns of each load, samples of each latency, and how many of what grows."""
+
+    seconds: float = 3.0
+    rounds: int = 5
+    samples: int = 200
+    crowd: int = 1_000
+    """Open streams, and subscribers of the feed."""
+    applications: int = 20_000
+    revocations: int = 1_000_000
+    readings: int = 10_000
+    """Tokens that a cache remembers."""
+
+
+FULL = Scale()
+QUICK = Scale(0.2, 2, 10, 100, applications=200, revocations=10_000, readings=500)
