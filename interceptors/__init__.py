@@ -10,6 +10,7 @@ from __future__ import annotations
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.interceptors.client.acting import acting_on
 from caracal_grpc.interceptors.context.current import (
     carried_metadata,
     current_mandate,
@@ -20,6 +21,7 @@ from caracal_grpc.interceptors.edge.sync import SyncEdge, connect_sync
 from caracal_grpc.interceptors.guard.aio.guard import AioGuard
 from caracal_grpc.interceptors.guard.sync.guard import SyncGuard
 from caracal_grpc.interceptors.profile import Profile
+from caracal_grpc.interceptors.records.recording import Recording
 from caracal_grpc.interceptors.rules.rules import Rules
 from caracal_grpc.interceptors.status import from_rpc_error
 
@@ -30,9 +32,11 @@ __all__ = [
     "Mandate",
     "Profile",
     "Reason",
+    "Recording",
     "Rules",
     "SyncEdge",
     "SyncGuard",
+    "acting_on",
     "carried_metadata",
     "connect",
     "connect_sync",

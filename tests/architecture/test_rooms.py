@@ -45,17 +45,40 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 EDGE_ROOM_MAY_IMPORT: dict[str, set[str]] = {
     "status": set(),
-    "profile": set(),
+    "target": set(),
+    "profile": {"target"},
     "observer": set(),
+    "resource_field": set(),
     "context": set(),
     "feed": set(),
-    "rules": set(),
+    "rules": {"resource_field"},
     # Neither side knows the other: a process may have one without the other.
-    "guard": {"context", "feed", "observer", "status"},
-    "client": {"context", "observer", "profile", "rules", "status"},
+    "guard": {"context", "feed", "observer", "resource_field", "status"},
+    "client": {"context", "observer", "profile", "resource_field", "rules", "status", "target"},
     "telemetry": {"client", "context", "guard", "observer", "status"},
-    "edge": {"client", "context", "feed", "guard", "observer", "profile", "rules", "status"},
-    "testing": {"client", "context", "edge", "feed", "guard", "profile", "rules", "status"},
+    "records": {"client", "guard", "profile", "status"},
+    "edge": {
+        "client",
+        "context",
+        "feed",
+        "guard",
+        "observer",
+        "profile",
+        "records",
+        "rules",
+        "status",
+    },
+    "testing": {
+        "client",
+        "context",
+        "edge",
+        "feed",
+        "guard",
+        "profile",
+        "records",
+        "rules",
+        "status",
+    },
 }
 """What each room within `interceptors` may import of the others; its surface may import any."""
 

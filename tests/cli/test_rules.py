@@ -219,18 +219,19 @@ def test_the_matrix_is_markdown_for_documents(faulty: Path, zone: Path) -> None:
 
 def test_what_some_method_asks_for_besides_is_a_column(tmp_path: Path) -> None:
     """And what none does is not; programs get them all."""
-    asked = {"scopes": ["books:read"], "any_scopes": ["b", "a"], "bound": True}
+    asked = {"scopes": ["books:read"], "any_scopes": ["b", "a"], "single_use": True}
     methods = {"Open": OPEN, "Read": asked}
     path = tmp_path / "books.binpb"
     path.write_bytes(FileDescriptorSet(file=[proto("test.books", methods)]).SerializeToString())
     table = ("rules", "table", "--descriptor-set", path, "--format")
     lines = caracal(*table, "markdown").out.splitlines()
     head = "| service | method | kind | declared | resource | scopes "
-    assert lines[0] == f"{head}| any scopes | bound | public | public reason |"
+    assert lines[0] == f"{head}| any scopes | single use | public | public reason |"
     assert lines[-1].endswith("| `books:read` | `b` `a` | yes | no |  |")
     row = caracal(*table, "json").json["methods"][-1]
     assert (row["require_delegation"], row["max_hops"]) == (False, None)
     assert (row["chain_must_include"], row["any_scopes"]) == ([], ["b", "a"])
+    assert (row["bound"], row["single_use"]) == (False, True)
 
 
 def test_pipes_do_not_break_the_markdown(tmp_path: Path) -> None:
