@@ -134,6 +134,7 @@ class EtcdWatch:
             return EtcdFailure(Fault.COMPACTED, "watch")
         if needs_login(response.cancel_reason) and self._stream is not None:
             self._caller.refused(self._stream.token)
+            return EtcdFailure(Fault.LOGIN, "watch")  # nothing is missing: it goes on from ours
         _log.warning("etcd cancelled a watch: %s", response.cancel_reason)
         return EtcdFailure(Fault.REFUSED, "watch")
 

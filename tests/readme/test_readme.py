@@ -96,6 +96,7 @@ def test_house_is_as_drawn() -> None:
     folders = {path.parent for path in ROOT.glob("*/**/*.py")}
     tops = {folder.relative_to(ROOT).parts[0] for folder in folders} - {"build"}
     parts = {f"caracal_grpc/{path.name}" for path in (ROOT / "caracal_grpc").glob("[a-z]*")}
+    parts |= {f"interceptors/{path.name}" for path in (ROOT / "interceptors").glob("[a-z]*/")}
     built = {name for name in tops if name[0] != "."} | parts - {"caracal_grpc/py.typed"}
     assert drawn == built
 

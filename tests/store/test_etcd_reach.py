@@ -11,6 +11,7 @@ from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.store.etcd import EtcdStore
 from caracal_grpc.store.etcd_settings import EtcdSettings
+from caracal_grpc.store.port import Snapshot
 from tests.store.conftest import key, watching
 from tests.support.etcd import (
     PASSWORD,
@@ -202,7 +203,9 @@ async def test_users_log_in_and_stay_logged_in(auth_etcd: EtcdProcess, open_stor
 
 
 async def test_a_watch_outlives_its_token(auth_etcd: EtcdProcess, open_store: Opener) -> None:
-    """Tokens that end behind an idle watch, and with a restart, do not end the watch."""
+    """Tokens that end behind an idle watch, and with a restart, do not end the watch, which goes on
+    from what it has: not everything is listed again.
+    """
     settings = auth_etcd.settings(username=USERNAME, password=PASSWORD, beat_interval=4.0)
     store, writer = open_store(settings), open_store(settings)
     async with watching(store) as watch:
@@ -213,6 +216,7 @@ async def test_a_watch_outlives_its_token(auth_etcd: EtcdProcess, open_store: Op
         revision = await writer.create(key("a"), {})
         assert (await watch.delta()).revision == revision
         await watch.beat(after=second.as_of)
+    assert sum(isinstance(event, Snapshot) for event in watch.seen) == 1
 
 
 @pytest.mark.parametrize("changes", [{"password": "wrong"}, {"username": "nobody"}])
