@@ -84,9 +84,14 @@ def fault_of(error: BaseException) -> Fault:
 
 
 def needs_login(reason: str) -> bool:
-    """Whether the reason that etcd gives for cancelling a watch is our token."""
-    return "auth token" in reason or any(
-        text in reason for _, text, fault in _FAULTS if text and fault is Fault.LOGIN
+    """Whether the reason that etcd gives for cancelling a watch may be our token.
+
+    Older releases say "permission denied" of one that has ended, too (etcd-io/etcd#12385).
+    """
+    return (
+        "auth token" in reason
+        or "permission denied" in reason
+        or any(text in reason for _, text, fault in _FAULTS if text and fault is Fault.LOGIN)
     )
 
 
