@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from caracal_grpc.authority.authority import Authority
-from caracal_grpc.authority.bootstrap import bootstrap, needs_bootstrap
-from caracal_grpc.authority.keyring import Keyring
-from caracal_grpc.authority.plan import Credential
-from caracal_grpc.authority.state import State
+from caracal_grpc.authority.keys.keyring import Keyring
+from caracal_grpc.authority.state.state import State
+from caracal_grpc.authority.zones.bootstrap import bootstrap, needs_bootstrap
+from caracal_grpc.authority.zones.plan import Credential
 from caracal_grpc.config import ServeSettings, is_wildcard, read_certificates
 from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.core.limits import AUTHORITY_ZONE

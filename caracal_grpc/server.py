@@ -21,11 +21,11 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from caracal_grpc.authority.authority import Authority
-from caracal_grpc.authority.bootstrap import is_made
-from caracal_grpc.authority.keyring import Keyring
-from caracal_grpc.authority.places import UNMIRRORED
-from caracal_grpc.authority.signers import Signers
-from caracal_grpc.authority.state import State
+from caracal_grpc.authority.keys.keyring import Keyring
+from caracal_grpc.authority.keys.signers import Signers
+from caracal_grpc.authority.state.places import UNMIRRORED
+from caracal_grpc.authority.state.state import State
+from caracal_grpc.authority.zones.bootstrap import is_made
 from caracal_grpc.config import ServeSettings, named, read_certificates
 from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.core.limits import MAX_TOKEN_BYTES

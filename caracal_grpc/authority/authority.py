@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from caracal_grpc.authority.audit import Audit
-from caracal_grpc.authority.consumption import Consumption
-from caracal_grpc.authority.edge_decisions import EdgeDecisions
-from caracal_grpc.authority.exchange import Exchange
-from caracal_grpc.authority.feed import Feed
-from caracal_grpc.authority.keyring import Keyring
-from caracal_grpc.authority.keys import Keys
-from caracal_grpc.authority.policies import Policies
-from caracal_grpc.authority.presented import PresentedMandates
-from caracal_grpc.authority.recorder import Recorder
-from caracal_grpc.authority.revocations import Revocations
-from caracal_grpc.authority.sessions import Sessions
-from caracal_grpc.authority.signers import Signers
-from caracal_grpc.authority.state import State
-from caracal_grpc.authority.subject import SubjectTokens
-from caracal_grpc.authority.view import AuthorityView
-from caracal_grpc.authority.zones import Zones
+from caracal_grpc.authority.audit.audit import Audit
+from caracal_grpc.authority.audit.edge_decisions import EdgeDecisions
+from caracal_grpc.authority.exchange.consumption import Consumption
+from caracal_grpc.authority.exchange.exchange import Exchange
+from caracal_grpc.authority.exchange.policies import Policies
+from caracal_grpc.authority.exchange.presented import PresentedMandates
+from caracal_grpc.authority.exchange.subject import SubjectTokens
+from caracal_grpc.authority.keys.keyring import Keyring
+from caracal_grpc.authority.keys.keys import Keys
+from caracal_grpc.authority.keys.signers import Signers
+from caracal_grpc.authority.revocation.feed import Feed
+from caracal_grpc.authority.revocation.revocations import Revocations
+from caracal_grpc.authority.revocation.view import AuthorityView
+from caracal_grpc.authority.sessions.sessions import Sessions
+from caracal_grpc.authority.state.recorder import Recorder
+from caracal_grpc.authority.state.state import State
+from caracal_grpc.authority.zones.zones import Zones
 from caracal_grpc.core.limits import MAX_RESOURCE_TTL, MAX_SESSION_TTL
 from caracal_grpc.core.ports import Clock, Ids
 from caracal_grpc.ledger.port import Ledger

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import grpc.aio
 
-from caracal_grpc.authority.audit import Audit, Explanation, bound_to
-from caracal_grpc.authority.edge_decisions import EdgeDecisions, Report
+from caracal_grpc.authority.audit.audit import Audit, Explanation, bound_to
+from caracal_grpc.authority.audit.edge_decisions import EdgeDecisions, Report
 from caracal_grpc.core.edge_decision import EdgeDecision
 from caracal_grpc.core.entry import Entry
 from caracal_grpc.core.errors import field_invalid

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import grpc.aio
 
-from caracal_grpc.authority.feed import Feed
-from caracal_grpc.authority.keyring import KeyReport
-from caracal_grpc.authority.keys import Keys
+from caracal_grpc.authority.keys.keyring import KeyReport
+from caracal_grpc.authority.keys.keys import Keys
+from caracal_grpc.authority.revocation.feed import Feed
 from caracal_grpc.core.keystate import KeyState
 from caracal_grpc.interceptors.context.current import current_mandate
 from caracal_grpc.services import render

@@ -8,7 +8,7 @@ from typing import Final
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from caracal_grpc.authority.feed import ZoneKeys
+from caracal_grpc.authority.revocation.feed import ZoneKeys
 from caracal_grpc.core.ceiling import UNBOUNDED, Ceiling
 from caracal_grpc.core.entry import MAX_INT
 from caracal_grpc.core.errors import field_invalid

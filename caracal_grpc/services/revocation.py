@@ -8,9 +8,15 @@ from typing import Any, Final
 
 import grpc.aio
 
-from caracal_grpc.authority.access import require_zone
-from caracal_grpc.authority.feed import Feed, FeedDelta, FeedEvent, FeedHeartbeat, FeedSnapshot
-from caracal_grpc.authority.revocations import Revocations
+from caracal_grpc.authority.revocation.feed import (
+    Feed,
+    FeedDelta,
+    FeedEvent,
+    FeedHeartbeat,
+    FeedSnapshot,
+)
+from caracal_grpc.authority.revocation.revocations import Revocations
+from caracal_grpc.authority.state.access import require_zone
 from caracal_grpc.interceptors.context.current import current_mandate
 from caracal_grpc.services import render
 from caracal_grpc.v1 import revocation_pb2, revocation_service_pb2, revocation_service_pb2_grpc

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import grpc.aio
 
-from caracal_grpc.authority.sessions import SessionChange, Sessions, SessionStart
+from caracal_grpc.authority.sessions.sessions import SessionChange, Sessions, SessionStart
 from caracal_grpc.core import limits
 from caracal_grpc.core.ids import APPLICATION, SESSION, require_id, require_labels
 from caracal_grpc.core.session import Session

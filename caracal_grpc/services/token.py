@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import grpc.aio
 
-from caracal_grpc.authority.case import ExchangeRequest
-from caracal_grpc.authority.consumption import Consumption, Use
-from caracal_grpc.authority.exchange import Exchange
+from caracal_grpc.authority.exchange.case import ExchangeRequest
+from caracal_grpc.authority.exchange.consumption import Consumption, Use
+from caracal_grpc.authority.exchange.exchange import Exchange
 from caracal_grpc.core import limits
 from caracal_grpc.core.entry import MAX_TEXT
 from caracal_grpc.core.errors import field_invalid

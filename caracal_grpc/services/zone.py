@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import grpc.aio
 
-from caracal_grpc.authority.declaration import Declaration, DeclaredApplication, Settings
-from caracal_grpc.authority.plan import Change, Credential
-from caracal_grpc.authority.zones import ZoneReport, Zones
+from caracal_grpc.authority.zones.declaration import Declaration, DeclaredApplication, Settings
+from caracal_grpc.authority.zones.plan import Change, Credential
+from caracal_grpc.authority.zones.zones import ZoneReport, Zones
 from caracal_grpc.core.application import Application
 from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.core.limits import MAX_RESOURCE_TTL

@@ -82,6 +82,20 @@ EDGE_ROOM_MAY_IMPORT: dict[str, set[str]] = {
 }
 """What each room within `interceptors` may import of the others; its surface may import any."""
 
+AUTHORITY_ROOM_MAY_IMPORT: dict[str, set[str]] = {
+    "state": set(),
+    "keys": {"state"},
+    "revocation": {"keys", "state"},
+    "exchange": {"approvals", "keys", "revocation", "state"},
+    "approvals": {"keys", "state"},
+    "zones": {"exchange", "keys", "revocation", "state"},
+    "sessions": {"exchange", "keys", "revocation", "state", "zones"},
+    "delegations": {"exchange", "revocation", "sessions", "state", "zones"},
+    "webhooks": {"approvals", "keys", "state"},
+    "audit": {"exchange", "keys", "state"},
+}
+"""What each room within `authority` may import of the others; the whole may import any."""
+
 ONE_ROOM: dict[str, set[str]] = {
     "jose": {"crypto"},
     "cryptography": {"crypto"},
@@ -154,6 +168,20 @@ def test_rooms_of_an_edge_point_one_way() -> None:
         if room in {wanted, "__init__"} or lazily:
             continue
         if wanted not in EDGE_ROOM_MAY_IMPORT[room]:
+            breaches.append(place(each))
+    assert breaches == []
+
+
+def test_rooms_of_the_authority_point_one_way() -> None:
+    """delegations -> sessions -> zones -> exchange -> revocation -> keys -> state."""
+    house = f"{PACKAGE}.authority."
+    breaches = []
+    for each in all_imports():
+        if not (each.module.name.startswith(house) and each.target.startswith(house)):
+            continue
+        ends = (each.module.name, each.target)
+        room, wanted = (name.removeprefix(house).split(".")[0] for name in ends)
+        if room not in {wanted, "authority"} and wanted not in AUTHORITY_ROOM_MAY_IMPORT[room]:
             breaches.append(place(each))
     assert breaches == []
 

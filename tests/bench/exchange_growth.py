@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from caracal_grpc.authority.authority import Authority
-from caracal_grpc.authority.case import ExchangeRequest, Issued
-from caracal_grpc.authority.declaration import Declaration, DeclaredApplication
-from caracal_grpc.authority.places import revocation_place
+from caracal_grpc.authority.exchange.case import ExchangeRequest, Issued
+from caracal_grpc.authority.state.places import revocation_place
+from caracal_grpc.authority.zones.declaration import Declaration, DeclaredApplication
 from caracal_grpc.core.zone import Resource
 from caracal_grpc.store.memory import MemoryStore
 from caracal_grpc.store.port import Event, Record, Snapshot

@@ -88,15 +88,17 @@ def test_commands_exist() -> None:
 
 def test_house_is_as_drawn() -> None:
     """Each folder and module of the drawn house exists, and there is no other."""
-    drawn, parent = set(), ""
+    drawn: set[str] = set()
+    above: list[str] = []
     for line in block("text", "core/ ").splitlines():
-        name = line.split()[0].rstrip("/")
-        drawn.add(f"{parent}/{name}" if line.startswith(" ") else name)
-        parent = parent if line.startswith(" ") else name
+        depth = (len(line) - len(line.lstrip())) // 2
+        above[depth:] = [line.split()[0].rstrip("/")]
+        drawn.add("/".join(above))
     folders = {path.parent for path in ROOT.glob("*/**/*.py")}
     tops = {folder.relative_to(ROOT).parts[0] for folder in folders} - {"build"}
     parts = {f"caracal_grpc/{path.name}" for path in (ROOT / "caracal_grpc").glob("[a-z]*")}
-    parts |= {f"interceptors/{path.name}" for path in (ROOT / "interceptors").glob("[a-z]*/")}
+    for house in ("interceptors", "caracal_grpc/authority"):
+        parts |= {f"{house}/{path.name}" for path in (ROOT / house).glob("[a-z]*/")}
     built = {name for name in tops if name[0] != "."} | parts - {"caracal_grpc/py.typed"}
     assert drawn == built
 

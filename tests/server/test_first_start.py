@@ -11,8 +11,8 @@ import grpc.aio
 import pytest
 
 from caracal_grpc import first_start
-from caracal_grpc.authority.bootstrap import needs_bootstrap
-from caracal_grpc.authority.state import State
+from caracal_grpc.authority.state.state import State
+from caracal_grpc.authority.zones.bootstrap import needs_bootstrap
 from caracal_grpc.config import ServeSettings
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason

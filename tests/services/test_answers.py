@@ -10,9 +10,9 @@ import grpc.aio
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
-from caracal_grpc.authority import places
 from caracal_grpc.authority.authority import Authority
-from caracal_grpc.authority.unfinished import Unfinished
+from caracal_grpc.authority.state import places
+from caracal_grpc.authority.state.unfinished import Unfinished
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.v1 import application_pb2, session_service_pb2, token_service_pb2
 from tests.services.test_access import GUARDED, Target, call, filled, targets

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from caracal_grpc.authority import places
-from caracal_grpc.authority.feed import Feed
+from caracal_grpc.authority.revocation.feed import Feed
+from caracal_grpc.authority.state import places
 from caracal_grpc.store.port import Put, Record
 from tests.support.authority import Running
 

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from caracal_grpc.authority.feed import QUEUE
+from caracal_grpc.authority.revocation.feed import QUEUE
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.crypto.system import SystemClock
 from caracal_grpc.interceptors import Edge, connect

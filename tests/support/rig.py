@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from caracal_grpc.authority.authority import Authority
-from caracal_grpc.authority.case import ExchangeRequest, Issued
-from caracal_grpc.authority.keyring import Keyring
-from caracal_grpc.authority.places import UNMIRRORED
-from caracal_grpc.authority.plan import Credential
-from caracal_grpc.authority.signers import Signers
-from caracal_grpc.authority.state import State
-from caracal_grpc.authority.zones import Applied
+from caracal_grpc.authority.exchange.case import ExchangeRequest, Issued
+from caracal_grpc.authority.keys.keyring import Keyring
+from caracal_grpc.authority.keys.signers import Signers
+from caracal_grpc.authority.state.places import UNMIRRORED
+from caracal_grpc.authority.state.state import State
+from caracal_grpc.authority.zones.plan import Credential
+from caracal_grpc.authority.zones.zones import Applied
 from caracal_grpc.core.entry import Entry
 from caracal_grpc.core.limits import AUTHORITY_RESOURCE
 from caracal_grpc.core.mandate import Mandate

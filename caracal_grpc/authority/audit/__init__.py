@@ -1,0 +1,1 @@
+"""Reading the ledger, and taking in what edges decided."""

@@ -1,0 +1,1 @@
+"""The one way to a mandate, and what becomes of mandates that are shown again."""

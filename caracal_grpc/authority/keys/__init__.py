@@ -1,0 +1,1 @@
+"""Signing keys and ledger keys of zones."""

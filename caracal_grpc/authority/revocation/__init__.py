@@ -1,0 +1,1 @@
+"""Revocations, and what edges and the authority itself know of them."""
