@@ -18,6 +18,12 @@ APPLICATION: Final = "app"
 KEY: Final = "key"
 AUDIT: Final = "aud"
 REQUEST: Final = "req"
+DELEGATION: Final = "del"
+APPROVAL: Final = "apr"
+USER: Final = "usr"
+FEED: Final = "fed"
+REPLICA: Final = "rep"
+WAIT: Final = "wai"
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS: Final = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
@@ -35,10 +41,19 @@ _SCOPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._/-]{0,127}")
 def typeid(prefix: str, unix_ms: int, random: bytes) -> str:
     """The TypeID of a UUIDv7 made of `unix_ms` (48 bits) and ten `random` bytes."""
     stamp = unix_ms.to_bytes(6, "big") + random[:10]
-    bits = int.from_bytes(stamp, "big")
-    bits = (bits & ~(0xF << 76)) | (0x7 << 76)  # version, RFC 9562 section 4.2
+    return typeid_of(prefix, int.from_bytes(stamp, "big"), 7)
+
+
+def typeid_of(prefix: str, bits: int, version: int) -> str:
+    """The TypeID of 128 bits as a UUID of that version."""
+    bits = (bits & ~(0xF << 76)) | (version << 76)  # RFC 9562 section 4.2
     bits = (bits & ~(0x3 << 62)) | (0x2 << 62)  # variant, RFC 9562 section 4.1
     return prefix + "_" + "".join([_PAIRS[(bits >> shift) & 1023] for shift in _SHIFTS])
+
+
+def sibling(prefix: str, value: str) -> str:
+    """The TypeID with another prefix and the same UUID as `value`: two names of one event."""
+    return prefix + value[3:]
 
 
 def prefix_of(value: str) -> str | None:

@@ -40,9 +40,42 @@ DEFAULT_SESSION_LIFE: Final = 3600
 SESSION_RETENTION: Final = 86_400
 """How long an ended session stays readable in the store."""
 
+SUSPENSION_RETENTION: Final = 30 * 86_400
+"""How long a suspended service waits in the store to be resumed, when nothing else ends it."""
+
 MAX_SESSION_DEPTH: Final = 10
 MAX_SESSIONS: Final = 10_000
-"""Live sessions that one application has started."""
+"""Live sessions that one application starts, for itself or by delegation; its standing one is none.
+
+What it delegates counts for it and not for the receiver, whose places nobody else can take."""
+MAX_CHILDREN: Final = 1_000
+"""Live sessions below one that is not standing."""
+
+MIN_LEASE: Final = 10
+DEFAULT_LEASE: Final = 120
+MAX_LEASE: Final = 3600
+MAX_DELEGATION_LIFE: Final = 86_400
+
+MIN_APPROVAL_TTL: Final = 60
+DEFAULT_APPROVAL_TTL: Final = 900
+MAX_APPROVAL_TTL: Final = 604_800
+APPROVAL_RETENTION: Final = 86_400
+"""How long a decided or expired approval stays readable in the store."""
+MAX_REVIEWS: Final = 16
+MAX_PENDING_APPROVALS: Final = 1_000
+"""Of one application."""
+
+MAX_ISSUERS: Final = 64
+MAX_WEBHOOKS: Final = 16
+MAX_JWKS_BYTES: Final = 65_536
+DEFAULT_TOKEN_AGE: Final = 600
+MAX_TOKEN_AGE: Final = 86_400
+MAX_FOREIGN_TOKEN: Final = 16_384
+"""Characters of an ID token or a proof."""
+MAX_USER_SUBJECT: Final = 255
+"""Characters of a user's subject (OpenID Connect Core 1.0 section 2)."""
+MAX_FALLEN: Final = 10_000
+"""Sessions that one bulk revocation ends."""
 
 MAX_LABELS: Final = 32
 MAX_LABEL: Final = 64
@@ -65,14 +98,27 @@ MAX_WATCHERS: Final = 10_000
 MAX_WATCHERS_EACH: Final = 2_000
 """Edges of one application that one authority feeds."""
 
+MAX_WAITS: Final = 100
+"""Who wait at one authority until every edge has applied a revision."""
+MAX_WAITS_EACH: Final = 10
+"""Those of one application."""
+MAX_ZONE_WAITS: Final = 64
+"""Waits in one zone, at all replicas: each replica writes how far it is with each of them."""
+
 REQUEST_WINDOW: Final = 60
 """How long a repeated `request_id` answers with the same mandate."""
 
 AUTHORITY_RESOURCE: Final = "resource://caracal"
 AUTHORITY_ZONE: Final = "caracal"
 AUTHORITY_SCOPES: Final = (
+    "caracal:approvals:decide",
+    "caracal:approvals:read",
+    "caracal:approvals:release",
     "caracal:audit:read",
     "caracal:audit:record",
+    "caracal:delegations:create",
+    "caracal:delegations:read",
+    "caracal:delegations:revoke",
     "caracal:feed:watch",
     "caracal:keys:read",
     "caracal:keys:rotate",
@@ -89,7 +135,12 @@ AUTHORITY_SCOPES: Final = (
 """Every scope of the authority itself; the rules of its own methods use no other."""
 
 AUTHORITY_OWN_SCOPES: Final = (
+    "caracal:approvals:read",
+    "caracal:approvals:release",
     "caracal:audit:record",
+    "caracal:delegations:create",
+    "caracal:delegations:read",
+    "caracal:delegations:revoke",
     "caracal:feed:watch",
     "caracal:mandates:consume",
     "caracal:sessions:read",
@@ -97,5 +148,5 @@ AUTHORITY_OWN_SCOPES: Final = (
     "caracal:sessions:terminate",
 )
 """What every application may ask of the authority under any policy of grants and any ceiling: to
-hear what it must refuse, to consume what it was shown, to report what its edges decided, and to
-manage its own sessions."""
+hear what it must refuse, to consume what it was shown, to report what its edges decided, to manage
+its own sessions and delegations, and to see its approvals through."""

@@ -1,23 +1,25 @@
 """The mandate: its claims as a value, and the one way from claims to value and back.
 
-The claim names are RFC 7519's, RFC 8693's (`act`), RFC 8705's (`cnf`) and the reference system's.
+The claim names are RFC 7519's, RFC 8693's (`act`), RFC 8705's (`cnf`), RFC 9493's
+(`sub_id`) and the reference system's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NoReturn
+from typing import Any, Final, Literal
 
+from caracal_grpc.core.claims import Claims, malformed
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.limits import MAX_HOPS, MAX_SESSION_DEPTH
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.core.user import User
 
 Use = Literal["resource", "session"]
 SubjectType = Literal["application", "user"]
 
-_MAX_ID: Final = 256
-_MAX_TIME: Final = 1 << 40
+_MAX_HIDDEN: Final = 3 * MAX_HOPS
 _MAX_ANCESTORS: Final = MAX_SESSION_DEPTH * (MAX_HOPS + 1)
 
 
@@ -35,7 +37,9 @@ class Mandate:
     """A signed grant of scopes on one resource. Times are in seconds since the Unix epoch.
 
     `chain` goes from the root to the holder; it is empty when the subject acts itself. `ancestors`
-    are the sessions above those that the other claims name. `kid` is the key that signed it.
+    are the sessions above those that the other claims name. `user` is the subject when it is a
+    person; their `name` is no claim. `kid` is the key that signed it. `hidden_hops` come before the
+    chain and are not in it; `hidden` are the aliases of what they are made of.
     `anchors` is everything whose revocation kills it.
     """
 
@@ -59,19 +63,23 @@ class Mandate:
     binding: str | None = None
     approval: str | None = None
     ancestors: tuple[str, ...] = ()
+    user: User | None = None
+    hidden_hops: int = 0
+    hidden: tuple[str, ...] = ()
     anchors: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         lineage = [part for hop in self.chain for part in (hop.application, hop.session)]
         delegations = [hop.delegation for hop in self.chain if hop.delegation]
         own = [self.jti, self.kid, self.subject, self.application, self.session, self.root_session]
-        anchors = tuple(dict.fromkeys([*own, *lineage, *delegations, *self.ancestors]))
+        above = [*lineage, *delegations, *self.ancestors, *self.hidden]
+        anchors = tuple(dict.fromkeys([*own, *above]))
         object.__setattr__(self, "anchors", anchors)
 
     @property
     def hops(self) -> int:
-        """How many times authority was passed on, counted from the chain itself."""
-        return len(self.chain)
+        """How many times authority was passed on, counted from the chain itself and the hidden."""
+        return self.hidden_hops + len(self.chain)
 
 
 def to_claims(mandate: Mandate) -> dict[str, Any]:
@@ -95,28 +103,33 @@ def to_claims(mandate: Mandate) -> dict[str, Any]:
         "audit_id": mandate.audit_id,
     }
     if mandate.chain:
-        claims |= _lineage_claims(mandate.chain)
+        claims |= _lineage_claims(mandate)
     if mandate.binding:
         claims["cnf"] = {"x5t#S256": mandate.binding}
     if mandate.approval:
         claims["approval_id"] = mandate.approval
     if mandate.ancestors:
         claims["ancestor_sids"] = list(mandate.ancestors)
+    if mandate.user:
+        claims["sub_id"] = mandate.user.to_claim()
     return claims
 
 
-def _lineage_claims(chain: tuple[Hop, ...]) -> dict[str, Any]:
+def _lineage_claims(mandate: Mandate) -> dict[str, Any]:
+    chain = mandate.chain
     path = [hop.delegation for hop in chain if hop.delegation]
     claims: dict[str, Any] = {
         "agent_session_id": chain[-1].session,
         "delegation_chain": [_hop_claim(hop) for hop in chain],
-        "hop_count": len(chain),
+        "hop_count": mandate.hops,
         "act": _act_claim(chain),
     }
     if path:
         claims["delegation_path"] = path
     if chain[-1].delegation:
         claims["delegation_edge_id"] = chain[-1].delegation
+    if mandate.hidden_hops:
+        claims["hidden"] = {"hops": mandate.hidden_hops, "anchors": list(mandate.hidden)}
     return claims
 
 
@@ -140,6 +153,7 @@ def from_claims(claims: Mapping[str, Any], kid: str) -> Mandate:
     when the claims of the lineage contradict each other.
     """
     read = _Reader(claims)
+    hidden_hops, hidden = read.hidden()
     mandate = Mandate(
         issuer=read.text("iss"),
         zone=read.text("zone_id"),
@@ -160,7 +174,10 @@ def from_claims(claims: Mapping[str, Any], kid: str) -> Mandate:
         chain=read.chain(),
         binding=read.binding(),
         approval=read.optional("approval_id"),
-        ancestors=read.ancestors(),
+        ancestors=read.texts("ancestor_sids", _MAX_ANCESTORS),
+        user=read.user(),
+        hidden_hops=hidden_hops,
+        hidden=hidden,
     )
     if _LINEAGE_CLAIMS & claims.keys():
         _require_consistent(mandate, claims)
@@ -174,6 +191,7 @@ _LINEAGE_CLAIMS: Final = frozenset(
         "delegation_chain",
         "delegation_edge_id",
         "delegation_path",
+        "hidden",
         "hop_count",
     }
 )
@@ -183,48 +201,23 @@ def _require_consistent(mandate: Mandate, claims: Mapping[str, Any]) -> None:
     """Refuses a lineage that says two things: whoever reads only one claim must not be fooled."""
     chain = mandate.chain
     present = {name: claims[name] for name in _LINEAGE_CLAIMS & claims.keys()}
-    if not chain or present != _lineage_claims(chain):
+    if not chain or present != _lineage_claims(mandate):
         raise CaracalError(Reason.CHAIN_MISMATCH, "the claims of the lineage contradict each other")
     if chain[-1].application != mandate.application or chain[-1].session != mandate.session:
         raise CaracalError(Reason.CHAIN_MISMATCH, "the last hop is not the holder of the mandate")
 
 
-class _Reader:
-    """Reads claims one by one, each in the one shape that it may have."""
+class _Reader(Claims):
+    """Reads the claims that are a mandate's own."""
 
-    __slots__ = ("_claims",)
-
-    def __init__(self, claims: Mapping[str, Any]) -> None:
-        self._claims = claims
-
-    def text(self, name: str, *, empty: bool = False) -> str:
-        value = self._claims.get(name)
-        limit = 4096 if name == "scope" else _MAX_ID
-        if not isinstance(value, str) or len(value) > limit or not (value or empty):
-            _malformed(name)
-        return value
-
-    def optional(self, name: str) -> str | None:
-        return self.text(name) if name in self._claims else None
-
-    def choice(self, name: str, values: tuple[Any, ...]) -> Any:
-        value = self._claims.get(name)
-        if value not in values:
-            _malformed(name)
-        return value
-
-    def time(self, name: str) -> int:
-        value = self._claims.get(name)
-        if type(value) is not int or not 0 < value < _MAX_TIME:
-            _malformed(name)
-        return value
+    __slots__ = ()
 
     def audience(self) -> str:
         value = self._claims.get("aud")
         if not isinstance(value, list) or len(value) != 1 or not isinstance(value[0], str):
-            _malformed("aud")
+            malformed("aud")
         if self._claims.get("target") != value:
-            _malformed("target")
+            malformed("target")
         return value[0]
 
     def binding(self) -> str | None:
@@ -233,36 +226,46 @@ class _Reader:
         value = self._claims["cnf"]
         # An unknown confirmation method must not read as "not bound" (RFC 7800 section 3.1).
         if not isinstance(value, dict) or set(value) != {"x5t#S256"}:
-            _malformed("cnf")
-        return _Reader(value).text("x5t#S256")
+            malformed("cnf")
+        return Claims(value).text("x5t#S256")
 
-    def ancestors(self) -> tuple[str, ...]:
-        value = self._claims.get("ancestor_sids", [])
-        if not isinstance(value, list) or len(value) > _MAX_ANCESTORS:
-            _malformed("ancestor_sids")
-        if not all(isinstance(item, str) and 0 < len(item) <= _MAX_ID for item in value):
-            _malformed("ancestor_sids")
-        return tuple(value)
+    def user(self) -> User | None:
+        if "sub_id" not in self._claims:
+            return None
+        value = self._claims["sub_id"]
+        if not isinstance(value, dict) or value.get("format") != "iss_sub" or len(value) != 3:
+            malformed("sub_id")
+        read = Claims(value)
+        user = User(read.text("iss"), read.text("sub"))
+        # `sub` is made of both; whoever reads only one of the two claims must not be fooled.
+        if self._claims.get("sub_type") != "user" or self._claims.get("sub") != user.id:
+            malformed("sub_id")
+        return user
 
     def chain(self) -> tuple[Hop, ...]:
         value = self._claims.get("delegation_chain", [])
         if not isinstance(value, list) or len(value) > MAX_HOPS:
-            _malformed("delegation_chain")
+            malformed("delegation_chain")
         return tuple(_hop(item) for item in value)
+
+    def hidden(self) -> tuple[int, tuple[str, ...]]:
+        if "hidden" not in self._claims:
+            return 0, ()
+        value = self._claims["hidden"]
+        if not isinstance(value, dict) or set(value) != {"hops", "anchors"}:
+            malformed("hidden")
+        hops = value["hops"]
+        if type(hops) is not int or not 0 < hops <= MAX_HOPS:
+            malformed("hidden")
+        return hops, Claims(value).texts("anchors", _MAX_HIDDEN)
 
 
 def _hop(item: object) -> Hop:
     if not isinstance(item, dict):
-        _malformed("delegation_chain")
-    read = _Reader(item)
+        malformed("delegation_chain")
+    read = Claims(item)
     return Hop(
         read.text("application_id"),
         read.text("agent_session_id"),
         read.optional("delegation_edge_id"),
-    )
-
-
-def _malformed(name: str) -> NoReturn:
-    raise CaracalError(
-        Reason.MANDATE_MALFORMED, f"the claim {name} is missing or of the wrong shape"
     )

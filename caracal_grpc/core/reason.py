@@ -58,6 +58,9 @@ class Reason(StrEnum):
     POLICY_FAILED = "POLICY_FAILED"
     AUDIT_UNAVAILABLE = "AUDIT_UNAVAILABLE"
     DRAINING = "DRAINING"
+    LEASE_FENCED = "LEASE_FENCED"
+    ISSUER_UNAVAILABLE = "ISSUER_UNAVAILABLE"
+    PROOF_INVALID = "PROOF_INVALID"
 
 
 _BY_CODE: Final = {
@@ -91,6 +94,7 @@ _BY_CODE: Final = {
         Reason.ACTOR_FORBIDDEN,
         Reason.APPROVAL_REJECTED,
         Reason.ZONE_FORBIDDEN,
+        Reason.PROOF_INVALID,
     ),
     "FAILED_PRECONDITION": (
         Reason.STEP_UP_REQUIRED,
@@ -99,6 +103,7 @@ _BY_CODE: Final = {
         Reason.NO_ACTIVE_POLICY,
         Reason.SESSION_NOT_ACTIVE,
         Reason.KEY_STATE_CONFLICT,
+        Reason.LEASE_FENCED,
     ),
     "INVALID_ARGUMENT": (Reason.FIELD_INVALID,),
     "NOT_FOUND": (Reason.OBJECT_NOT_FOUND,),
@@ -116,6 +121,7 @@ _BY_CODE: Final = {
         Reason.POLICY_FAILED,
         Reason.AUDIT_UNAVAILABLE,
         Reason.DRAINING,
+        Reason.ISSUER_UNAVAILABLE,
     ),
 }
 

@@ -68,9 +68,13 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What an edge knows of a zone apart from its keys: who may issue, for how long, how deep."""
+    """What an edge knows of a zone apart from its keys: who may issue, for how long, how deep.
+
+    Mandates that were issued before `issued_before`, in seconds since the Unix epoch, are dead.
+    """
 
     zone: str
     issuer: str
     max_ttl: int
     max_hops: int
+    issued_before: int = 0

@@ -45,7 +45,7 @@ def judge(
     The token's size, shape, algorithm, key and signature were checked when it became a `Mandate`.
     The order of what follows is part of the contract: issuer, zone, use, audience, times, lifetime,
     hops, binding, scopes, what else the rule asks for (delegation, its own limit of hops, the
-    applications that took part, a binding, any scope), anchors.
+    applications that took part, a binding, any scope), the zone's floor and anchors.
     """
     _require_origin(mandate, trust)
     _require_destination(mandate, call)
@@ -58,8 +58,9 @@ def judge(
         raise scope_insufficient(call.scopes, mandate.scopes)
     if rule is not None:
         _require_more(mandate, rule)
-    if not revoked.isdisjoint(mandate.anchors):
-        raise mandate_revoked(mandate, revoked)
+    dead = death(mandate, trust.issued_before, revoked)
+    if dead is not None:
+        raise dead
 
 
 def _require_origin(mandate: Mandate, trust: Trust) -> None:
@@ -173,12 +174,22 @@ def mandate_expired() -> CaracalError:
     )
 
 
-def mandate_revoked(mandate: Mandate, revoked: AbstractSet[str]) -> CaracalError:
-    """The refusal of a mandate that a revocation killed (`MANDATE_REVOKED`), naming the anchor."""
+def death(mandate: Mandate, issued_before: int, revoked: AbstractSet[str]) -> CaracalError | None:
+    """The refusal of a mandate that a revocation killed (`MANDATE_REVOKED`); `None` while it lives.
+
+    `issued_before` is the floor of its zone, in seconds since the Unix epoch, and `revoked` are the
+    dead anchors there. It names the anchor: for the floor, the zone.
+    """
+    if mandate.issued_at < issued_before:
+        return _revoked(mandate.zone, "the zone's mandates of that time are revoked")
+    if revoked.isdisjoint(mandate.anchors):
+        return None
     anchor = next((anchor for anchor in mandate.anchors if anchor in revoked), mandate.jti)
-    return CaracalError(
-        Reason.MANDATE_REVOKED, "the mandate is revoked", metadata={"anchor": anchor}
-    )
+    return _revoked(anchor, "the mandate is revoked")
+
+
+def _revoked(anchor: str, text: str) -> CaracalError:
+    return CaracalError(Reason.MANDATE_REVOKED, text, metadata={"anchor": anchor})
 
 
 def subject_token_invalid(cause: Reason) -> CaracalError:

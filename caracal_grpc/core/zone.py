@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from caracal_grpc.core import limits
+
+ChainVisibility = Literal["full", "hashed", "last"]
 
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """A tenant and trust boundary. Times are in seconds."""
+    """A tenant and trust boundary. Times are in seconds.
+
+    `hidden_until` is the Unix time until which mandates may be alive that hid their lineage before
+    the zone was told to show it; 0 when there are none.
+    """
 
     name: str
     issuer: str
     default_ttl: int = limits.DEFAULT_TTL
     max_hops: int = limits.DEFAULT_MAX_HOPS
     key_publish: int = limits.DEFAULT_KEY_PUBLISH
+    chain_visibility: ChainVisibility = "full"
+    hidden_until: int = 0
 
     def to_value(self) -> dict[str, Any]:
         """The JSON form for the store."""
@@ -30,21 +38,42 @@ class Zone:
 
 
 @dataclass(frozen=True, slots=True)
+class MayAct:
+    """That `actor`, by name, may act on behalf of `subjects`.
+
+    Those are names of applications, names of users (`issuer/subject`), `issuer/*` or `*`.
+    """
+
+    actor: str
+    subjects: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
-    """Something protected: the scopes that exist on it, the longest life of a mandate for it."""
+    """Something protected: the scopes that exist on it, the longest life of a mandate for it.
+
+    `may_act` bounds who acts on behalf of whom; empty leaves that to policy.
+    """
 
     name: str
     scopes: frozenset[str]
     max_ttl: int = limits.MAX_RESOURCE_TTL
+    may_act: tuple[MayAct, ...] = ()
 
     def to_value(self) -> dict[str, Any]:
         """The JSON form for the store."""
-        return {"name": self.name, "scopes": sorted(self.scopes), "max_ttl": self.max_ttl}
+        return {
+            "name": self.name,
+            "scopes": sorted(self.scopes),
+            "max_ttl": self.max_ttl,
+            "may_act": [{"actor": e.actor, "subjects": list(e.subjects)} for e in self.may_act],
+        }
 
     @staticmethod
     def from_value(value: Mapping[str, Any]) -> Resource:
         """The resource that `to_value` wrote."""
-        return Resource(value["name"], frozenset(value["scopes"]), value["max_ttl"])
+        may_act = tuple(MayAct(e["actor"], tuple(e["subjects"])) for e in value["may_act"])
+        return Resource(value["name"], frozenset(value["scopes"]), value["max_ttl"], may_act)
 
 
 AUTHORITY = Resource(

@@ -40,18 +40,20 @@ class JsonWebKey(_message.Message):
     def __init__(self, kty: _Optional[str] = ..., crv: _Optional[str] = ..., x: _Optional[str] = ..., y: _Optional[str] = ..., kid: _Optional[str] = ..., use: _Optional[str] = ..., alg: _Optional[str] = ...) -> None: ...
 
 class KeySet(_message.Message):
-    __slots__ = ("zone", "issuer", "keys", "max_ttl_seconds", "max_hops")
+    __slots__ = ("zone", "issuer", "keys", "max_ttl_seconds", "max_hops", "issued_before")
     ZONE_FIELD_NUMBER: _ClassVar[int]
     ISSUER_FIELD_NUMBER: _ClassVar[int]
     KEYS_FIELD_NUMBER: _ClassVar[int]
     MAX_TTL_SECONDS_FIELD_NUMBER: _ClassVar[int]
     MAX_HOPS_FIELD_NUMBER: _ClassVar[int]
+    ISSUED_BEFORE_FIELD_NUMBER: _ClassVar[int]
     zone: str
     issuer: str
     keys: _containers.RepeatedCompositeFieldContainer[JsonWebKey]
     max_ttl_seconds: int
     max_hops: int
-    def __init__(self, zone: _Optional[str] = ..., issuer: _Optional[str] = ..., keys: _Optional[_Iterable[_Union[JsonWebKey, _Mapping]]] = ..., max_ttl_seconds: _Optional[int] = ..., max_hops: _Optional[int] = ...) -> None: ...
+    issued_before: int
+    def __init__(self, zone: _Optional[str] = ..., issuer: _Optional[str] = ..., keys: _Optional[_Iterable[_Union[JsonWebKey, _Mapping]]] = ..., max_ttl_seconds: _Optional[int] = ..., max_hops: _Optional[int] = ..., issued_before: _Optional[int] = ...) -> None: ...
 
 class SigningKey(_message.Message):
     __slots__ = ("public", "state", "create_time", "activate_time", "retire_time")

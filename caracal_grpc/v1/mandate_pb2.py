@@ -25,19 +25,19 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63\x61racal/v1/mandate.proto\x12\ncaracal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"S\n\x03Hop\x12\x16\n\x0e\x61pplication_id\x18\x01 \x01(\t\x12\x18\n\x10\x61gent_session_id\x18\x02 \x01(\t\x12\x1a\n\x12\x64\x65legation_edge_id\x18\x03 \x01(\t\"\xcb\x03\n\x07Mandate\x12\x0b\n\x03jti\x18\x01 \x01(\t\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12\x0c\n\x04zone\x18\x03 \x01(\t\x12#\n\x03use\x18\x04 \x01(\x0e\x32\x16.caracal.v1.MandateUse\x12\x10\n\x08resource\x18\x05 \x01(\t\x12\x0e\n\x06scopes\x18\x06 \x03(\t\x12\x0f\n\x07subject\x18\x07 \x01(\t\x12-\n\x0csubject_type\x18\x08 \x01(\x0e\x32\x17.caracal.v1.SubjectType\x12\x16\n\x0e\x61pplication_id\x18\t \x01(\t\x12\x12\n\nsession_id\x18\n \x01(\t\x12\x17\n\x0froot_session_id\x18\x0b \x01(\t\x12\x1e\n\x05\x63hain\x18\x0c \x03(\x0b\x32\x0f.caracal.v1.Hop\x12.\n\nissue_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0epolicy_version\x18\x0f \x01(\t\x12\x10\n\x08\x61udit_id\x18\x10 \x01(\t\x12\x1e\n\x16\x63\x65rtificate_thumbprint\x18\x11 \x01(\t*\\\n\nMandateUse\x12\x1b\n\x17MANDATE_USE_UNSPECIFIED\x10\x00\x12\x18\n\x14MANDATE_USE_RESOURCE\x10\x01\x12\x17\n\x13MANDATE_USE_SESSION\x10\x02*`\n\x0bSubjectType\x12\x1c\n\x18SUBJECT_TYPE_UNSPECIFIED\x10\x00\x12\x1c\n\x18SUBJECT_TYPE_APPLICATION\x10\x01\x12\x15\n\x11SUBJECT_TYPE_USER\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63\x61racal/v1/mandate.proto\x12\ncaracal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"S\n\x03Hop\x12\x16\n\x0e\x61pplication_id\x18\x01 \x01(\t\x12\x18\n\x10\x61gent_session_id\x18\x02 \x01(\t\x12\x1a\n\x12\x64\x65legation_edge_id\x18\x03 \x01(\t\"\x8b\x04\n\x07Mandate\x12\x0b\n\x03jti\x18\x01 \x01(\t\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12\x0c\n\x04zone\x18\x03 \x01(\t\x12#\n\x03use\x18\x04 \x01(\x0e\x32\x16.caracal.v1.MandateUse\x12\x10\n\x08resource\x18\x05 \x01(\t\x12\x0e\n\x06scopes\x18\x06 \x03(\t\x12\x0f\n\x07subject\x18\x07 \x01(\t\x12-\n\x0csubject_type\x18\x08 \x01(\x0e\x32\x17.caracal.v1.SubjectType\x12\x16\n\x0e\x61pplication_id\x18\t \x01(\t\x12\x12\n\nsession_id\x18\n \x01(\t\x12\x17\n\x0froot_session_id\x18\x0b \x01(\t\x12\x1e\n\x05\x63hain\x18\x0c \x03(\x0b\x32\x0f.caracal.v1.Hop\x12.\n\nissue_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0epolicy_version\x18\x0f \x01(\t\x12\x10\n\x08\x61udit_id\x18\x10 \x01(\t\x12\x1e\n\x16\x63\x65rtificate_thumbprint\x18\x11 \x01(\t\x12\x13\n\x0b\x61pproval_id\x18\x12 \x01(\t\x12\x13\n\x0buser_issuer\x18\x13 \x01(\t\x12\x14\n\x0cuser_subject\x18\x14 \x01(\t*\\\n\nMandateUse\x12\x1b\n\x17MANDATE_USE_UNSPECIFIED\x10\x00\x12\x18\n\x14MANDATE_USE_RESOURCE\x10\x01\x12\x17\n\x13MANDATE_USE_SESSION\x10\x02*`\n\x0bSubjectType\x12\x1c\n\x18SUBJECT_TYPE_UNSPECIFIED\x10\x00\x12\x1c\n\x18SUBJECT_TYPE_APPLICATION\x10\x01\x12\x15\n\x11SUBJECT_TYPE_USER\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'caracal_grpc.v1.mandate_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MANDATEUSE']._serialized_start=620
-  _globals['_MANDATEUSE']._serialized_end=712
-  _globals['_SUBJECTTYPE']._serialized_start=714
-  _globals['_SUBJECTTYPE']._serialized_end=810
+  _globals['_MANDATEUSE']._serialized_start=684
+  _globals['_MANDATEUSE']._serialized_end=776
+  _globals['_SUBJECTTYPE']._serialized_start=778
+  _globals['_SUBJECTTYPE']._serialized_end=874
   _globals['_HOP']._serialized_start=73
   _globals['_HOP']._serialized_end=156
   _globals['_MANDATE']._serialized_start=159
-  _globals['_MANDATE']._serialized_end=618
+  _globals['_MANDATE']._serialized_end=682
 # @@protoc_insertion_point(module_scope)

@@ -37,7 +37,7 @@ class Hop(_message.Message):
     def __init__(self, application_id: _Optional[str] = ..., agent_session_id: _Optional[str] = ..., delegation_edge_id: _Optional[str] = ...) -> None: ...
 
 class Mandate(_message.Message):
-    __slots__ = ("jti", "issuer", "zone", "use", "resource", "scopes", "subject", "subject_type", "application_id", "session_id", "root_session_id", "chain", "issue_time", "expire_time", "policy_version", "audit_id", "certificate_thumbprint")
+    __slots__ = ("jti", "issuer", "zone", "use", "resource", "scopes", "subject", "subject_type", "application_id", "session_id", "root_session_id", "chain", "issue_time", "expire_time", "policy_version", "audit_id", "certificate_thumbprint", "approval_id", "user_issuer", "user_subject")
     JTI_FIELD_NUMBER: _ClassVar[int]
     ISSUER_FIELD_NUMBER: _ClassVar[int]
     ZONE_FIELD_NUMBER: _ClassVar[int]
@@ -55,6 +55,9 @@ class Mandate(_message.Message):
     POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
     AUDIT_ID_FIELD_NUMBER: _ClassVar[int]
     CERTIFICATE_THUMBPRINT_FIELD_NUMBER: _ClassVar[int]
+    APPROVAL_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_ISSUER_FIELD_NUMBER: _ClassVar[int]
+    USER_SUBJECT_FIELD_NUMBER: _ClassVar[int]
     jti: str
     issuer: str
     zone: str
@@ -72,4 +75,7 @@ class Mandate(_message.Message):
     policy_version: str
     audit_id: str
     certificate_thumbprint: str
-    def __init__(self, jti: _Optional[str] = ..., issuer: _Optional[str] = ..., zone: _Optional[str] = ..., use: _Optional[_Union[MandateUse, str]] = ..., resource: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., subject: _Optional[str] = ..., subject_type: _Optional[_Union[SubjectType, str]] = ..., application_id: _Optional[str] = ..., session_id: _Optional[str] = ..., root_session_id: _Optional[str] = ..., chain: _Optional[_Iterable[_Union[Hop, _Mapping]]] = ..., issue_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., policy_version: _Optional[str] = ..., audit_id: _Optional[str] = ..., certificate_thumbprint: _Optional[str] = ...) -> None: ...
+    approval_id: str
+    user_issuer: str
+    user_subject: str
+    def __init__(self, jti: _Optional[str] = ..., issuer: _Optional[str] = ..., zone: _Optional[str] = ..., use: _Optional[_Union[MandateUse, str]] = ..., resource: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., subject: _Optional[str] = ..., subject_type: _Optional[_Union[SubjectType, str]] = ..., application_id: _Optional[str] = ..., session_id: _Optional[str] = ..., root_session_id: _Optional[str] = ..., chain: _Optional[_Iterable[_Union[Hop, _Mapping]]] = ..., issue_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., policy_version: _Optional[str] = ..., audit_id: _Optional[str] = ..., certificate_thumbprint: _Optional[str] = ..., approval_id: _Optional[str] = ..., user_issuer: _Optional[str] = ..., user_subject: _Optional[str] = ...) -> None: ...

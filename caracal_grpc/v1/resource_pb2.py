@@ -24,13 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63\x61racal/v1/resource.proto\x12\ncaracal.v1\"A\n\x08Resource\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06scopes\x18\x02 \x03(\t\x12\x17\n\x0fmax_ttl_seconds\x18\x03 \x01(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63\x61racal/v1/resource.proto\x12\ncaracal.v1\")\n\x06MayAct\x12\r\n\x05\x61\x63tor\x18\x01 \x01(\t\x12\x10\n\x08subjects\x18\x02 \x03(\t\"f\n\x08Resource\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06scopes\x18\x02 \x03(\t\x12\x17\n\x0fmax_ttl_seconds\x18\x03 \x01(\x05\x12#\n\x07may_act\x18\x04 \x03(\x0b\x32\x12.caracal.v1.MayActb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'caracal_grpc.v1.resource_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RESOURCE']._serialized_start=41
-  _globals['_RESOURCE']._serialized_end=106
+  _globals['_MAYACT']._serialized_start=41
+  _globals['_MAYACT']._serialized_end=82
+  _globals['_RESOURCE']._serialized_start=84
+  _globals['_RESOURCE']._serialized_end=186
 # @@protoc_insertion_point(module_scope)

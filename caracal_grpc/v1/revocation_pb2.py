@@ -22,16 +22,21 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from caracal_grpc.v1 import session_pb2 as caracal_dot_v1_dot_session__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63\x61racal/v1/revocation.proto\x12\ncaracal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"l\n\nRevocation\x12\x0e\n\x06\x61nchor\x18\x01 \x01(\t\x12/\n\x0brevoke_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63\x61racal/v1/revocation.proto\x12\ncaracal.v1\x1a\x18\x63\x61racal/v1/session.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"l\n\nRevocation\x12\x0e\n\x06\x61nchor\x18\x01 \x01(\t\x12/\n\x0brevoke_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\"\xb0\x01\n\x06\x46\x61llen\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x15\n\rdelegation_id\x18\x02 \x01(\t\x12\x11\n\tparent_id\x18\x03 \x01(\t\x12\x16\n\x0e\x61pplication_id\x18\x04 \x01(\t\x12\x18\n\x10\x61pplication_name\x18\x05 \x01(\t\x12\'\n\x05state\x18\x06 \x01(\x0e\x32\x18.caracal.v1.SessionState\x12\r\n\x05\x64\x65pth\x18\x07 \x01(\x05\"\x8a\x01\n\rSessionFilter\x12\x16\n\x0e\x61pplication_id\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12\r\n\x05\x62\x65low\x18\x04 \x01(\t\x12\x32\n\x0e\x63reated_before\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'caracal_grpc.v1.revocation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REVOCATION']._serialized_start=76
-  _globals['_REVOCATION']._serialized_end=184
+  _globals['_REVOCATION']._serialized_start=102
+  _globals['_REVOCATION']._serialized_end=210
+  _globals['_FALLEN']._serialized_start=213
+  _globals['_FALLEN']._serialized_end=389
+  _globals['_SESSIONFILTER']._serialized_start=392
+  _globals['_SESSIONFILTER']._serialized_end=530
 # @@protoc_insertion_point(module_scope)

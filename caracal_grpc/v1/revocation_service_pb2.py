@@ -29,7 +29,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#caracal/v1/revocation_service.proto\x12\ncaracal.v1\x1a\x1a\x63\x61racal/v1/authority.proto\x1a\x14\x63\x61racal/v1/key.proto\x1a\x1b\x63\x61racal/v1/revocation.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"N\n\x1eRevocationServiceRevokeRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\x0e\n\x06\x61nchor\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"E\n\x1fRevocationServiceRevokeResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x10\n\x08\x61udit_id\x18\x02 \x01(\t\"S\n\x1cRevocationServiceListRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"e\n\x1dRevocationServiceListResponse\x12+\n\x0brevocations\x18\x01 \x03(\x0b\x32\x16.caracal.v1.Revocation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"-\n\x1dRevocationServiceWatchRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\"V\n\x0c\x46\x65\x65\x64Snapshot\x12#\n\x07key_set\x18\x01 \x01(\x0b\x32\x12.caracal.v1.KeySet\x12\x0f\n\x07revoked\x18\x02 \x03(\t\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\"S\n\tFeedDelta\x12#\n\x07key_set\x18\x01 \x01(\x0b\x32\x12.caracal.v1.KeySet\x12\x0f\n\x07revoked\x18\x02 \x03(\t\x12\x10\n\x08released\x18\x03 \x03(\t\"h\n\rFeedHeartbeat\x12/\n\x0bserver_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x03\x61ge\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xc1\x01\n\x1eRevocationServiceWatchResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12,\n\x08snapshot\x18\x02 \x01(\x0b\x32\x18.caracal.v1.FeedSnapshotH\x00\x12&\n\x05\x64\x65lta\x18\x03 \x01(\x0b\x32\x15.caracal.v1.FeedDeltaH\x00\x12.\n\theartbeat\x18\x04 \x01(\x0b\x32\x19.caracal.v1.FeedHeartbeatH\x00\x42\x07\n\x05\x65vent2\xa9\x03\n\x11RevocationService\x12\x82\x01\n\x06Revoke\x12*.caracal.v1.RevocationServiceRevokeRequest\x1a+.caracal.v1.RevocationServiceRevokeResponse\"\x1f\xaa\xe2\"\x1b\n\x19\x63\x61racal:revocations:write\x12{\n\x04List\x12(.caracal.v1.RevocationServiceListRequest\x1a).caracal.v1.RevocationServiceListResponse\"\x1e\xaa\xe2\"\x1a\n\x18\x63\x61racal:revocations:read\x12z\n\x05Watch\x12).caracal.v1.RevocationServiceWatchRequest\x1a*.caracal.v1.RevocationServiceWatchResponse\"\x18\xaa\xe2\"\x14\n\x12\x63\x61racal:feed:watch0\x01\x1a\x16\xaa\xe2\"\x12resource://caracalb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#caracal/v1/revocation_service.proto\x12\ncaracal.v1\x1a\x1a\x63\x61racal/v1/authority.proto\x1a\x14\x63\x61racal/v1/key.proto\x1a\x1b\x63\x61racal/v1/revocation.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x01\n\x1eRevocationServiceRevokeRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\x0e\n\x06\x61nchor\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x04 \x01(\x08\x12)\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x19.caracal.v1.SessionFilter\x12\x31\n\rissued_before\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x7f\n\x1fRevocationServiceRevokeResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x10\n\x08\x61udit_id\x18\x02 \x01(\t\x12\"\n\x06\x66\x61llen\x18\x03 \x03(\x0b\x32\x12.caracal.v1.Fallen\x12\x14\n\x0c\x66\x61llen_count\x18\x04 \x01(\x05\"S\n\x1cRevocationServiceListRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"e\n\x1dRevocationServiceListResponse\x12+\n\x0brevocations\x18\x01 \x03(\x0b\x32\x16.caracal.v1.Revocation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"-\n\x1dRevocationServiceWatchRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\"V\n\x0c\x46\x65\x65\x64Snapshot\x12#\n\x07key_set\x18\x01 \x01(\x0b\x32\x12.caracal.v1.KeySet\x12\x0f\n\x07revoked\x18\x02 \x03(\t\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\"S\n\tFeedDelta\x12#\n\x07key_set\x18\x01 \x01(\x0b\x32\x12.caracal.v1.KeySet\x12\x0f\n\x07revoked\x18\x02 \x03(\t\x12\x10\n\x08released\x18\x03 \x03(\t\"\x8e\x01\n\rFeedHeartbeat\x12/\n\x0bserver_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x03\x61ge\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07\x66\x65\x65\x64_id\x18\x03 \x01(\t\x12\x13\n\x0b\x61\x63knowledge\x18\x04 \x01(\x08\"\xc1\x01\n\x1eRevocationServiceWatchResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12,\n\x08snapshot\x18\x02 \x01(\x0b\x32\x18.caracal.v1.FeedSnapshotH\x00\x12&\n\x05\x64\x65lta\x18\x03 \x01(\x0b\x32\x15.caracal.v1.FeedDeltaH\x00\x12.\n\theartbeat\x18\x04 \x01(\x0b\x32\x19.caracal.v1.FeedHeartbeatH\x00\x42\x07\n\x05\x65vent\"V\n#RevocationServiceAcknowledgeRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\x0f\n\x07\x66\x65\x65\x64_id\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"&\n$RevocationServiceAcknowledgeResponse\"E\n#RevocationServiceWaitAppliedRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\x83\x01\n$RevocationServiceWaitAppliedResponse\x12\x10\n\x08replicas\x18\x01 \x01(\x05\x12\x15\n\rreplicas_told\x18\x02 \x01(\x05\x12\r\n\x05\x65\x64ges\x18\x03 \x01(\x05\x12\x15\n\redges_applied\x18\x04 \x01(\x05\x12\x0c\n\x04\x64one\x18\x05 \x01(\x08\x32\xcb\x05\n\x11RevocationService\x12\x82\x01\n\x06Revoke\x12*.caracal.v1.RevocationServiceRevokeRequest\x1a+.caracal.v1.RevocationServiceRevokeResponse\"\x1f\xaa\xe2\"\x1b\n\x19\x63\x61racal:revocations:write\x12{\n\x04List\x12(.caracal.v1.RevocationServiceListRequest\x1a).caracal.v1.RevocationServiceListResponse\"\x1e\xaa\xe2\"\x1a\n\x18\x63\x61racal:revocations:read\x12z\n\x05Watch\x12).caracal.v1.RevocationServiceWatchRequest\x1a*.caracal.v1.RevocationServiceWatchResponse\"\x18\xaa\xe2\"\x14\n\x12\x63\x61racal:feed:watch0\x01\x12\x8a\x01\n\x0b\x41\x63knowledge\x12/.caracal.v1.RevocationServiceAcknowledgeRequest\x1a\x30.caracal.v1.RevocationServiceAcknowledgeResponse\"\x18\xaa\xe2\"\x14\n\x12\x63\x61racal:feed:watch\x12\x92\x01\n\x0bWaitApplied\x12/.caracal.v1.RevocationServiceWaitAppliedRequest\x1a\x30.caracal.v1.RevocationServiceWaitAppliedResponse\"\x1e\xaa\xe2\"\x1a\n\x18\x63\x61racal:revocations:read0\x01\x1a\x16\xaa\xe2\"\x12resource://caracalb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,24 +44,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVOCATIONSERVICE'].methods_by_name['List']._serialized_options = b'\252\342\"\032\n\030caracal:revocations:read'
   _globals['_REVOCATIONSERVICE'].methods_by_name['Watch']._loaded_options = None
   _globals['_REVOCATIONSERVICE'].methods_by_name['Watch']._serialized_options = b'\252\342\"\024\n\022caracal:feed:watch'
-  _globals['_REVOCATIONSERVICEREVOKEREQUEST']._serialized_start=195
-  _globals['_REVOCATIONSERVICEREVOKEREQUEST']._serialized_end=273
-  _globals['_REVOCATIONSERVICEREVOKERESPONSE']._serialized_start=275
-  _globals['_REVOCATIONSERVICEREVOKERESPONSE']._serialized_end=344
-  _globals['_REVOCATIONSERVICELISTREQUEST']._serialized_start=346
-  _globals['_REVOCATIONSERVICELISTREQUEST']._serialized_end=429
-  _globals['_REVOCATIONSERVICELISTRESPONSE']._serialized_start=431
-  _globals['_REVOCATIONSERVICELISTRESPONSE']._serialized_end=532
-  _globals['_REVOCATIONSERVICEWATCHREQUEST']._serialized_start=534
-  _globals['_REVOCATIONSERVICEWATCHREQUEST']._serialized_end=579
-  _globals['_FEEDSNAPSHOT']._serialized_start=581
-  _globals['_FEEDSNAPSHOT']._serialized_end=667
-  _globals['_FEEDDELTA']._serialized_start=669
-  _globals['_FEEDDELTA']._serialized_end=752
-  _globals['_FEEDHEARTBEAT']._serialized_start=754
-  _globals['_FEEDHEARTBEAT']._serialized_end=858
-  _globals['_REVOCATIONSERVICEWATCHRESPONSE']._serialized_start=861
-  _globals['_REVOCATIONSERVICEWATCHRESPONSE']._serialized_end=1054
-  _globals['_REVOCATIONSERVICE']._serialized_start=1057
-  _globals['_REVOCATIONSERVICE']._serialized_end=1482
+  _globals['_REVOCATIONSERVICE'].methods_by_name['Acknowledge']._loaded_options = None
+  _globals['_REVOCATIONSERVICE'].methods_by_name['Acknowledge']._serialized_options = b'\252\342\"\024\n\022caracal:feed:watch'
+  _globals['_REVOCATIONSERVICE'].methods_by_name['WaitApplied']._loaded_options = None
+  _globals['_REVOCATIONSERVICE'].methods_by_name['WaitApplied']._serialized_options = b'\252\342\"\032\n\030caracal:revocations:read'
+  _globals['_REVOCATIONSERVICEREVOKEREQUEST']._serialized_start=196
+  _globals['_REVOCATIONSERVICEREVOKEREQUEST']._serialized_end=385
+  _globals['_REVOCATIONSERVICEREVOKERESPONSE']._serialized_start=387
+  _globals['_REVOCATIONSERVICEREVOKERESPONSE']._serialized_end=514
+  _globals['_REVOCATIONSERVICELISTREQUEST']._serialized_start=516
+  _globals['_REVOCATIONSERVICELISTREQUEST']._serialized_end=599
+  _globals['_REVOCATIONSERVICELISTRESPONSE']._serialized_start=601
+  _globals['_REVOCATIONSERVICELISTRESPONSE']._serialized_end=702
+  _globals['_REVOCATIONSERVICEWATCHREQUEST']._serialized_start=704
+  _globals['_REVOCATIONSERVICEWATCHREQUEST']._serialized_end=749
+  _globals['_FEEDSNAPSHOT']._serialized_start=751
+  _globals['_FEEDSNAPSHOT']._serialized_end=837
+  _globals['_FEEDDELTA']._serialized_start=839
+  _globals['_FEEDDELTA']._serialized_end=922
+  _globals['_FEEDHEARTBEAT']._serialized_start=925
+  _globals['_FEEDHEARTBEAT']._serialized_end=1067
+  _globals['_REVOCATIONSERVICEWATCHRESPONSE']._serialized_start=1070
+  _globals['_REVOCATIONSERVICEWATCHRESPONSE']._serialized_end=1263
+  _globals['_REVOCATIONSERVICEACKNOWLEDGEREQUEST']._serialized_start=1265
+  _globals['_REVOCATIONSERVICEACKNOWLEDGEREQUEST']._serialized_end=1351
+  _globals['_REVOCATIONSERVICEACKNOWLEDGERESPONSE']._serialized_start=1353
+  _globals['_REVOCATIONSERVICEACKNOWLEDGERESPONSE']._serialized_end=1391
+  _globals['_REVOCATIONSERVICEWAITAPPLIEDREQUEST']._serialized_start=1393
+  _globals['_REVOCATIONSERVICEWAITAPPLIEDREQUEST']._serialized_end=1462
+  _globals['_REVOCATIONSERVICEWAITAPPLIEDRESPONSE']._serialized_start=1465
+  _globals['_REVOCATIONSERVICEWAITAPPLIEDRESPONSE']._serialized_end=1596
+  _globals['_REVOCATIONSERVICE']._serialized_start=1599
+  _globals['_REVOCATIONSERVICE']._serialized_end=2314
 # @@protoc_insertion_point(module_scope)

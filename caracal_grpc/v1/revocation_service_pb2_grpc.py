@@ -52,6 +52,16 @@ class RevocationServiceStub(object):
                 request_serializer=caracal_dot_v1_dot_revocation__service__pb2.RevocationServiceWatchRequest.SerializeToString,
                 response_deserializer=caracal_dot_v1_dot_revocation__service__pb2.RevocationServiceWatchResponse.FromString,
                 _registered_method=True)
+        self.Acknowledge = channel.unary_unary(
+                '/caracal.v1.RevocationService/Acknowledge',
+                request_serializer=caracal_dot_v1_dot_revocation__service__pb2.RevocationServiceAcknowledgeRequest.SerializeToString,
+                response_deserializer=caracal_dot_v1_dot_revocation__service__pb2.RevocationServiceAcknowledgeResponse.FromString,
+                _registered_method=True)
+        self.WaitApplied = channel.unary_stream(
+                '/caracal.v1.RevocationService/WaitApplied',
+                request_serializer=caracal_dot_v1_dot_revocation__service__pb2.RevocationServiceWaitAppliedRequest.SerializeToString,
+                response_deserializer=caracal_dot_v1_dot_revocation__service__pb2.RevocationServiceWaitAppliedResponse.FromString,
+                _registered_method=True)
 
 
 class RevocationServiceServicer(object):
@@ -63,16 +73,20 @@ class RevocationServiceServicer(object):
     def Revoke(self, request, context):
         """Kills everything that names the anchor, at every edge, in one write: a session with all that is
         below it, an application with all that it holds. It takes effect first and is recorded after.
-        Again is no error. The caller must hold `caracal:revocations:write` in that zone or in the zone
-        `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND, KEY_STATE_CONFLICT for the key that signs,
-        ZONE_FORBIDDEN, STORE_UNAVAILABLE, after which it may hold all the same.
+        Again is no error. A filter takes a write for each 64 sessions that it fits and that are not below
+        another that it fits; after a failure the same call takes up where it ended. What is begun is
+        finished, also when the caller hangs up. The caller must hold
+        `caracal:revocations:write` in that zone or in the zone `caracal`. Answers FIELD_INVALID,
+        OBJECT_NOT_FOUND, KEY_STATE_CONFLICT for the key that signs, LIMIT_EXCEEDED, ZONE_FORBIDDEN,
+        STORE_UNAVAILABLE, after which it may hold all the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def List(self, request, context):
-        """Lists the live revocations page by page. The caller must hold `caracal:revocations:read` in that
+        """Lists the live revocations page by page. A moment that was given as `issued_before` is none of
+        them: it is in the key set. The caller must hold `caracal:revocations:read` in that
         zone or in the zone `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND for an unknown zone,
         ZONE_FORBIDDEN.
         """
@@ -87,6 +101,27 @@ class RevocationServiceServicer(object):
         every application, modules of a zone's own must do so themselves. Answers FIELD_INVALID,
         OBJECT_NOT_FOUND, ZONE_FORBIDDEN, LIMIT_EXCEEDED for too many watches, of one application or of
         all, and DRAINING at the end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Acknowledge(self, request, context):
+        """Tells the authority that an edge has applied a revision. An edge does so when a heartbeat asks for
+        it. The caller must hold `caracal:feed:watch`. Answers FIELD_INVALID, OBJECT_NOT_FOUND for a stream
+        that is not the caller's or not of this replica, ZONE_FORBIDDEN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WaitApplied(self, request, context):
+        """Waits until every edge that is connected, to whichever replica, has applied a revision; tells how
+        far it is, at least each second, and ends with `done`. An edge that is not connected refuses by
+        itself after its `max_staleness`, and one that connects later begins with everything. The caller
+        must hold `caracal:revocations:read` in that zone or in the zone `caracal`. Answers FIELD_INVALID,
+        OBJECT_NOT_FOUND for an unknown zone, ZONE_FORBIDDEN, LIMIT_EXCEEDED for too many that wait,
+        STORE_UNAVAILABLE, and DRAINING at the end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,6 +144,16 @@ def add_RevocationServiceServicer_to_server(servicer, server):
                     servicer.Watch,
                     request_deserializer=caracal_dot_v1_dot_revocation__service__pb2.RevocationServiceWatchRequest.FromString,
                     response_serializer=caracal_dot_v1_dot_revocation__service__pb2.RevocationServiceWatchResponse.SerializeToString,
+            ),
+            'Acknowledge': grpc.unary_unary_rpc_method_handler(
+                    servicer.Acknowledge,
+                    request_deserializer=caracal_dot_v1_dot_revocation__service__pb2.RevocationServiceAcknowledgeRequest.FromString,
+                    response_serializer=caracal_dot_v1_dot_revocation__service__pb2.RevocationServiceAcknowledgeResponse.SerializeToString,
+            ),
+            'WaitApplied': grpc.unary_stream_rpc_method_handler(
+                    servicer.WaitApplied,
+                    request_deserializer=caracal_dot_v1_dot_revocation__service__pb2.RevocationServiceWaitAppliedRequest.FromString,
+                    response_serializer=caracal_dot_v1_dot_revocation__service__pb2.RevocationServiceWaitAppliedResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -195,6 +240,60 @@ class RevocationService(object):
             '/caracal.v1.RevocationService/Watch',
             caracal_dot_v1_dot_revocation__service__pb2.RevocationServiceWatchRequest.SerializeToString,
             caracal_dot_v1_dot_revocation__service__pb2.RevocationServiceWatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Acknowledge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caracal.v1.RevocationService/Acknowledge',
+            caracal_dot_v1_dot_revocation__service__pb2.RevocationServiceAcknowledgeRequest.SerializeToString,
+            caracal_dot_v1_dot_revocation__service__pb2.RevocationServiceAcknowledgeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WaitApplied(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/caracal.v1.RevocationService/WaitApplied',
+            caracal_dot_v1_dot_revocation__service__pb2.RevocationServiceWaitAppliedRequest.SerializeToString,
+            caracal_dot_v1_dot_revocation__service__pb2.RevocationServiceWaitAppliedResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -24,18 +24,25 @@ _sym_db = _symbol_database.Default()
 
 from caracal_grpc.v1 import application_pb2 as caracal_dot_v1_dot_application__pb2
 from caracal_grpc.v1 import mandate_pb2 as caracal_dot_v1_dot_mandate__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63\x61racal/v1/session.proto\x12\ncaracal.v1\x1a\x1c\x63\x61racal/v1/application.proto\x1a\x18\x63\x61racal/v1/mandate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8c\x03\n\x07Session\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04zone\x18\x02 \x01(\t\x12\x16\n\x0e\x61pplication_id\x18\x03 \x01(\t\x12\x18\n\x10\x61pplication_name\x18\x04 \x01(\t\x12\x11\n\tparent_id\x18\x05 \x01(\t\x12\x0f\n\x07root_id\x18\x06 \x01(\t\x12\x0f\n\x07subject\x18\x07 \x01(\t\x12-\n\x0csubject_type\x18\x08 \x01(\x0e\x32\x17.caracal.v1.SubjectType\x12\'\n\x05state\x18\t \x01(\x0e\x32\x18.caracal.v1.SessionState\x12\x0e\n\x06labels\x18\n \x03(\t\x12$\n\x07\x63\x65iling\x18\x0b \x03(\x0b\x32\x13.caracal.v1.Ceiling\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08standing\x18\x0e \x01(\x08*\x80\x01\n\x0cSessionState\x12\x1d\n\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14SESSION_STATE_ACTIVE\x10\x01\x12\x1c\n\x18SESSION_STATE_TERMINATED\x10\x02\x12\x19\n\x15SESSION_STATE_EXPIRED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63\x61racal/v1/session.proto\x12\ncaracal.v1\x1a\x1c\x63\x61racal/v1/application.proto\x1a\x18\x63\x61racal/v1/mandate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"y\n\x05Lease\x12\x12\n\ngeneration\x18\x01 \x01(\x03\x12+\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"5\n\x04User\x12\x0e\n\x06issuer\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\"\xbe\x04\n\x07Session\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04zone\x18\x02 \x01(\t\x12\x16\n\x0e\x61pplication_id\x18\x03 \x01(\t\x12\x18\n\x10\x61pplication_name\x18\x04 \x01(\t\x12\x11\n\tparent_id\x18\x05 \x01(\t\x12\x0f\n\x07root_id\x18\x06 \x01(\t\x12\x0f\n\x07subject\x18\x07 \x01(\t\x12-\n\x0csubject_type\x18\x08 \x01(\x0e\x32\x17.caracal.v1.SubjectType\x12\'\n\x05state\x18\t \x01(\x0e\x32\x18.caracal.v1.SessionState\x12\x0e\n\x06labels\x18\n \x03(\t\x12$\n\x07\x63\x65iling\x18\x0b \x03(\x0b\x32\x13.caracal.v1.Ceiling\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08standing\x18\x0e \x01(\x08\x12%\n\x04kind\x18\x0f \x01(\x0e\x32\x17.caracal.v1.SessionKind\x12 \n\x05lease\x18\x10 \x01(\x0b\x32\x11.caracal.v1.Lease\x12\x15\n\rdelegation_id\x18\x11 \x01(\t\x12\x1e\n\x04user\x18\x12 \x01(\x0b\x32\x10.caracal.v1.User\x12\x30\n\x0csuspend_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xb7\x01\n\x0cSessionState\x12\x1d\n\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14SESSION_STATE_ACTIVE\x10\x01\x12\x1c\n\x18SESSION_STATE_TERMINATED\x10\x02\x12\x19\n\x15SESSION_STATE_EXPIRED\x10\x03\x12\x1b\n\x17SESSION_STATE_SUSPENDED\x10\x04\x12\x18\n\x14SESSION_STATE_LAPSED\x10\x05*w\n\x0bSessionKind\x12\x1c\n\x18SESSION_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15SESSION_KIND_STANDING\x10\x01\x12\x15\n\x11SESSION_KIND_TASK\x10\x02\x12\x18\n\x14SESSION_KIND_SERVICE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'caracal_grpc.v1.session_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SESSIONSTATE']._serialized_start=529
-  _globals['_SESSIONSTATE']._serialized_end=657
-  _globals['_SESSION']._serialized_start=130
-  _globals['_SESSION']._serialized_end=526
+  _globals['_SESSIONSTATE']._serialized_start=917
+  _globals['_SESSIONSTATE']._serialized_end=1100
+  _globals['_SESSIONKIND']._serialized_start=1102
+  _globals['_SESSIONKIND']._serialized_end=1221
+  _globals['_LEASE']._serialized_start=161
+  _globals['_LEASE']._serialized_end=282
+  _globals['_USER']._serialized_start=284
+  _globals['_USER']._serialized_end=337
+  _globals['_SESSION']._serialized_start=340
+  _globals['_SESSION']._serialized_end=914
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,6 @@
 from caracal_grpc.v1 import application_pb2 as _application_pb2
 from caracal_grpc.v1 import mandate_pb2 as _mandate_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -16,13 +17,48 @@ class SessionState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SESSION_STATE_ACTIVE: _ClassVar[SessionState]
     SESSION_STATE_TERMINATED: _ClassVar[SessionState]
     SESSION_STATE_EXPIRED: _ClassVar[SessionState]
+    SESSION_STATE_SUSPENDED: _ClassVar[SessionState]
+    SESSION_STATE_LAPSED: _ClassVar[SessionState]
+
+class SessionKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SESSION_KIND_UNSPECIFIED: _ClassVar[SessionKind]
+    SESSION_KIND_STANDING: _ClassVar[SessionKind]
+    SESSION_KIND_TASK: _ClassVar[SessionKind]
+    SESSION_KIND_SERVICE: _ClassVar[SessionKind]
 SESSION_STATE_UNSPECIFIED: SessionState
 SESSION_STATE_ACTIVE: SessionState
 SESSION_STATE_TERMINATED: SessionState
 SESSION_STATE_EXPIRED: SessionState
+SESSION_STATE_SUSPENDED: SessionState
+SESSION_STATE_LAPSED: SessionState
+SESSION_KIND_UNSPECIFIED: SessionKind
+SESSION_KIND_STANDING: SessionKind
+SESSION_KIND_TASK: SessionKind
+SESSION_KIND_SERVICE: SessionKind
+
+class Lease(_message.Message):
+    __slots__ = ("generation", "duration", "expire_time")
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    DURATION_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    generation: int
+    duration: _duration_pb2.Duration
+    expire_time: _timestamp_pb2.Timestamp
+    def __init__(self, generation: _Optional[int] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class User(_message.Message):
+    __slots__ = ("issuer", "subject", "name")
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    issuer: str
+    subject: str
+    name: str
+    def __init__(self, issuer: _Optional[str] = ..., subject: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
 
 class Session(_message.Message):
-    __slots__ = ("id", "zone", "application_id", "application_name", "parent_id", "root_id", "subject", "subject_type", "state", "labels", "ceiling", "create_time", "expire_time", "standing")
+    __slots__ = ("id", "zone", "application_id", "application_name", "parent_id", "root_id", "subject", "subject_type", "state", "labels", "ceiling", "create_time", "expire_time", "standing", "kind", "lease", "delegation_id", "user", "suspend_time")
     ID_FIELD_NUMBER: _ClassVar[int]
     ZONE_FIELD_NUMBER: _ClassVar[int]
     APPLICATION_ID_FIELD_NUMBER: _ClassVar[int]
@@ -37,6 +73,11 @@ class Session(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     STANDING_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    DELEGATION_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    SUSPEND_TIME_FIELD_NUMBER: _ClassVar[int]
     id: str
     zone: str
     application_id: str
@@ -51,4 +92,9 @@ class Session(_message.Message):
     create_time: _timestamp_pb2.Timestamp
     expire_time: _timestamp_pb2.Timestamp
     standing: bool
-    def __init__(self, id: _Optional[str] = ..., zone: _Optional[str] = ..., application_id: _Optional[str] = ..., application_name: _Optional[str] = ..., parent_id: _Optional[str] = ..., root_id: _Optional[str] = ..., subject: _Optional[str] = ..., subject_type: _Optional[_Union[_mandate_pb2.SubjectType, str]] = ..., state: _Optional[_Union[SessionState, str]] = ..., labels: _Optional[_Iterable[str]] = ..., ceiling: _Optional[_Iterable[_Union[_application_pb2.Ceiling, _Mapping]]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., standing: bool = ...) -> None: ...
+    kind: SessionKind
+    lease: Lease
+    delegation_id: str
+    user: User
+    suspend_time: _timestamp_pb2.Timestamp
+    def __init__(self, id: _Optional[str] = ..., zone: _Optional[str] = ..., application_id: _Optional[str] = ..., application_name: _Optional[str] = ..., parent_id: _Optional[str] = ..., root_id: _Optional[str] = ..., subject: _Optional[str] = ..., subject_type: _Optional[_Union[_mandate_pb2.SubjectType, str]] = ..., state: _Optional[_Union[SessionState, str]] = ..., labels: _Optional[_Iterable[str]] = ..., ceiling: _Optional[_Iterable[_Union[_application_pb2.Ceiling, _Mapping]]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., standing: bool = ..., kind: _Optional[_Union[SessionKind, str]] = ..., lease: _Optional[_Union[Lease, _Mapping]] = ..., delegation_id: _Optional[str] = ..., user: _Optional[_Union[User, _Mapping]] = ..., suspend_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

@@ -28,7 +28,7 @@ from caracal_grpc.v1 import session_pb2 as caracal_dot_v1_dot_session__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n caracal/v1/session_service.proto\x12\ncaracal.v1\x1a\x1c\x63\x61racal/v1/application.proto\x1a\x1a\x63\x61racal/v1/authority.proto\x1a\x18\x63\x61racal/v1/session.proto\x1a\x1egoogle/protobuf/duration.proto\"\x9b\x01\n\x1aSessionServiceStartRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\x11\n\tparent_id\x18\x02 \x01(\t\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12$\n\x07\x63\x65iling\x18\x04 \x03(\x0b\x32\x13.caracal.v1.Ceiling\x12&\n\x03ttl\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"g\n\x1bSessionServiceStartResponse\x12$\n\x07session\x18\x01 \x01(\x0b\x32\x13.caracal.v1.Session\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x10\n\x08\x61udit_id\x18\x03 \x01(\t\"4\n\x18SessionServiceGetRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"A\n\x19SessionServiceGetResponse\x12$\n\x07session\x18\x01 \x01(\x0b\x32\x13.caracal.v1.Session\"h\n\x19SessionServiceListRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\x16\n\x0e\x61pplication_id\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\\\n\x1aSessionServiceListResponse\x12%\n\x08sessions\x18\x01 \x03(\x0b\x32\x13.caracal.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"J\n\x1eSessionServiceTerminateRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"k\n\x1fSessionServiceTerminateResponse\x12$\n\x07session\x18\x01 \x01(\x0b\x32\x13.caracal.v1.Session\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x10\n\x08\x61udit_id\x18\x03 \x01(\t2\x8e\x04\n\x0eSessionService\x12v\n\x05Start\x12&.caracal.v1.SessionServiceStartRequest\x1a\'.caracal.v1.SessionServiceStartResponse\"\x1c\xaa\xe2\"\x18\n\x16\x63\x61racal:sessions:start\x12o\n\x03Get\x12$.caracal.v1.SessionServiceGetRequest\x1a%.caracal.v1.SessionServiceGetResponse\"\x1b\xaa\xe2\"\x17\n\x15\x63\x61racal:sessions:read\x12r\n\x04List\x12%.caracal.v1.SessionServiceListRequest\x1a&.caracal.v1.SessionServiceListResponse\"\x1b\xaa\xe2\"\x17\n\x15\x63\x61racal:sessions:read\x12\x86\x01\n\tTerminate\x12*.caracal.v1.SessionServiceTerminateRequest\x1a+.caracal.v1.SessionServiceTerminateResponse\" \xaa\xe2\"\x1c\n\x1a\x63\x61racal:sessions:terminate\x1a\x16\xaa\xe2\"\x12resource://caracalb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n caracal/v1/session_service.proto\x12\ncaracal.v1\x1a\x1c\x63\x61racal/v1/application.proto\x1a\x1a\x63\x61racal/v1/authority.proto\x1a\x18\x63\x61racal/v1/session.proto\x1a\x1egoogle/protobuf/duration.proto\"\xfe\x01\n\x1aSessionServiceStartRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\x11\n\tparent_id\x18\x02 \x01(\t\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12$\n\x07\x63\x65iling\x18\x04 \x03(\x0b\x32\x13.caracal.v1.Ceiling\x12&\n\x03ttl\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12%\n\x04kind\x18\x06 \x01(\x0e\x32\x17.caracal.v1.SessionKind\x12(\n\x05lease\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08id_token\x18\x08 \x01(\t\"g\n\x1bSessionServiceStartResponse\x12$\n\x07session\x18\x01 \x01(\x0b\x32\x13.caracal.v1.Session\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x10\n\x08\x61udit_id\x18\x03 \x01(\t\"4\n\x18SessionServiceGetRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"A\n\x19SessionServiceGetResponse\x12$\n\x07session\x18\x01 \x01(\x0b\x32\x13.caracal.v1.Session\"h\n\x19SessionServiceListRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\x16\n\x0e\x61pplication_id\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\\\n\x1aSessionServiceListResponse\x12%\n\x08sessions\x18\x01 \x03(\x0b\x32\x13.caracal.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"J\n\x1eSessionServiceTerminateRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"k\n\x1fSessionServiceTerminateResponse\x12$\n\x07session\x18\x01 \x01(\x0b\x32\x13.caracal.v1.Session\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x10\n\x08\x61udit_id\x18\x03 \x01(\t\"N\n\x1eSessionServiceHeartbeatRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\x03\"C\n\x1fSessionServiceHeartbeatResponse\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.caracal.v1.Lease\"9\n\x1dSessionServiceTakeOverRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"j\n\x1eSessionServiceTakeOverResponse\x12$\n\x07session\x18\x01 \x01(\x0b\x32\x13.caracal.v1.Session\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x10\n\x08\x61udit_id\x18\x03 \x01(\t\"H\n\x1cSessionServiceSuspendRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"i\n\x1dSessionServiceSuspendResponse\x12$\n\x07session\x18\x01 \x01(\x0b\x32\x13.caracal.v1.Session\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x10\n\x08\x61udit_id\x18\x03 \x01(\t\"G\n\x1bSessionServiceResumeRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"h\n\x1cSessionServiceResumeResponse\x12$\n\x07session\x18\x01 \x01(\x0b\x32\x13.caracal.v1.Session\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x10\n\x08\x61udit_id\x18\x03 \x01(\t2\x96\x08\n\x0eSessionService\x12v\n\x05Start\x12&.caracal.v1.SessionServiceStartRequest\x1a\'.caracal.v1.SessionServiceStartResponse\"\x1c\xaa\xe2\"\x18\n\x16\x63\x61racal:sessions:start\x12o\n\x03Get\x12$.caracal.v1.SessionServiceGetRequest\x1a%.caracal.v1.SessionServiceGetResponse\"\x1b\xaa\xe2\"\x17\n\x15\x63\x61racal:sessions:read\x12r\n\x04List\x12%.caracal.v1.SessionServiceListRequest\x1a&.caracal.v1.SessionServiceListResponse\"\x1b\xaa\xe2\"\x17\n\x15\x63\x61racal:sessions:read\x12\x86\x01\n\tTerminate\x12*.caracal.v1.SessionServiceTerminateRequest\x1a+.caracal.v1.SessionServiceTerminateResponse\" \xaa\xe2\"\x1c\n\x1a\x63\x61racal:sessions:terminate\x12\x82\x01\n\tHeartbeat\x12*.caracal.v1.SessionServiceHeartbeatRequest\x1a+.caracal.v1.SessionServiceHeartbeatResponse\"\x1c\xaa\xe2\"\x18\n\x16\x63\x61racal:sessions:start\x12\x7f\n\x08TakeOver\x12).caracal.v1.SessionServiceTakeOverRequest\x1a*.caracal.v1.SessionServiceTakeOverResponse\"\x1c\xaa\xe2\"\x18\n\x16\x63\x61racal:sessions:start\x12\x80\x01\n\x07Suspend\x12(.caracal.v1.SessionServiceSuspendRequest\x1a).caracal.v1.SessionServiceSuspendResponse\" \xaa\xe2\"\x1c\n\x1a\x63\x61racal:sessions:terminate\x12}\n\x06Resume\x12\'.caracal.v1.SessionServiceResumeRequest\x1a(.caracal.v1.SessionServiceResumeResponse\" \xaa\xe2\"\x1c\n\x1a\x63\x61racal:sessions:terminate\x1a\x16\xaa\xe2\"\x12resource://caracalb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,22 +45,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SESSIONSERVICE'].methods_by_name['List']._serialized_options = b'\252\342\"\027\n\025caracal:sessions:read'
   _globals['_SESSIONSERVICE'].methods_by_name['Terminate']._loaded_options = None
   _globals['_SESSIONSERVICE'].methods_by_name['Terminate']._serialized_options = b'\252\342\"\034\n\032caracal:sessions:terminate'
+  _globals['_SESSIONSERVICE'].methods_by_name['Heartbeat']._loaded_options = None
+  _globals['_SESSIONSERVICE'].methods_by_name['Heartbeat']._serialized_options = b'\252\342\"\030\n\026caracal:sessions:start'
+  _globals['_SESSIONSERVICE'].methods_by_name['TakeOver']._loaded_options = None
+  _globals['_SESSIONSERVICE'].methods_by_name['TakeOver']._serialized_options = b'\252\342\"\030\n\026caracal:sessions:start'
+  _globals['_SESSIONSERVICE'].methods_by_name['Suspend']._loaded_options = None
+  _globals['_SESSIONSERVICE'].methods_by_name['Suspend']._serialized_options = b'\252\342\"\034\n\032caracal:sessions:terminate'
+  _globals['_SESSIONSERVICE'].methods_by_name['Resume']._loaded_options = None
+  _globals['_SESSIONSERVICE'].methods_by_name['Resume']._serialized_options = b'\252\342\"\034\n\032caracal:sessions:terminate'
   _globals['_SESSIONSERVICESTARTREQUEST']._serialized_start=165
-  _globals['_SESSIONSERVICESTARTREQUEST']._serialized_end=320
-  _globals['_SESSIONSERVICESTARTRESPONSE']._serialized_start=322
-  _globals['_SESSIONSERVICESTARTRESPONSE']._serialized_end=425
-  _globals['_SESSIONSERVICEGETREQUEST']._serialized_start=427
-  _globals['_SESSIONSERVICEGETREQUEST']._serialized_end=479
-  _globals['_SESSIONSERVICEGETRESPONSE']._serialized_start=481
-  _globals['_SESSIONSERVICEGETRESPONSE']._serialized_end=546
-  _globals['_SESSIONSERVICELISTREQUEST']._serialized_start=548
-  _globals['_SESSIONSERVICELISTREQUEST']._serialized_end=652
-  _globals['_SESSIONSERVICELISTRESPONSE']._serialized_start=654
-  _globals['_SESSIONSERVICELISTRESPONSE']._serialized_end=746
-  _globals['_SESSIONSERVICETERMINATEREQUEST']._serialized_start=748
-  _globals['_SESSIONSERVICETERMINATEREQUEST']._serialized_end=822
-  _globals['_SESSIONSERVICETERMINATERESPONSE']._serialized_start=824
-  _globals['_SESSIONSERVICETERMINATERESPONSE']._serialized_end=931
-  _globals['_SESSIONSERVICE']._serialized_start=934
-  _globals['_SESSIONSERVICE']._serialized_end=1460
+  _globals['_SESSIONSERVICESTARTREQUEST']._serialized_end=419
+  _globals['_SESSIONSERVICESTARTRESPONSE']._serialized_start=421
+  _globals['_SESSIONSERVICESTARTRESPONSE']._serialized_end=524
+  _globals['_SESSIONSERVICEGETREQUEST']._serialized_start=526
+  _globals['_SESSIONSERVICEGETREQUEST']._serialized_end=578
+  _globals['_SESSIONSERVICEGETRESPONSE']._serialized_start=580
+  _globals['_SESSIONSERVICEGETRESPONSE']._serialized_end=645
+  _globals['_SESSIONSERVICELISTREQUEST']._serialized_start=647
+  _globals['_SESSIONSERVICELISTREQUEST']._serialized_end=751
+  _globals['_SESSIONSERVICELISTRESPONSE']._serialized_start=753
+  _globals['_SESSIONSERVICELISTRESPONSE']._serialized_end=845
+  _globals['_SESSIONSERVICETERMINATEREQUEST']._serialized_start=847
+  _globals['_SESSIONSERVICETERMINATEREQUEST']._serialized_end=921
+  _globals['_SESSIONSERVICETERMINATERESPONSE']._serialized_start=923
+  _globals['_SESSIONSERVICETERMINATERESPONSE']._serialized_end=1030
+  _globals['_SESSIONSERVICEHEARTBEATREQUEST']._serialized_start=1032
+  _globals['_SESSIONSERVICEHEARTBEATREQUEST']._serialized_end=1110
+  _globals['_SESSIONSERVICEHEARTBEATRESPONSE']._serialized_start=1112
+  _globals['_SESSIONSERVICEHEARTBEATRESPONSE']._serialized_end=1179
+  _globals['_SESSIONSERVICETAKEOVERREQUEST']._serialized_start=1181
+  _globals['_SESSIONSERVICETAKEOVERREQUEST']._serialized_end=1238
+  _globals['_SESSIONSERVICETAKEOVERRESPONSE']._serialized_start=1240
+  _globals['_SESSIONSERVICETAKEOVERRESPONSE']._serialized_end=1346
+  _globals['_SESSIONSERVICESUSPENDREQUEST']._serialized_start=1348
+  _globals['_SESSIONSERVICESUSPENDREQUEST']._serialized_end=1420
+  _globals['_SESSIONSERVICESUSPENDRESPONSE']._serialized_start=1422
+  _globals['_SESSIONSERVICESUSPENDRESPONSE']._serialized_end=1527
+  _globals['_SESSIONSERVICERESUMEREQUEST']._serialized_start=1529
+  _globals['_SESSIONSERVICERESUMEREQUEST']._serialized_end=1600
+  _globals['_SESSIONSERVICERESUMERESPONSE']._serialized_start=1602
+  _globals['_SESSIONSERVICERESUMERESPONSE']._serialized_end=1706
+  _globals['_SESSIONSERVICE']._serialized_start=1709
+  _globals['_SESSIONSERVICE']._serialized_end=2755
 # @@protoc_insertion_point(module_scope)

@@ -57,6 +57,26 @@ class SessionServiceStub(object):
                 request_serializer=caracal_dot_v1_dot_session__service__pb2.SessionServiceTerminateRequest.SerializeToString,
                 response_deserializer=caracal_dot_v1_dot_session__service__pb2.SessionServiceTerminateResponse.FromString,
                 _registered_method=True)
+        self.Heartbeat = channel.unary_unary(
+                '/caracal.v1.SessionService/Heartbeat',
+                request_serializer=caracal_dot_v1_dot_session__service__pb2.SessionServiceHeartbeatRequest.SerializeToString,
+                response_deserializer=caracal_dot_v1_dot_session__service__pb2.SessionServiceHeartbeatResponse.FromString,
+                _registered_method=True)
+        self.TakeOver = channel.unary_unary(
+                '/caracal.v1.SessionService/TakeOver',
+                request_serializer=caracal_dot_v1_dot_session__service__pb2.SessionServiceTakeOverRequest.SerializeToString,
+                response_deserializer=caracal_dot_v1_dot_session__service__pb2.SessionServiceTakeOverResponse.FromString,
+                _registered_method=True)
+        self.Suspend = channel.unary_unary(
+                '/caracal.v1.SessionService/Suspend',
+                request_serializer=caracal_dot_v1_dot_session__service__pb2.SessionServiceSuspendRequest.SerializeToString,
+                response_deserializer=caracal_dot_v1_dot_session__service__pb2.SessionServiceSuspendResponse.FromString,
+                _registered_method=True)
+        self.Resume = channel.unary_unary(
+                '/caracal.v1.SessionService/Resume',
+                request_serializer=caracal_dot_v1_dot_session__service__pb2.SessionServiceResumeRequest.SerializeToString,
+                response_deserializer=caracal_dot_v1_dot_session__service__pb2.SessionServiceResumeResponse.FromString,
+                _registered_method=True)
 
 
 class SessionServiceServicer(object):
@@ -68,10 +88,12 @@ class SessionServiceServicer(object):
     def Start(self, request, context):
         """Starts a session below one of the caller's own, never wider and never longer than that one. The
         caller must hold `caracal:sessions:start`. Answers FIELD_INVALID, SESSION_NOT_ACTIVE,
-        CEILING_EXCEEDED also for a label that the parent does not carry, LIMIT_EXCEEDED below 10 levels
-        and over 10,000 live sessions of one application, OBJECT_NOT_FOUND for a zone that the caller is
-        not an application of, ZONE_FORBIDDEN, CONFLICT, AUTHORITY_STALE; and STORE_UNAVAILABLE and
-        AUDIT_UNAVAILABLE, after which the session may exist all the same.
+        CEILING_EXCEEDED also for a label that the parent does not carry, LIMIT_EXCEEDED below 10 levels,
+        over 1,000 live sessions below one and over 10,000 of one application, OBJECT_NOT_FOUND for a
+        zone that the caller is not an application of, SUBJECT_TOKEN_INVALID for an ID token that is not
+        good, ISSUER_UNAVAILABLE when its issuer does not tell its keys, ZONE_FORBIDDEN, CONFLICT,
+        AUTHORITY_STALE; and STORE_UNAVAILABLE and AUDIT_UNAVAILABLE, after which the session may exist
+        all the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,6 +126,53 @@ class SessionServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Heartbeat(self, request, context):
+        """Renews the lease of a service session, also of one that has lapsed, unless another has taken it
+        over. A heartbeat is no entry in the ledger. The caller must hold `caracal:sessions:start` and the
+        session. Answers FIELD_INVALID also for what is no service, OBJECT_NOT_FOUND for what is not the
+        caller's, LEASE_FENCED when another holder took over, SESSION_NOT_ACTIVE when it is over or
+        suspended, ZONE_FORBIDDEN, AUTHORITY_STALE, STORE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TakeOver(self, request, context):
+        """Takes a service session over for another holder of the same application: its lease begins anew in
+        the next generation, and the holder before it is kept out (LEASE_FENCED). What that one was issued
+        lives to its end, at most the rest of its lease. The caller must hold `caracal:sessions:start` and
+        the session. Answers FIELD_INVALID also for what is no service, OBJECT_NOT_FOUND for what is not
+        the caller's, SESSION_NOT_ACTIVE when it is over or suspended, ZONE_FORBIDDEN, AUTHORITY_STALE,
+        CONFLICT when another took it over at the same time; and STORE_UNAVAILABLE and AUDIT_UNAVAILABLE,
+        after which it may be taken over all the same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Suspend(self, request, context):
+        """Suspends a session and everything below it at every edge, in one write, until it is resumed. Again
+        is no error; what its own application suspended and another suspends again, the other resumes.
+        The caller must hold `caracal:sessions:terminate`, and `caracal:sessions:admin` when it is not its
+        own. Answers FIELD_INVALID, OBJECT_NOT_FOUND, SESSION_NOT_ACTIVE when it is over, ZONE_FORBIDDEN,
+        STORE_UNAVAILABLE, after which it may be suspended all the same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Resume(self, request, context):
+        """Resumes a suspended session: what was issued in it and has not ended is accepted again. One that
+        is not suspended stays as it is. The caller must hold `caracal:sessions:terminate`, and
+        `caracal:sessions:admin` when it is not its own or was suspended by another. Answers FIELD_INVALID,
+        OBJECT_NOT_FOUND, SESSION_NOT_ACTIVE when it is over, ACTOR_FORBIDDEN when another suspended it,
+        ZONE_FORBIDDEN; and STORE_UNAVAILABLE and AUDIT_UNAVAILABLE, after which it may be resumed all the
+        same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SessionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -126,6 +195,26 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.Terminate,
                     request_deserializer=caracal_dot_v1_dot_session__service__pb2.SessionServiceTerminateRequest.FromString,
                     response_serializer=caracal_dot_v1_dot_session__service__pb2.SessionServiceTerminateResponse.SerializeToString,
+            ),
+            'Heartbeat': grpc.unary_unary_rpc_method_handler(
+                    servicer.Heartbeat,
+                    request_deserializer=caracal_dot_v1_dot_session__service__pb2.SessionServiceHeartbeatRequest.FromString,
+                    response_serializer=caracal_dot_v1_dot_session__service__pb2.SessionServiceHeartbeatResponse.SerializeToString,
+            ),
+            'TakeOver': grpc.unary_unary_rpc_method_handler(
+                    servicer.TakeOver,
+                    request_deserializer=caracal_dot_v1_dot_session__service__pb2.SessionServiceTakeOverRequest.FromString,
+                    response_serializer=caracal_dot_v1_dot_session__service__pb2.SessionServiceTakeOverResponse.SerializeToString,
+            ),
+            'Suspend': grpc.unary_unary_rpc_method_handler(
+                    servicer.Suspend,
+                    request_deserializer=caracal_dot_v1_dot_session__service__pb2.SessionServiceSuspendRequest.FromString,
+                    response_serializer=caracal_dot_v1_dot_session__service__pb2.SessionServiceSuspendResponse.SerializeToString,
+            ),
+            'Resume': grpc.unary_unary_rpc_method_handler(
+                    servicer.Resume,
+                    request_deserializer=caracal_dot_v1_dot_session__service__pb2.SessionServiceResumeRequest.FromString,
+                    response_serializer=caracal_dot_v1_dot_session__service__pb2.SessionServiceResumeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -239,6 +328,114 @@ class SessionService(object):
             '/caracal.v1.SessionService/Terminate',
             caracal_dot_v1_dot_session__service__pb2.SessionServiceTerminateRequest.SerializeToString,
             caracal_dot_v1_dot_session__service__pb2.SessionServiceTerminateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Heartbeat(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caracal.v1.SessionService/Heartbeat',
+            caracal_dot_v1_dot_session__service__pb2.SessionServiceHeartbeatRequest.SerializeToString,
+            caracal_dot_v1_dot_session__service__pb2.SessionServiceHeartbeatResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TakeOver(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caracal.v1.SessionService/TakeOver',
+            caracal_dot_v1_dot_session__service__pb2.SessionServiceTakeOverRequest.SerializeToString,
+            caracal_dot_v1_dot_session__service__pb2.SessionServiceTakeOverResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Suspend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caracal.v1.SessionService/Suspend',
+            caracal_dot_v1_dot_session__service__pb2.SessionServiceSuspendRequest.SerializeToString,
+            caracal_dot_v1_dot_session__service__pb2.SessionServiceSuspendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Resume(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caracal.v1.SessionService/Resume',
+            caracal_dot_v1_dot_session__service__pb2.SessionServiceResumeRequest.SerializeToString,
+            caracal_dot_v1_dot_session__service__pb2.SessionServiceResumeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -17,7 +17,7 @@ class ClientAuthentication(_message.Message):
     def __init__(self, application_id: _Optional[str] = ..., client_secret: _Optional[str] = ...) -> None: ...
 
 class ExchangeRequest(_message.Message):
-    __slots__ = ("zone", "client", "resource", "scopes", "subject_token", "session_id", "ttl", "request_id", "context", "bind")
+    __slots__ = ("zone", "client", "resource", "scopes", "subject_token", "session_id", "ttl", "request_id", "context", "bind", "actor_token", "approval_id", "lease_generation")
     class ContextEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -35,6 +35,9 @@ class ExchangeRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     BIND_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    APPROVAL_ID_FIELD_NUMBER: _ClassVar[int]
+    LEASE_GENERATION_FIELD_NUMBER: _ClassVar[int]
     zone: str
     client: ClientAuthentication
     resource: str
@@ -45,7 +48,10 @@ class ExchangeRequest(_message.Message):
     request_id: str
     context: _containers.ScalarMap[str, str]
     bind: bool
-    def __init__(self, zone: _Optional[str] = ..., client: _Optional[_Union[ClientAuthentication, _Mapping]] = ..., resource: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., subject_token: _Optional[str] = ..., session_id: _Optional[str] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., request_id: _Optional[str] = ..., context: _Optional[_Mapping[str, str]] = ..., bind: bool = ...) -> None: ...
+    actor_token: str
+    approval_id: str
+    lease_generation: int
+    def __init__(self, zone: _Optional[str] = ..., client: _Optional[_Union[ClientAuthentication, _Mapping]] = ..., resource: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., subject_token: _Optional[str] = ..., session_id: _Optional[str] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., request_id: _Optional[str] = ..., context: _Optional[_Mapping[str, str]] = ..., bind: bool = ..., actor_token: _Optional[str] = ..., approval_id: _Optional[str] = ..., lease_generation: _Optional[int] = ...) -> None: ...
 
 class ExchangeResponse(_message.Message):
     __slots__ = ("mandate", "expires_in", "scopes", "audit_id", "issued_token_type", "jti", "certificate_thumbprint")

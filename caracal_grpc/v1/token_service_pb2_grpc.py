@@ -64,13 +64,16 @@ class TokenServiceServicer(object):
         a malformed request, AUTHORITY_STALE, RATE_LIMITED for failed authentications, AUDIT_UNAVAILABLE,
         DRAINING, and CLIENT_AUTH_FAILED in a zone that does not exist.
 
-        Answers CLIENT_AUTH_FAILED, SUBJECT_TOKEN_INVALID, ACTOR_FORBIDDEN, POLICY_DENIED,
-        STEP_UP_REQUIRED, SCOPE_INSUFFICIENT, CEILING_EXCEEDED, SESSION_NOT_ACTIVE, HOPS_EXCEEDED,
+        Answers CLIENT_AUTH_FAILED, SUBJECT_TOKEN_INVALID, ACTOR_TOKEN_INVALID, ACTOR_FORBIDDEN,
+        POLICY_DENIED, STEP_UP_REQUIRED, APPROVAL_REJECTED, APPROVAL_EXPIRED, APPROVAL_CONSUMED,
+        SCOPE_INSUFFICIENT, CEILING_EXCEEDED, SESSION_NOT_ACTIVE, LEASE_FENCED, HOPS_EXCEEDED,
         NO_ACTIVE_POLICY, POLICY_FAILED also when policy allows without scopes what named none or adds
         obligations, OBJECT_NOT_FOUND for a resource, MANDATE_TOO_LARGE, LIMIT_EXCEEDED for more request
-        ids than are remembered, of one application or of all, KEY_STATE_CONFLICT for a zone without a
+        ids than are remembered, of one application or of all, and for more pending approvals of the
+        application than there may be, KEY_STATE_CONFLICT for a zone without a
         key that signs, CONFLICT for a request id that was used for another request, STORE_UNAVAILABLE
-        while a large apply changes the zone, and what is never recorded.
+        while a large apply changes the zone and when a request that is repeatable or waits for an approval
+        cannot be kept, and what is never recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

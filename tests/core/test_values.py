@@ -14,7 +14,7 @@ from caracal_grpc.core.ceiling import UNBOUNDED, Ceiling
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.rule import Rule
-from caracal_grpc.core.session import Session, require_alive
+from caracal_grpc.core.session import Session
 from caracal_grpc.core.zone import AUTHORITY, Resource, Zone
 from tests.support.refusals import refused
 
@@ -194,16 +194,6 @@ def test_session_by_its_times() -> None:
     ended = SESSION.terminated(NOW + 1)
     assert ended.state(NOW) == ended.state(NOW + 999) == "terminated"
     assert ended.terminated(NOW + 9) is ended
-
-
-def test_lineage_is_alive_as_a_whole() -> None:
-    """SESSION_NOT_ACTIVE names the first that is not."""
-    root = Session("ses_0", "shop", "app_1", "app_1", "ses_0", NOW, standing=True)
-    require_alive([root, SESSION], NOW)
-    for line, session in (([root.terminated(NOW), SESSION], "ses_0"), ([root, SESSION], "ses_1")):
-        with refused(Reason.SESSION_NOT_ACTIVE) as seen:
-            require_alive(line, NOW + 60)
-        assert seen.metadata == {"session": session}
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,19 @@ def test_any_anchor_kills(value: Mandate, data: st.DataObject) -> None:
     assert seen.metadata == {"anchor": anchor}
 
 
+def test_what_is_older_than_the_floor_is_dead() -> None:
+    """MANDATE_REVOKED, naming the zone; what is as old lives, and the scopes are judged first."""
+    floor = replace(TRUST, issued_before=NOW - 10)
+    judge(mandate(issued_at=NOW - 10), floor, CALL, DEAD)
+    older = mandate(issued_at=NOW - 11)
+    judge(older, TRUST, CALL, DEAD)
+    with refused(Reason.MANDATE_REVOKED) as seen:
+        judge(older, floor, CALL, DEAD)
+    assert seen.metadata == {"anchor": "shop"}
+    with refused(Reason.SCOPE_INSUFFICIENT):
+        judge(older, floor, replace(CALL, scopes=frozenset({"other"})), DEAD)
+
+
 def test_missing_scopes_are_named() -> None:
     """What is required and what lacks."""
     call = replace(CALL, scopes=frozenset({"orders:place", "b", "a"}))
