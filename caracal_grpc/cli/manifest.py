@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -34,12 +34,29 @@ class Application(_Part):
     ceiling: list[Ceiling] = []
 
 
+class MayAct(_Part):
+    """Who may act on behalf of whom at a resource."""
+
+    actor: str
+    subjects: list[str]
+
+
 class Resource(_Part):
     """Something protected, with its scopes."""
 
     name: str
     scopes: list[str]
     max_ttl_seconds: Seconds = 0
+    may_act: list[MayAct] = []
+
+
+class Approval(_Part):
+    """What an approval needs."""
+
+    reviews: Annotated[int, Field(ge=0, le=16)] = 0
+    reviewers: list[str] = []
+    ttl_seconds: Annotated[int, Field(ge=0, le=604_800)] = 0
+    proof_system: str = ""
 
 
 class Grant(_Part):
@@ -50,8 +67,10 @@ class Grant(_Part):
     scopes: list[str]
     subjects: list[str] = []
     labels: list[str] = []
+    users: list[str] = []
     ttl_seconds: Seconds = 0
     step_up: list[str] = []
+    approval: Approval | None = None
 
 
 class Policy(_Part):
@@ -61,11 +80,31 @@ class Policy(_Part):
 
 
 class Settings(_Part):
-    """Times of the zone; 0 means the default."""
+    """Settings of the zone; 0 means the default."""
 
     default_ttl_seconds: Seconds = 0
     max_hops: Annotated[int, Field(ge=0, le=10)] = 0
     key_publish_seconds: Seconds = 0
+    chain_visibility: Literal["full", "hashed", "last"] = "full"
+
+
+class Issuer(_Part):
+    """Somebody whose signed tokens the zone believes; `jwks` is a key set as JSON."""
+
+    name: str
+    issuer: str
+    audience: str
+    jwks_uri: str = ""
+    jwks: str = ""
+    algorithms: list[str] = []
+    max_age_seconds: Seconds = 0
+
+
+class Webhook(_Part):
+    """Where new approvals are told."""
+
+    name: str
+    url: str
 
 
 class Shape(_Part):
@@ -77,6 +116,9 @@ class Shape(_Part):
     grants: list[Grant] = []
     policy: Policy = Policy()
     settings: Settings = Settings()
+    issuers: list[Issuer] = []
+    proof_systems: list[Issuer] = []
+    webhooks: list[Webhook] = []
 
 
 class Manifest:
@@ -99,6 +141,9 @@ class Manifest:
         problems = [
             *_repeated(document, "applications", shape.applications),
             *_repeated(document, "resources", shape.resources),
+            *_repeated(document, "issuers", shape.issuers),
+            *_repeated(document, "proof_systems", shape.proof_systems),
+            *_repeated(document, "webhooks", shape.webhooks),
         ]
         if problems:
             raise document.refused(problems)
@@ -118,12 +163,15 @@ class Manifest:
                     for name, source in self.modules.items()
                 ],
             ),
-            settings=zone_pb2.ZoneSettings(**shape.settings.model_dump()),
+            settings=_settings(shape.settings),
+            issuers=[zone_pb2.Issuer(**each.model_dump()) for each in shape.issuers],
+            proof_systems=[zone_pb2.Issuer(**each.model_dump()) for each in shape.proof_systems],
+            webhooks=[zone_pb2.Webhook(**each.model_dump()) for each in shape.webhooks],
         )
 
 
 def _repeated(
-    document: Document, part: str, declared: Sequence[Application | Resource]
+    document: Document, part: str, declared: Sequence[Application | Resource | Issuer | Webhook]
 ) -> Iterator[Problem]:
     """Each one whose name stands above it already."""
     first: dict[str, int] = {}
@@ -141,6 +189,11 @@ def _application(declared: Application) -> application_pb2.Application:
         labels=declared.labels,
         ceiling=[application_pb2.Ceiling(**each.model_dump()) for each in declared.ceiling],
     )
+
+
+def _settings(declared: Settings) -> zone_pb2.ZoneSettings:
+    visibility = f"CHAIN_VISIBILITY_{declared.chain_visibility.upper()}"
+    return zone_pb2.ZoneSettings(**declared.model_dump() | {"chain_visibility": visibility})
 
 
 def _read_modules(document: Document, files: list[str]) -> dict[str, str]:

@@ -15,7 +15,14 @@ from caracal_grpc.core.ids import (
     require_scope,
     require_slug,
 )
-from caracal_grpc.core.limits import AUTHORITY_OWN_SCOPES
+from caracal_grpc.core.limits import (
+    AUTHORITY_OWN_SCOPES,
+    DEFAULT_APPROVAL_TTL,
+    MAX_APPROVAL_TTL,
+    MAX_REVIEWS,
+    MAX_USER_SUBJECT,
+    MIN_APPROVAL_TTL,
+)
 from caracal_grpc.core.reason import Reason
 
 GRANTS_MODULE: Final = "grants.rego"
@@ -29,6 +36,13 @@ _PATH: Final = "policy.grants"
 """Where the grants of a declared zone are."""
 
 _REQUIRED: Final = ("application", "resource", "scopes")
+_APPROVAL: Final[Mapping[str, Any]] = {
+    "reviews": 1,
+    "reviewers": [],
+    "ttl_seconds": DEFAULT_APPROVAL_TTL,
+    "proof_system": "",
+}
+"""What an approval needs that a grant says nothing of."""
 
 Grant = Mapping[str, Any]
 ByResource = dict[str, list[dict[str, Any]]]
@@ -73,8 +87,9 @@ def validate_grants(grants: object) -> list[dict[str, Any]]:
     The path is that in a declared zone, such as `policy.grants[0].scopes`.
 
     A grant holds `application` (a name), `resource`, `scopes`, and perhaps `subjects` (names of
-    applications on whose behalf it holds, or `*` for anyone; without: only for itself), `labels`
-    (of which the session carries one), `ttl_seconds` and `step_up` (scopes that need an approval).
+    applications on whose behalf it holds, or `*` for anyone; without, and without `users`: only for
+    itself), `users` (`issuer/subject` or `issuer/*`), `labels` (of which the session carries one),
+    `ttl_seconds`, `step_up` (scopes that need an approval) and `approval` (what that needs).
     """
     if not isinstance(grants, list | tuple):
         raise field_invalid(_PATH, "must be a list of grants")
@@ -95,8 +110,10 @@ def validate_grants(grants: object) -> list[dict[str, Any]]:
 def _laid_out(grant: Grant) -> dict[str, Any]:
     """`grant` as the module reads it: with every member, lists empty where it names none."""
     laid_out: dict[str, Any] = {"scopes": sorted(set(grant["scopes"]))}
-    for name in ("subjects", "labels", "step_up"):
+    for name in ("subjects", "labels", "step_up", "users"):
         laid_out[name] = list(grant.get(name) or ())
+    if laid_out["step_up"]:
+        laid_out["approval"] = {**_APPROVAL, **(grant.get("approval") or {})}
     return {**laid_out, "ttl_seconds": _life(grant)}
 
 
@@ -131,7 +148,11 @@ def _member_violations(path: str, name: object, value: object) -> list[FieldViol
 def _outside(path: str, grant: Grant) -> list[FieldViolation]:
     """A step-up for a scope that the grant does not give would guard nothing."""
     outside = [scope for scope in grant.get("step_up") or () if scope not in grant["scopes"]]
-    return [FieldViolation(f"{path}.step_up", "must be among the scopes")] if outside else []
+    if outside:
+        return [FieldViolation(f"{path}.step_up", "must be among the scopes")]
+    if grant.get("approval") and not grant.get("step_up"):
+        return [FieldViolation(f"{path}.approval", "needs step_up, the scopes that it is for")]
+    return []
 
 
 def _name(path: str, value: object) -> None:
@@ -162,6 +183,43 @@ def _subjects(path: str, value: object) -> None:
             _name(f"{path}[{index}]", subject)
 
 
+def _users(path: str, value: object) -> None:
+    users = _items(path, value)
+    if not users:
+        raise field_invalid(path, "must name a user, or be left out")
+    for index, user in enumerate(users):
+        _user(f"{path}[{index}]", user)
+
+
+def _user(path: str, value: object) -> None:
+    issuer, slash, subject = _text(path, value).partition("/")
+    if not (slash and 0 < len(subject) <= MAX_USER_SUBJECT and subject.isprintable()):
+        raise field_invalid(path, "must be the name of an issuer, a slash, and a subject or *")
+    require_slug(path, issuer)
+
+
+def _approval(path: str, value: object) -> None:
+    if not isinstance(value, Mapping) or value.keys() - _APPROVAL.keys():
+        raise field_invalid(path, f"must be a mapping of {', '.join(_APPROVAL)}")
+    needs = {**_APPROVAL, **value}
+    _whole(f"{path}.reviews", needs["reviews"], 1, MAX_REVIEWS)
+    _whole(f"{path}.ttl_seconds", needs["ttl_seconds"], MIN_APPROVAL_TTL, MAX_APPROVAL_TTL)
+    if needs["proof_system"]:
+        _name(f"{path}.proof_system", needs["proof_system"])
+    reviewers = _items(f"{path}.reviewers", needs["reviewers"])
+    for index, reviewer in enumerate(reviewers):
+        known = _user if "/" in str(reviewer) else _name
+        known(f"{path}.reviewers[{index}]", reviewer)
+    families = any(str(reviewer).endswith("/*") for reviewer in reviewers)
+    if reviewers and not families and len(set(reviewers)) < needs["reviews"]:
+        raise field_invalid(f"{path}.reviewers", "must be at least as many as reviews")
+
+
+def _whole(path: str, value: object, low: int, high: int) -> None:
+    if type(value) is not int or not low <= value <= high:
+        raise field_invalid(path, f"must be a whole number from {low} to {high}")
+
+
 def _labels(path: str, value: object) -> None:
     labels = _items(path, value)
     if not labels:
@@ -170,8 +228,7 @@ def _labels(path: str, value: object) -> None:
 
 
 def _ttl(path: str, value: object) -> None:
-    if type(value) is not int or not 0 < value <= MAX_TTL_SECONDS:
-        raise field_invalid(path, f"must be a whole number from 1 to {MAX_TTL_SECONDS}")
+    _whole(path, value, 1, MAX_TTL_SECONDS)
 
 
 def _text(path: str, value: object) -> str:
@@ -194,4 +251,6 @@ _CHECKS: Final[Mapping[str, Callable[[str, object], None]]] = {
     "labels": _labels,
     "ttl_seconds": _ttl,
     "step_up": _optional_scopes,
+    "users": _users,
+    "approval": _approval,
 }

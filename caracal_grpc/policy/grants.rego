@@ -25,10 +25,11 @@ always(resource) := {scope | some scope in data.caracal.own_scopes} if {
 	resource == "resource://caracal"
 } else := set()
 
-# A grant without subjects is for acting for oneself. A user may be called like an application: a
-# name in subjects means the application only.
+# A grant that names nobody is for acting for oneself. A user may be called like an application: a
+# name in subjects means the application only, and one in users, with the issuer's, the user.
 for_subject(grant) if {
 	grant.subjects == []
+	grant.users == []
 	input.actor == null
 	input.subject.id == input.principal.id
 } else if {
@@ -36,6 +37,14 @@ for_subject(grant) if {
 } else if {
 	input.subject.type == "application"
 	input.subject.name in grant.subjects
+} else if {
+	input.subject.type == "user"
+	input.subject.name in grant.users
+} else if {
+	input.subject.type == "user"
+	parts := split(input.subject.name, "/")
+	count(parts) > 1
+	concat("/", [parts[0], "*"]) in grant.users
 }
 
 for_session(grant) if {
@@ -67,7 +76,14 @@ judge(giving, granted, wanted) := {
 	"reasons": ["step_up_required"],
 	"scopes": sort(wanted),
 	"ttl_seconds": life(giving),
-	"step_up": {"scopes": sort(unapproved(giving, wanted))},
+	"step_up": terms,
+} if {
+	wanted != set()
+	wanted - granted == set()
+	terms := terms_of(giving, wanted)
+} else := {
+	"decision": "deny",
+	"reasons": ["no_reviewer_in_common"],
 } if {
 	wanted != set()
 	wanted - granted == set()
@@ -84,6 +100,46 @@ judge(giving, granted, wanted) := {
 unapproved(giving, wanted) := set() if {
 	every grant in giving { grant.step_up == [] }
 } else := {scope | some grant in giving; some scope in grant.step_up; scope in wanted}
+
+# What an approval needs that all grants which hold something back are content with: the most
+# reviews, the shortest time, reviewers whom each that names any names. Undefined without such.
+terms_of(giving, wanted) := terms if {
+	asking := [grant.approval | some grant in giving; some scope in grant.step_up; scope in wanted]
+	reviews := [needs.reviews | some needs in asking]
+	lives := [needs.ttl_seconds | some needs in asking]
+	common := {
+		"scopes": sort(unapproved(giving, wanted)),
+		"reviews": most(reviews),
+		"ttl_seconds": least(lives),
+	}
+	terms := object.union_n([common, reviewers_of(asking), proof_of(asking)])
+}
+
+reviewers_of(asking) := {} if {
+	every needs in asking { needs.reviewers == [] }
+} else := {"reviewers": sort(shared)} if {
+	naming := [needs.reviewers | some needs in asking; needs.reviewers != []]
+	shared := {name | some names in naming; some name in names; every others in naming { name in others }}
+	shared != set()
+}
+
+# A proof releases them all only if each of them names its proof system.
+proof_of(asking) := {"proof_system": name} if {
+	name := asking[0].proof_system
+	name != ""
+	every needs in asking { needs.proof_system == name }
+} else := {}
+
+# Not by max and min, which in rego-cpp compare numbers as text (300 before 60).
+most(numbers) := number if {
+	some number in numbers
+	every other in numbers { other <= number }
+}
+
+least(numbers) := number if {
+	some number in numbers
+	every other in numbers { other >= number }
+}
 
 # The shortest life of the grants that give a wanted scope; a day, the most there is, without any.
 # By the order of the list, because min of rego-cpp compares numbers as text (300 before 60).

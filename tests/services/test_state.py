@@ -40,6 +40,35 @@ async def test_zone_reads_as_it_was_declared(authority: Running) -> None:
     assert not again.changes
 
 
+async def test_trust_and_narrowing_read_as_they_were_declared(authority: Running) -> None:
+    """Issuers, proof systems, webhooks, who may act, what approvals need, what a chain shows."""
+    issuer = {"name": "corp", "issuer": "https://idp.example", "audience": "shop"}
+    zone = shop(
+        issuers=[issuer],
+        proof_systems=[issuer],
+        webhooks=[{"name": "desk", "url": "https://desk.example/hook"}],
+        settings={"chain_visibility": "CHAIN_VISIBILITY_LAST"},
+    )
+    zone["resources"][0]["may_act"] = [{"actor": "orders", "subjects": ["agent", "corp/*"]}]
+    grant = next(each for each in zone["policy"]["grants"] if "step_up" in each)
+    grant["users"] = ["corp/alice"]
+    grant["approval"] = {"reviews": 1, "reviewers": ["orders"], "proof_system": "corp"}
+    await authority.apply(zone)
+    shown = (await zone_of(authority)).zone
+    declared = zone_message(zone)
+    assert shown.policy.grants == declared.policy.grants
+    assert shown.webhooks == declared.webhooks
+    assert shown.settings.chain_visibility == declared.settings.chain_visibility
+    assert list(shown.issuers) == list(shown.proof_systems)
+    assert (shown.issuers[0].max_age_seconds, list(shown.issuers[0].algorithms)) == (
+        600,
+        ["RS256", "ES256"],
+    )
+    request = zone_service_pb2.ZoneServiceApplyRequest(zone=shown)
+    again = await authority.stubs.zones.Apply(request, metadata=await authority.operator())
+    assert not again.changes
+
+
 async def test_resource_without_a_bound_has_the_longest(authority: Running) -> None:
     """`max_ttl_seconds` 0 is 900: a longer wish is shortened to it, and none gets the default."""
     shown = {each.name: each.max_ttl_seconds for each in (await zone_of(authority)).zone.resources}

@@ -8,8 +8,8 @@ from typing import Final
 from caracal_grpc.authority.state.places import zone_place
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.authority.state.unfinished import unfinished
+from caracal_grpc.authority.zones.change import Credential
 from caracal_grpc.authority.zones.declaration import Declaration, DeclaredApplication
-from caracal_grpc.authority.zones.plan import Credential
 from caracal_grpc.authority.zones.zones import ITSELF, Zones
 from caracal_grpc.core.limits import AUTHORITY_RESOURCE, AUTHORITY_SCOPES, AUTHORITY_ZONE
 from caracal_grpc.store.port import Store

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import replace
+from functools import partial
 
 from caracal_grpc.authority.keys.keyring import Keyring
 from caracal_grpc.authority.revocation.revocations import Revocations
 from caracal_grpc.authority.state import places
+from caracal_grpc.authority.state.liveness import OVER
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.authority.state.unfinished import Unfinished, unfinished
+from caracal_grpc.authority.zones.change import Action, Change, Credential, Plan, differing, named
 from caracal_grpc.authority.zones.declaration import Declaration, DeclaredApplication
 from caracal_grpc.core import ids, limits
 from caracal_grpc.core.application import Application
@@ -20,46 +22,6 @@ from caracal_grpc.core.zone import Zone
 from caracal_grpc.crypto.system import new_secret, secret_digest
 from caracal_grpc.store.port import Change as Write
 from caracal_grpc.store.port import Delete, Expect, Put
-
-Action = Literal["create", "update", "delete"]
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """The secret that an apply made for an application, shown once."""
-
-    application: Application
-    secret: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One difference, and the writes that make it, which belong together.
-
-    `fields` are names only. `expects` are the revisions that the writes were decided on.
-    """
-
-    action: Action
-    kind: str
-    name: str
-    fields: tuple[str, ...] = ()
-    writes: tuple[Write, ...] = field(default=(), repr=False)
-    expects: tuple[Expect, ...] = field(default=(), repr=False)
-    credential: Credential | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What brings a zone to its declaration, and the mark it stands under until it is answered."""
-
-    zone: Zone
-    changes: tuple[Change, ...]
-    mark: Unfinished
-
-    @property
-    def credentials(self) -> tuple[Credential, ...]:
-        """The secrets that it makes."""
-        return tuple(change.credential for change in self.changes if change.credential)
 
 
 class Planner:
@@ -91,6 +53,7 @@ class Planner:
             *self._removed_applications(zone, declared),
             *self._removed_resources(zone, declared),
             *self._resources(zone, declared),
+            *self._trust(zone, declared),
             *self._applications(zone, declared, begun.id),
             *self._policy(zone, declared),
         )
@@ -105,7 +68,7 @@ class Planner:
             writes = (key, self._keyring.new_ledger_key(zone.name))
             yield Change("create", "zone", zone.name, writes=writes)
             return
-        fields = _differing(present, zone)
+        fields = differing(present, zone)
         if unfinished(self._state, zone.name):
             fields += ("unfinished",)
         if fields:
@@ -142,10 +105,32 @@ class Planner:
                 continue
             place = places.resource_place(zone.name, resource.name)
             action: Action = "update" if present else "create"
-            fields = _differing(present, resource) if present else ()
+            fields = differing(present, resource) if present else ()
             yield Change(
                 action, "resource", resource.name, fields, (Put(place, resource.to_value()),)
             )
+
+    def _trust(self, zone: Zone, declared: Declaration) -> Iterator[Change]:
+        """Whom the zone believes, and whom it tells."""
+        name = zone.name
+        yield from named(
+            "issuer",
+            partial(places.issuer_place, name),
+            self._state.issuers(name),
+            declared.issuers,
+        )
+        yield from named(
+            "proof_system",
+            partial(places.proof_system_place, name),
+            self._state.proof_systems(name),
+            declared.proof_systems,
+        )
+        yield from named(
+            "webhook",
+            partial(places.webhook_place, name),
+            self._state.webhooks(name),
+            declared.webhooks,
+        )
 
     def _applications(self, zone: Zone, declared: Declaration, apply: str) -> Iterator[Change]:
         present = {each.name: each for each in self._state.applications(zone.name)}
@@ -181,8 +166,9 @@ class Planner:
         if present.disabled:
             return  # a revoked application stays as it is until it is removed
         session = self._state.find_session(zone.name, present.standing_session)
-        alive = session is not None and session.state(self._clock.now()) == "active"
-        if not alive:
+        # One that is suspended stays: a new one in its place would undo the suspension.
+        over = session is None or session.state(self._clock.now()) in OVER
+        if over:
             session, present_id = None, self._ids.new(ids.SESSION)
         else:
             present_id = present.standing_session
@@ -207,7 +193,7 @@ class Planner:
             "update",
             "application",
             present.name,
-            _differing(present, wanted),
+            differing(present, wanted),
             writes,
             tuple(Expect(place, self._state.revision_of(place)) for place in held),
             credential,
@@ -235,25 +221,7 @@ class Planner:
             subject=application.id,
             root=application.standing_session,
             created_at=int(self._clock.now()),
-            standing=True,
+            kind="standing",
         )
         session = replace(present or fresh, labels=application.labels, ceiling=application.ceiling)
         return Put(places.session_place(zone.name, session.id), session.to_value())
-
-
-def _differing(present: Any, wanted: Any) -> tuple[str, ...]:
-    """The names of the fields in which two values of one dataclass differ."""
-    names = type(wanted).__slots__
-    return tuple(name for name in names if getattr(present, name) != getattr(wanted, name))
-
-
-def new_zone(declared: Declaration, issuer: str) -> Zone:
-    """The zone that a declaration describes, its defaults filled in."""
-    settings = declared.settings
-    return Zone(
-        name=declared.name,
-        issuer=issuer,
-        default_ttl=settings.default_ttl or limits.DEFAULT_TTL,
-        max_hops=settings.max_hops or limits.DEFAULT_MAX_HOPS,
-        key_publish=settings.key_publish or limits.DEFAULT_KEY_PUBLISH,
-    )

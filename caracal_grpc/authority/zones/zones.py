@@ -18,14 +18,19 @@ from caracal_grpc.authority.state.access import require_operator, require_zone
 from caracal_grpc.authority.state.recorder import Recorder
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.authority.state.unfinished import cleared
-from caracal_grpc.authority.zones.declaration import Declaration, check
-from caracal_grpc.authority.zones.plan import Change, Credential, Plan, Planner, new_zone
+from caracal_grpc.authority.zones.change import Change, Credential, Plan
+from caracal_grpc.authority.zones.checks import check
+from caracal_grpc.authority.zones.declaration import Declaration
+from caracal_grpc.authority.zones.plan import Planner
+from caracal_grpc.authority.zones.settings import new_zone
 from caracal_grpc.core.application import Application
 from caracal_grpc.core.errors import CaracalError, field_invalid
+from caracal_grpc.core.issuer import TrustedIssuer
 from caracal_grpc.core.limits import AUTHORITY_ZONE
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.ports import Clock, Ids
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.core.webhook import Webhook
 from caracal_grpc.core.zone import Resource, Zone
 from caracal_grpc.store.port import MAX_CHANGES, MAX_COMMIT_BYTES, Delete, Expect, Put, Store
 from caracal_grpc.store.port import Change as Write
@@ -65,6 +70,9 @@ class ZoneReport:
     policy: Mapping[str, Any]
     policy_version: str
     revision: int
+    issuers: list[TrustedIssuer]
+    proof_systems: list[TrustedIssuer]
+    webhooks: list[Webhook]
 
 
 class Zones:
@@ -124,7 +132,9 @@ class Zones:
             if found != self._revision(declared.name) and not dry_run:
                 raise conflict()
             self._require_unmoved(declared.name, expected_revision)
-            zone = new_zone(declared, self.issuer(declared.name))
+            present = self._state.find_zone(declared.name)
+            issuer = self.issuer(declared.name)
+            zone = new_zone(declared, issuer, present, self._clock.now())
             plan = self._planner(caller).plan(zone, declared)
             if dry_run or not plan.changes:
                 return self._applied(plan, version, self._state.revision)
@@ -157,6 +167,9 @@ class Zones:
             record.value if record else {"grants": [], "modules": {}},
             self._policies.active(name).version if record else "",
             self._state.revision,
+            self._state.issuers(name),
+            self._state.proof_systems(name),
+            self._state.webhooks(name),
         )
 
     def _planner(self, caller: Mandate | None) -> Planner:
@@ -179,7 +192,7 @@ class Zones:
             raise conflict()
 
     def _revisions(self, zone: str) -> Iterator[int]:
-        for kind in (places.ZONES, places.APPLICATIONS, places.RESOURCES, places.POLICIES):
+        for kind in places.DECLARED:
             yield from (each.revision for each in self._state.records(zone, kind).values())
         for application in self._state.applications(zone):
             session = places.session_place(zone, application.standing_session)

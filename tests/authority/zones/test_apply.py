@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from caracal_grpc.authority.zones.plan import Change
+from caracal_grpc.authority.zones.change import Change
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.store.port import Key
 from tests.support.refusals import refused

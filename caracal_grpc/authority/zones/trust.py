@@ -1,0 +1,84 @@
+"""What is wrong with the issuers, proof systems and webhooks of a declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from urllib.parse import urlsplit
+
+from caracal_grpc.authority.zones.violations import at_most, tried, unique
+from caracal_grpc.core import limits
+from caracal_grpc.core.errors import FieldViolation
+from caracal_grpc.core.ids import require_slug
+from caracal_grpc.core.issuer import ALGORITHMS, TrustedIssuer
+from caracal_grpc.core.webhook import Webhook
+from caracal_grpc.crypto.foreign_keys import ForeignKeys
+
+_MAX_URL = 2_048
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def trust_violations(
+    issuers: Sequence[TrustedIssuer],
+    proof_systems: Sequence[TrustedIssuer],
+    webhooks: Sequence[Webhook],
+) -> Iterable[FieldViolation]:
+    """Every violation, each with its path."""
+    for path, declared in (("issuers", issuers), ("proof_systems", proof_systems)):
+        yield from _named(path, [each.name for each in declared], limits.MAX_ISSUERS)
+        yield from unique(f"{path}.issuer", (each.issuer for each in declared))
+        for index, issuer in enumerate(declared):
+            yield from _issuer(f"{path}[{index}]", issuer)
+    yield from _named("webhooks", [each.name for each in webhooks], limits.MAX_WEBHOOKS)
+    for index, webhook in enumerate(webhooks):
+        yield from _url(f"webhooks[{index}].url", webhook.url)
+
+
+def _named(path: str, names: Sequence[str], most: int) -> Iterable[FieldViolation]:
+    yield from at_most(path, len(names), most)
+    yield from unique(path, names)
+    for index, name in enumerate(names):
+        yield from tried(require_slug, f"{path}[{index}].name", name)
+
+
+def _issuer(path: str, issuer: TrustedIssuer) -> Iterable[FieldViolation]:
+    yield from _url(f"{path}.issuer", issuer.issuer)
+    if not 0 < len(issuer.audience) <= limits.MAX_CONTEXT_VALUE:
+        yield FieldViolation(
+            f"{path}.audience", f"must be 1 to {limits.MAX_CONTEXT_VALUE} characters"
+        )
+    if issuer.jwks_uri and issuer.jwks:
+        yield FieldViolation(f"{path}.jwks", "must be left out when jwks_uri is set")
+    if issuer.jwks_uri:
+        yield from _url(f"{path}.jwks_uri", issuer.jwks_uri)
+    if issuer.jwks and not _has_keys(issuer.jwks):
+        text = f"must be a JWK set of at most {limits.MAX_JWKS_BYTES} bytes with a key that signs"
+        yield FieldViolation(f"{path}.jwks", text)
+    for algorithm in issuer.algorithms:
+        if algorithm not in ALGORITHMS:
+            yield FieldViolation(f"{path}.algorithms", f"must be among {', '.join(ALGORITHMS)}")
+    if not 1 <= issuer.max_age <= limits.MAX_TOKEN_AGE:
+        yield FieldViolation(
+            f"{path}.max_age_seconds", f"must be 1 to {limits.MAX_TOKEN_AGE}, or 0 for the default"
+        )
+
+
+def _has_keys(jwks: str) -> bool:
+    try:
+        return bool(ForeignKeys.from_jwks(jwks.encode()).keys)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _url(path: str, value: str) -> Iterable[FieldViolation]:
+    """Plain http is for loopback only, where tests and local identity providers are."""
+    text = f"must be an https URL of at most {_MAX_URL} characters, without credentials"
+    try:
+        url = urlsplit(value)
+        host, _ = url.hostname or "", url.port
+    except ValueError:
+        yield FieldViolation(path, text)
+        return
+    plain = url.scheme == "http" and host in _LOOPBACK
+    fits = len(value) <= _MAX_URL and value.isascii() and value.isprintable() and " " not in value
+    if not (fits and host and (url.scheme == "https" or plain)) or url.username or url.fragment:
+        yield FieldViolation(path, text)
