@@ -15,6 +15,7 @@ from caracal_grpc.core.errors import CaracalError, FieldViolation, field_invalid
 from caracal_grpc.core.limits import DEFAULT_MAX_STALENESS, MAX_STALENESS
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.crypto.secret_file import read_secret_file
+from caracal_grpc.outbound.egress import Network
 from caracal_grpc.store.etcd_settings import EtcdSettings
 
 ENVIRONMENT: Final = "CARACAL_"
@@ -62,6 +63,15 @@ class ServeSettings(BaseModel):
         None, description="a new file for the operator's profile, for the very first start"
     )
 
+    egress_allow: list[str] = Field(
+        [],
+        description="networks such as 10.1.0.0/16 that issuers and webhooks may be in, besides the "
+        "internet; default: none",
+    )
+    egress_ca_file: Path | None = Field(
+        None, description="CAs of issuers and webhooks besides those of the system, PEM"
+    )
+
     policy_engine: Literal["regorus", "regopy"] = Field("regorus", description="the Rego engine")
     max_staleness: Annotated[float, Field(ge=2, le=MAX_STALENESS)] = Field(
         DEFAULT_MAX_STALENESS, description="seconds without etcd after which decisions stop"
@@ -102,6 +112,10 @@ class ServeSettings(BaseModel):
             problems.append(("public_url", "must be an http or https URL"))
         if self.etcd_ca_file is None and not all(map(_is_safe_etcd, self.etcd_endpoints)):
             problems.append(("etcd_ca_file", "is needed, since etcd is not on loopback"))
+        strange = [network for network in self.egress_allow if not _is_network(network)]
+        if strange:
+            text = f"{strange[0]} is not a network such as 10.1.0.0/16"
+            problems.append(("egress_allow", text))
         if (self.etcd_username is None) != (self.etcd_password_file is None):
             problems.append(("etcd_password_file", "and etcd_username go together"))
         return problems
@@ -119,6 +133,10 @@ class ServeSettings(BaseModel):
         key = named("tls_key_file", read_secret_file, self.tls_key_file)
         _require_pair(self.tls_cert_file, self.tls_key_file)
         return key.encode(), certificate
+
+    def egress_networks(self) -> tuple[Network, ...]:
+        """The networks of `egress_allow`."""
+        return tuple(ipaddress.ip_network(network) for network in self.egress_allow)
 
     def etcd(self) -> EtcdSettings:
         """The settings of the store, with its files read; raises `FIELD_INVALID`."""
@@ -209,6 +227,14 @@ def is_loopback(address: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_safe_etcd(endpoint: str) -> bool:

@@ -39,6 +39,7 @@ from caracal_grpc.interceptors.guard.verifier import Verifier
 from caracal_grpc.interceptors.rules.rules import Rules
 from caracal_grpc.interceptors.telemetry.refusal_log import log_refusal
 from caracal_grpc.ledger.sql import SqlLedger
+from caracal_grpc.outbound.http import HttpOutbound
 from caracal_grpc.policy.engines import engine
 from caracal_grpc.services.drain import Drain
 from caracal_grpc.services.errors import StatusInterceptor
@@ -115,18 +116,20 @@ class Server:
         self._closing.push_async_callback(store.close)
         self._store = store
         authority = await self._open(store, kek)
+        await authority.start()
         server = self._build(authority)
         port = self._bind(server)
         host = self.settings.listen.rpartition(":")[0]
         address = f"{host}:{port}"
         await self._set_health(serving=False)
-        authority.start()
         await (
             server.start()
         )  # before what may fail, since only a started server lets go of its port
         self._closing.push_async_callback(server.stop, _LAST_WORDS)
         self._closing.push_async_callback(self._drain.done, self.settings.drain_seconds)
         self._closing.push_async_callback(authority.feed.close)
+        self._closing.push_async_callback(authority.approvals.close)
+        self._closing.callback(authority.propagation.drain)
         self._closing.callback(self._drain.close)
         await make_operator(self.settings, authority, address)
         self._own(self._report_health(authority), "health")
@@ -153,9 +156,16 @@ class Server:
             self._clock,
             self._ids,
             self.settings.public_url,
+            self._outbound(),
         )
         self._closing.push_async_callback(authority.close)
         return authority
+
+    def _outbound(self) -> HttpOutbound:
+        ca = read_certificates("egress_ca_file", self.settings.egress_ca_file)
+        outbound = HttpOutbound(self.settings.egress_networks(), ca=ca)
+        self._closing.push_async_callback(outbound.close)
+        return outbound
 
     async def _first_beat(self, state: State) -> None:
         """Waits until etcd has proven that its watch delivers: a server that starts stale lies."""

@@ -97,6 +97,7 @@ async def _started(server: Server) -> str:
 
 def _settings(place: DevDir, port: int, endpoint: str) -> dict[str, Any]:
     from caracal_grpc.cli.devdir import PUBLIC_URL
+    from caracal_grpc.outbound.egress import LOOPBACK
 
     return {
         "listen": f"127.0.0.1:{port}",
@@ -106,6 +107,7 @@ def _settings(place: DevDir, port: int, endpoint: str) -> dict[str, Any]:
         "ledger": place.ledger,
         "bootstrap_profile": place.profile,
         "drain_seconds": 2.0,
+        "egress_allow": [str(network) for network in LOOPBACK],
     }
 
 

@@ -13,6 +13,7 @@ from caracal_grpc.crypto import base64url, strict_json
 ALGORITHM: Final = "ES256"
 MANDATE_TYPE: Final = "at+jwt"
 MANDATE_TYPES: Final = frozenset({MANDATE_TYPE, "application/at+jwt"})  # RFC 9068 section 4
+EVENT_TYPE: Final = "secevent+jwt"  # RFC 8417 section 2.3
 
 _KID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 # Each lets the sender of a token choose the key or the meaning of the header: RFC 7515 section 4.1.
@@ -24,9 +25,9 @@ def is_kid(value: object) -> bool:
     return isinstance(value, str) and _KID.fullmatch(value) is not None
 
 
-def encoded_header(kid: str) -> str:
-    """The first segment of every token that we sign with the key `kid`."""
-    header = {"alg": ALGORITHM, "kid": kid, "typ": MANDATE_TYPE}
+def encoded_header(kid: str, typ: str = MANDATE_TYPE) -> str:
+    """The first segment of every token of a type that we sign with the key `kid`."""
+    header = {"alg": ALGORITHM, "kid": kid, "typ": typ}
     return base64url.encode(json.dumps(header, separators=(",", ":")).encode("ascii"))
 
 

@@ -26,13 +26,18 @@ _SIGNATURE_CHARS: Final = 86  # 64 bytes: RFC 7518 section 3.4
 
 def sign(key: SigningKey, claims: Mapping[str, Any]) -> str:
     """The mandate that holds `claims`; raises `MANDATE_TOO_LARGE` past `MAX_TOKEN_BYTES`."""
-    payload = json.dumps(dict(claims), separators=(",", ":"), allow_nan=False)
-    signing_input = f"{key.header}.{base64url.encode(payload.encode())}"
-    token = f"{signing_input}.{base64url.encode(key.sign(signing_input.encode('ascii')))}"
+    token = compact(key, key.header, claims)
     if len(token) > MAX_TOKEN_BYTES:
         text = f"the mandate would exceed {MAX_TOKEN_BYTES} bytes; ask for fewer scopes or hops"
         raise CaracalError(Reason.MANDATE_TOO_LARGE, text)
     return token
+
+
+def compact(key: SigningKey, header: str, claims: Mapping[str, Any]) -> str:
+    """`claims` signed under an encoded header; raises nothing for their size."""
+    payload = json.dumps(dict(claims), separators=(",", ":"), allow_nan=False)
+    signing_input = f"{header}.{base64url.encode(payload.encode())}"
+    return f"{signing_input}.{base64url.encode(key.sign(signing_input.encode('ascii')))}"
 
 
 def verify(token: str, keys: KeySet) -> dict[str, Any]:

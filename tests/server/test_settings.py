@@ -39,6 +39,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "trust for ever": ({"max_staleness": MAX_STALENESS + 1}, "max_staleness"),
     "trust for no time": ({"max_staleness": 0}, "max_staleness"),
     "endless drain": ({"drain_seconds": 301}, "drain_seconds"),
+    "no network to call": ({"egress_allow": ["10.0.0.0/8", "10.0.0.1/8"]}, "egress_allow"),
+    "a name to call": ({"egress_allow": ["idp.internal"]}, "egress_allow"),
     "unknown engine": ({"policy_engine": "opa"}, "policy_engine"),
     "unknown setting": ({"kek": "x"}, "kek"),
 }

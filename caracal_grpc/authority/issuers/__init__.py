@@ -1,0 +1,1 @@
+"""Other issuers: their keys, and what their tokens say."""

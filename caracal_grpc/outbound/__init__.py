@@ -1,0 +1,1 @@
+"""The only room of the HTTP client: what the authority asks and tells the outside."""

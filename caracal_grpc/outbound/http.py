@@ -1,0 +1,149 @@
+"""HTTP by aiohttp, bounded in where it goes, how much it takes and how long."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import aiohttp
+from yarl import URL
+
+from caracal_grpc.outbound.egress import Network, is_loopback, is_permitted
+from caracal_grpc.outbound.names import LOCALHOST, Names
+from caracal_grpc.outbound.port import OutboundError
+
+TIMEOUT: Final = 10.0
+"""Seconds for a whole request: name, connection, TLS and answer."""
+
+_CONNECTIONS: Final = 256
+_PIECE: Final = 16_384
+# Compressed answers are neither asked for nor taken: a bound on bytes would not bound what they
+# grow to.
+_HEADERS: Final = {"User-Agent": "caracal-grpc", "Accept-Encoding": "identity"}
+
+
+class HttpOutbound:
+    """The port over real sockets; `allowed` are networks that may be called besides the Internet.
+
+    The address is judged where the socket for it is made, so it makes no difference whether a name
+    or a number led to it, nor what the name resolved to before. `ca` holds certificates in PEM that
+    are trusted besides those of the system. `timeout` is in seconds.
+    """
+
+    def __init__(
+        self,
+        allowed: tuple[Network, ...] = (),
+        *,
+        ca: bytes | None = None,
+        names: Names | None = None,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        self._allowed = allowed
+        self._ca = ca
+        self._names = names or Names()
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._session: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    async def get(self, url: str, limit: int) -> bytes:
+        """The body of a 200 answer, at most `limit` bytes; raises `OutboundError`."""
+        async with self._answer("GET", url) as response:
+            if response.status != 200:
+                raise OutboundError(f"the answer is {response.status}, not 200")
+            return await _body(response, limit)
+
+    async def post(self, url: str, body: bytes, content_type: str) -> None:
+        """Delivers `body`; returns on a 2xx answer, raises `OutboundError` on any other."""
+        headers = {"Content-Type": content_type}
+        async with self._answer("POST", url, data=body, headers=headers) as response:
+            if response.status // 100 != 2:
+                raise OutboundError(f"the answer is {response.status}, not 2xx")
+
+    async def close(self) -> None:
+        """Lets go of connections; later requests are `OutboundError`."""
+        self._closed = True
+        if self._session is not None:
+            await self._session.close()
+        await self._names.close()
+
+    @asynccontextmanager
+    async def _answer(
+        self, method: str, url: str, **more: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        target = self._target(url)
+        session = self._open()
+        try:
+            async with session.request(method, target, allow_redirects=False, **more) as response:
+                yield response
+        except TimeoutError as error:
+            raise OutboundError("there was no answer in time") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise OutboundError(f"the request failed: {_why(error)}") from error
+
+    def _target(self, url: str) -> URL:
+        """The URL when it may be asked at all: https, or http on a loopback that is allowed."""
+        try:
+            target = URL(url)
+        except ValueError as error:
+            raise OutboundError("the url cannot be read") from error
+        host = (target.raw_host or "").rstrip(".").lower()
+        if target.user is not None or target.password is not None:
+            raise OutboundError("the url holds a user name or a password")
+        plain = target.scheme == "http" and (host == LOCALHOST or is_loopback(host))
+        if not host or (target.scheme != "https" and not plain):
+            raise OutboundError("the url is neither https nor http on loopback")
+        return target
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise OutboundError("no more requests are sent")
+        if self._session is None:
+            tls = ssl.create_default_context()
+            if self._ca:
+                tls.load_verify_locations(cadata=self._ca.decode("ascii", "ignore"))
+            connector = aiohttp.TCPConnector(
+                ssl=tls,
+                resolver=self._names,
+                use_dns_cache=False,
+                force_close=True,
+                limit=_CONNECTIONS,
+                socket_factory=self._socket,
+            )
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                timeout=self._timeout,
+                headers=_HEADERS,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                auto_decompress=False,
+            )
+        return self._session
+
+    def _socket(self, target: tuple[Any, ...]) -> socket.socket:
+        """A socket for one address, if it may be called."""
+        family, kind, protocol, _, address = target
+        if not is_permitted(address[0], self._allowed):
+            raise OSError(f"{address[0]} is not an address of the internet; see egress_allow")
+        made = socket.socket(family, kind, protocol)
+        made.setblocking(False)
+        return made
+
+
+def _why(error: Exception) -> str:
+    """What went wrong, without the URL that most errors of the client repeat."""
+    cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None)
+    return f"{type(error).__name__}: {cause}" if cause else type(error).__name__
+
+
+async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise OutboundError("the answer is compressed, which was not asked for")
+    taken = bytearray()
+    async for piece in response.content.iter_chunked(_PIECE):
+        taken += piece
+        if len(taken) > limit:
+            raise OutboundError(f"the answer is longer than {limit} bytes")
+    return bytes(taken)

@@ -1,0 +1,29 @@
+"""The port to the outside: what the authority fetches and tells over HTTP."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class OutboundError(Exception):
+    """A request that had no good answer; the text says why, without what was sent."""
+
+
+class Outbound(Protocol):
+    """HTTP requests to URLs that operators declared: bounded in size and time, never redirected.
+
+    An address that is private, link-local or loopback is refused unless it was allowed, at the
+    moment of the connection: what a name resolves to then is what counts.
+    """
+
+    async def get(self, url: str, limit: int) -> bytes:
+        """The body of a 200 answer, at most `limit` bytes; raises `OutboundError`."""
+        ...
+
+    async def post(self, url: str, body: bytes, content_type: str) -> None:
+        """Delivers `body`; returns on a 2xx answer, raises `OutboundError` on any other."""
+        ...
+
+    async def close(self) -> None:
+        """Lets go of connections; later requests are `OutboundError`."""
+        ...
