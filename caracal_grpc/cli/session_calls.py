@@ -1,9 +1,10 @@
-"""The calls behind `sessions`, their answers as plain values."""
+"""The calls behind `session`, their answers as plain values."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from caracal_grpc.cli.context import Target
@@ -15,24 +16,35 @@ if TYPE_CHECKING:
 
     from caracal_grpc.cli.connection import Overrides
 
-_PAGE: Final = 500
 _ADMIN: Final = "caracal:sessions:admin"
 _SERVICE: Final = "/caracal.v1.SessionService"
 _SCOPES: Final = {
     "Get": "caracal:sessions:read",
     "List": "caracal:sessions:read",
     "Terminate": "caracal:sessions:terminate",
+    "Suspend": "caracal:sessions:terminate",
+    "Resume": "caracal:sessions:terminate",
 }
+
+
+class Kind(StrEnum):
+    """What ends a session by itself."""
+
+    TASK = "task"
+    SERVICE = "service"
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked of a new session; `ceiling` parts are `RESOURCE=SCOPE,SCOPE`."""
+    """What is asked of a new session; `ceiling` parts are `RESOURCE=SCOPE,SCOPE`, times seconds."""
 
     parent: str
     labels: Sequence[str]
     ceiling: Sequence[str]
     ttl: int | None
+    kind: Kind = Kind.TASK
+    lease: int | None = None
+    id_token: str = field(default="", repr=False)
 
 
 def list_sessions(
@@ -55,9 +67,13 @@ def start_session(target: Target, wanted: Wanted) -> dict[str, Any]:
         parent_id=wanted.parent,
         labels=wanted.labels,
         ceiling=[Ceiling(resource=name, scopes=scopes) for name, scopes in parts],
+        kind=f"SESSION_KIND_{wanted.kind.name}",
+        id_token=wanted.id_token,
     )
     if wanted.ttl is not None:
         request.ttl.FromSeconds(wanted.ttl)
+    if wanted.lease is not None:
+        request.lease.FromSeconds(wanted.lease)
     return _ask(target, "Start", request, everyone=False)
 
 
@@ -78,26 +94,50 @@ def terminate_session(target: Target, session: str, reason: str, everyone: bool)
     return _ask(target, "Terminate", request, everyone)
 
 
+def suspend_session(target: Target, session: str, reason: str, everyone: bool) -> dict[str, Any]:
+    """The session that was suspended, the revision and the ledger entry."""
+    from caracal_grpc.v1.session_service_pb2 import SessionServiceSuspendRequest
+
+    request = SessionServiceSuspendRequest(zone=target.zone, id=session, reason=reason)
+    return _ask(target, "Suspend", request, everyone)
+
+
+def resume_session(target: Target, session: str, reason: str, everyone: bool) -> dict[str, Any]:
+    """The session that was resumed, the revision and the ledger entry."""
+    from caracal_grpc.v1.session_service_pb2 import SessionServiceResumeRequest
+
+    request = SessionServiceResumeRequest(zone=target.zone, id=session, reason=reason)
+    return _ask(target, "Resume", request, everyone)
+
+
+def heartbeat(target: Target, session: str, generation: int) -> dict[str, Any]:
+    """The lease, renewed."""
+    from caracal_grpc.v1.session_service_pb2 import SessionServiceHeartbeatRequest
+
+    request = SessionServiceHeartbeatRequest(zone=target.zone, id=session, generation=generation)
+    return _ask(target, "Heartbeat", request, everyone=False)
+
+
+def take_over(target: Target, session: str) -> dict[str, Any]:
+    """The session with its lease in the next generation, the revision and the ledger entry."""
+    from caracal_grpc.v1.session_service_pb2 import SessionServiceTakeOverRequest
+
+    request = SessionServiceTakeOverRequest(zone=target.zone, id=session)
+    return _ask(target, "TakeOver", request, everyone=False)
+
+
 async def _list(
     target: Target, application: str, limit: int, overrides: Overrides
 ) -> list[dict[str, Any]]:
-    from caracal_grpc.cli.connection import CALL_TIMEOUT, connected
-    from caracal_grpc.cli.view import view
+    from caracal_grpc.cli.connection import connected
+    from caracal_grpc.cli.pages import read_pages
     from caracal_grpc.v1.session_service_pb2 import SessionServiceListRequest
     from caracal_grpc.v1.session_service_pb2_grpc import SessionServiceStub
 
-    found: list[dict[str, Any]] = []
     request = SessionServiceListRequest(zone=target.zone, application_id=application)
     async with connected(target, overrides) as channel:
         stub: Any = SessionServiceStub(channel)
-        while len(found) < limit:
-            request.page_size = min(_PAGE, limit - len(found))
-            page = await stub.List(request, timeout=CALL_TIMEOUT)
-            found.extend(view(each) for each in page.sessions)
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                break
-    return found
+        return await read_pages(stub.List, request, "sessions", limit)
 
 
 def _ask(target: Target, method: str, request: Message, everyone: bool) -> dict[str, Any]:

@@ -1,17 +1,18 @@
-"""`sessions`: the running units that are granted, narrowed and revoked."""
+"""`session`: the running units that are granted, narrowed and revoked."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated
 
 import typer
 
 from caracal_grpc.cli import session_calls
 from caracal_grpc.cli.context import JsonOption, ProfileOption, ZoneOption, resolve
 from caracal_grpc.cli.errors import usage
-from caracal_grpc.cli.options import MAX_LIFE
+from caracal_grpc.cli.session_start import start_session
+from caracal_grpc.cli.session_view import COLUMNS, facts, lease_text, print_change, row
 
-sessions = typer.Typer(help="List, start, read and end sessions. Alone it lists them.")
+sessions = typer.Typer(help="Start sessions, keep, suspend and end them. Alone it lists them.")
 
 AllOption = Annotated[
     bool,
@@ -21,8 +22,7 @@ AllOption = Annotated[
     ),
 ]
 SessionArgument = Annotated[str, typer.Argument(metavar="SESSION", help="The session, ses_….")]
-
-_COLUMNS: Final = ("session", "state", "application", "subject", "parent", "labels", "ends")
+ReasonOption = Annotated[str, typer.Option(help="Why, for the ledger.")]
 
 
 @sessions.callback(invoke_without_command=True)
@@ -37,7 +37,7 @@ def plain_sessions(
     if context.invoked_subcommand is None:
         list_sessions(None, 100, everyone, profile, zone, json)
     elif everyone or profile or zone is not None or json:
-        raise usage(f"options of sessions {context.invoked_subcommand} go after its name")
+        raise usage(f"options of session {context.invoked_subcommand} go after its name")
 
 
 @sessions.command("list")
@@ -59,32 +59,10 @@ def list_sessions(
     if json:
         print_json({"sessions": found})
     else:
-        print_table(_COLUMNS, map(_row, found), "no sessions that you may see; see --all")
+        print_table(COLUMNS, map(row, found), "no sessions that you may see; see --all")
 
 
-@sessions.command("start")
-def start_session(
-    parent: Annotated[
-        str | None, typer.Option(help="The session above it. Default: your standing one.")
-    ] = None,
-    label: Annotated[
-        list[str] | None, typer.Option(help="A label for policy; repeat for more.")
-    ] = None,
-    ceiling: Annotated[
-        list[str] | None,
-        typer.Option(help="RESOURCE=SCOPE,SCOPE that it can reach at most; repeat for more."),
-    ] = None,
-    ttl: Annotated[
-        int | None, typer.Option(min=1, max=MAX_LIFE, help="Life in seconds. Default: 3600.")
-    ] = None,
-    profile: ProfileOption = None,
-    zone: ZoneOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Start a session below one of yours, never wider and never longer than that one."""
-    target = resolve(profile, zone)
-    wanted = session_calls.Wanted(parent or "", label or [], ceiling or [], ttl)
-    _print_change(session_calls.start_session(target, wanted), json)
+sessions.command("start")(start_session)
 
 
 @sessions.command("get")
@@ -102,13 +80,13 @@ def get_session(
     if json:
         print_json({"session": found})
     else:
-        print_facts(_facts(found))
+        print_facts(facts(found))
 
 
 @sessions.command("terminate")
 def terminate_session(
     session: SessionArgument,
-    reason: Annotated[str, typer.Option(help="Why, for the ledger.")] = "",
+    reason: ReasonOption = "",
     everyone: AllOption = False,
     profile: ProfileOption = None,
     zone: ZoneOption = None,
@@ -116,26 +94,61 @@ def terminate_session(
 ) -> None:
     """End a session and everything below it, at every edge."""
     target = resolve(profile, zone)
-    _print_change(session_calls.terminate_session(target, session, reason, everyone), json)
+    print_change(session_calls.terminate_session(target, session, reason, everyone), json)
 
 
-def _print_change(change: dict[str, Any], as_json: bool) -> None:
-    from caracal_grpc.cli.output import print_facts, print_json
+@sessions.command("suspend")
+def suspend_session(
+    session: SessionArgument,
+    reason: ReasonOption = "",
+    everyone: AllOption = False,
+    profile: ProfileOption = None,
+    zone: ZoneOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Stop a session and everything below it, at every edge, until it is resumed."""
+    target = resolve(profile, zone)
+    print_change(session_calls.suspend_session(target, session, reason, everyone), json)
 
-    if as_json:
-        print_json(change)
+
+@sessions.command("resume")
+def resume_session(
+    session: SessionArgument,
+    reason: ReasonOption = "",
+    everyone: AllOption = False,
+    profile: ProfileOption = None,
+    zone: ZoneOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let a suspended session go on, with what was issued in it and has not ended."""
+    target = resolve(profile, zone)
+    print_change(session_calls.resume_session(target, session, reason, everyone), json)
+
+
+@sessions.command("heartbeat")
+def heartbeat(
+    session: SessionArgument,
+    generation: Annotated[int, typer.Option(min=1, help="The generation of your lease.")],
+    profile: ProfileOption = None,
+    zone: ZoneOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Renew the lease of a service session once."""
+    from caracal_grpc.cli.output import print_json, print_line
+
+    answer = session_calls.heartbeat(resolve(profile, zone), session, generation)
+    if json:
+        print_json(answer)
     else:
-        facts = _facts(change["session"])
-        print_facts([*facts, ("revision", change["revision"]), ("recorded as", change["audit_id"])])
+        print_line(lease_text(answer["lease"]))
 
 
-def _row(session: dict[str, Any]) -> list[Any]:
-    ends = "standing" if session["standing"] else session["expire_time"]
-    names = ("id", "state", "application_name", "subject", "parent_id", "labels")
-    return [*(session[name] for name in names), ends]
-
-
-def _facts(session: dict[str, Any]) -> list[tuple[str, Any]]:
-    reach = [f"{part['resource']}={','.join(part['scopes'])}" for part in session["ceiling"]]
-    plain = [(name.replace("_", " "), value) for name, value in session.items()]
-    return [("ceiling", reach) if name == "ceiling" else (name, value) for name, value in plain]
+@sessions.command("take-over")
+def take_over(
+    session: SessionArgument,
+    profile: ProfileOption = None,
+    zone: ZoneOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Take a service session over from its holder, who is kept out from then on."""
+    print_change(session_calls.take_over(resolve(profile, zone), session), json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from caracal_grpc.core.limits import AUTHORITY_ZONE
 from caracal_grpc.store.port import Key
 
 ZONES: Final = "zones"
@@ -16,12 +17,27 @@ LEDGER_KEYS: Final = "ledger-keys"
 REVOCATIONS: Final = "revocations"
 APPLIES: Final = "applies"
 CONSUMED: Final = "consumed"
+REQUESTS: Final = "requests"
+SUBJECTS: Final = "subjects"
+SLOTS: Final = "slots"
+ISSUERS: Final = "issuers"
+PROOF_SYSTEMS: Final = "proof-systems"
+WEBHOOKS: Final = "webhooks"
+DELIVERIES: Final = "deliveries"
+APPROVALS: Final = "approvals"
+HELD: Final = "held"
+FLOORS: Final = "floors"
+REPLICAS: Final = "replicas"
+WAITS: Final = "waits"
 
-UNMIRRORED: Final = frozenset({CONSUMED})
+DECLARED: Final = (ZONES, APPLICATIONS, RESOURCES, POLICIES, ISSUERS, PROOF_SYSTEMS, WEBHOOKS)
+"""Kinds that an apply writes."""
+
+UNMIRRORED: Final = frozenset({CONSUMED, REQUESTS})
 """Kinds that only the store itself is asked for: no replica holds them, however many there are."""
 
 ACTIVE: Final = "active"
-"""The id of the one policy and the one ledger key of a zone."""
+"""The id of what a zone has one of: its policy, its ledger key, its floor."""
 UNFINISHED: Final = "unfinished"
 
 
@@ -45,6 +61,21 @@ def resource_id(resource: str) -> str:
     return resource.removeprefix("resource://").replace("/", ":")
 
 
+def issuer_place(zone: str, name: str) -> Key:
+    """An issuer of users by its name."""
+    return Key(zone, ISSUERS, name)
+
+
+def proof_system_place(zone: str, name: str) -> Key:
+    """A proof system by its name."""
+    return Key(zone, PROOF_SYSTEMS, name)
+
+
+def webhook_place(zone: str, name: str) -> Key:
+    """A webhook by its name."""
+    return Key(zone, WEBHOOKS, name)
+
+
 def unfinished_place(zone: str) -> Key:
     """The apply that is begun and not answered, if there is one."""
     return Key(zone, APPLIES, UNFINISHED)
@@ -58,6 +89,11 @@ def policy_place(zone: str) -> Key:
 def session_place(zone: str, session: str) -> Key:
     """A session by its id."""
     return Key(zone, SESSIONS, session)
+
+
+def slot_place(zone: str, slot: str) -> Key:
+    """One of the places for live sessions, `<owner>.<number>`."""
+    return Key(zone, SLOTS, slot)
 
 
 def key_place(zone: str, kid: str) -> Key:
@@ -75,6 +111,51 @@ def revocation_place(zone: str, anchor: str) -> Key:
     return Key(zone, REVOCATIONS, anchor)
 
 
+def subject_place(zone: str, subject: str) -> Key:
+    """When a user was revoked."""
+    return Key(zone, SUBJECTS, subject)
+
+
+def floor_place(zone: str) -> Key:
+    """The moment before which every mandate of the zone is dead."""
+    return Key(zone, FLOORS, ACTIVE)
+
+
 def consumed_place(zone: str, jti: str) -> Key:
     """The one use of a mandate."""
     return Key(zone, CONSUMED, jti)
+
+
+def replica_place(replica: str) -> Key:
+    """A replica of the authority that runs."""
+    return Key(AUTHORITY_ZONE, REPLICAS, replica)
+
+
+def wait_place(zone: str, wait: str) -> Key:
+    """Somebody who waits until every edge of the zone is at a revision."""
+    return Key(zone, WAITS, wait)
+
+
+def told_place(wait: Key, replica: str) -> Key:
+    """How far the edges of one replica are with what somebody waits for."""
+    return Key(wait.zone, WAITS, f"{wait.id}.{replica}")
+
+
+def approval_place(zone: str, approval: str) -> Key:
+    """An approval by its id."""
+    return Key(zone, APPROVALS, approval)
+
+
+def held_place(zone: str, binding: str) -> Key:
+    """The id of the newest approval of a binding."""
+    return Key(zone, HELD, binding)
+
+
+def request_place(zone: str, digest: str) -> Key:
+    """What a repeatable request was answered."""
+    return Key(zone, REQUESTS, digest)
+
+
+def delivery_place(zone: str, webhook: str) -> Key:
+    """Which replica tells a webhook."""
+    return Key(zone, DELIVERIES, webhook)

@@ -9,11 +9,14 @@ from typing import Any, TypeVar
 
 from caracal_grpc.authority.state import places
 from caracal_grpc.core.application import Application
+from caracal_grpc.core.approval import Approval
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.ids import family_of
+from caracal_grpc.core.issuer import TrustedIssuer
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.session import Session, session_not_active
+from caracal_grpc.core.webhook import Webhook
 from caracal_grpc.core.zone import AUTHORITY, Resource, Zone
 from caracal_grpc.store.mirror import Mirror
 from caracal_grpc.store.port import Event, Key, Record
@@ -84,6 +87,11 @@ class State:
         """The application by its id, or `None`."""
         return self._one(zone, places.APPLICATIONS, application, Application.from_value)
 
+    def name_of(self, zone: str, application: str) -> str:
+        """What the application is called; empty for one that is unknown, or is none."""
+        found = self.application(zone, application)
+        return found.name if found else ""
+
     def applications(self, zone: str) -> list[Application]:
         """Every application of the zone, in the order of their ids."""
         return self._every(zone, places.APPLICATIONS, Application.from_value)
@@ -108,6 +116,26 @@ class State:
     def resources(self, zone: str) -> list[Resource]:
         """Every declared resource of the zone."""
         return self._every(zone, places.RESOURCES, Resource.from_value)
+
+    def issuers(self, zone: str) -> list[TrustedIssuer]:
+        """Every issuer of users of the zone, in the order of their names."""
+        return self._every(zone, places.ISSUERS, TrustedIssuer.from_value)
+
+    def proof_systems(self, zone: str) -> list[TrustedIssuer]:
+        """Every proof system of the zone, in the order of their names."""
+        return self._every(zone, places.PROOF_SYSTEMS, TrustedIssuer.from_value)
+
+    def webhooks(self, zone: str) -> list[Webhook]:
+        """Every webhook of the zone, in the order of their names."""
+        return self._every(zone, places.WEBHOOKS, Webhook.from_value)
+
+    def approval(self, zone: str, approval: str) -> Approval | None:
+        """The approval by its id, or `None`."""
+        return self._one(zone, places.APPROVALS, approval, Approval.from_value)
+
+    def approvals(self, zone: str) -> list[Approval]:
+        """Every approval of the zone, in the order of their ids."""
+        return self._every(zone, places.APPROVALS, Approval.from_value)
 
     def session(self, zone: str, session: str) -> Session:
         """The session; raises `SESSION_NOT_ACTIVE` when it is unknown or long over."""
