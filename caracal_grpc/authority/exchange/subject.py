@@ -5,16 +5,14 @@ from __future__ import annotations
 from caracal_grpc.authority.exchange.presented import PresentedMandates
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.mandate import Mandate
-from caracal_grpc.core.ports import Clock
-from caracal_grpc.core.verdict import mandate_expired, subject_token_invalid
+from caracal_grpc.core.verdict import subject_token_invalid
 
 
 class SubjectTokens:
     """Verifies subject tokens."""
 
-    def __init__(self, presented: PresentedMandates, clock: Clock) -> None:
+    def __init__(self, presented: PresentedMandates) -> None:
         self._presented = presented
-        self._clock = clock
 
     def verify(self, zone: str, token: str, *, bound: bool) -> Mandate | None:
         """The mandate in `token`, `None` without one.
@@ -31,15 +29,7 @@ class SubjectTokens:
         if not token:
             return None
         try:
-            return self._verify(zone, token, bound=bound)
+            # The guard of the resource has let the call in; here only its life and lineage count.
+            return self._presented.live(token, zone, bound=bound)
         except CaracalError as refusal:
             raise subject_token_invalid(refusal.reason) from refusal
-
-    def _verify(self, zone: str, token: str, *, bound: bool) -> Mandate:
-        # The guard of the resource has let the call in; here only its life and lineage count.
-        mandate = self._presented.read(token)
-        self._presented.judge(mandate, zone, bound=bound)
-        # No leeway here: it would let a mandate be renewed by exchanging it after its end.
-        if mandate.expires_at <= self._clock.now():
-            raise mandate_expired()
-        return mandate

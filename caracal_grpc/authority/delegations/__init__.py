@@ -1,0 +1,1 @@
+"""Sessions passing part of what they can reach to other applications."""
