@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing
 from typing import Any, Final
 
 import grpc.aio
@@ -15,14 +16,29 @@ from caracal_grpc.authority.revocation.feed import (
     FeedHeartbeat,
     FeedSnapshot,
 )
-from caracal_grpc.authority.revocation.revocations import Revocations
+from caracal_grpc.authority.revocation.impact import Impact
+from caracal_grpc.authority.revocation.progress import Progress
+from caracal_grpc.authority.revocation.propagation import Propagation
+from caracal_grpc.authority.revocation.revocations import Revocations, Revoked
+from caracal_grpc.authority.revocation.session_filter import SessionFilter
 from caracal_grpc.authority.state.access import require_zone
+from caracal_grpc.core.ids import FEED, require_id
 from caracal_grpc.interceptors.context.current import current_mandate
 from caracal_grpc.services import render
+from caracal_grpc.services.revocation_parse import aim
 from caracal_grpc.v1 import revocation_pb2, revocation_service_pb2, revocation_service_pb2_grpc
 
 PART: Final = 10_000
 """Anchors in one part of a snapshot: about 300 KiB, under gRPC's 4 MiB."""
+
+_WAYS: Final[
+    Mapping[type[Any], tuple[Callable[..., Impact], Callable[..., Awaitable[Revoked]]]]
+] = {
+    str: (Revocations.impact, Revocations.revoke),
+    SessionFilter: (Revocations.impact_of_fitting, Revocations.revoke_fitting),
+    float: (Revocations.impact_of_issued_before, Revocations.revoke_issued_before),
+}
+"""For each `Aim`, what tells what would fall, and what makes it fall."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Response = revocation_service_pb2.RevocationServiceWatchResponse
@@ -31,23 +47,21 @@ Response = revocation_service_pb2.RevocationServiceWatchResponse
 class RevocationServicer(revocation_service_pb2_grpc.RevocationServiceServicer):
     """Parses, calls the revocations or the feed, renders."""
 
-    def __init__(self, revocations: Revocations, feed: Feed) -> None:
+    def __init__(self, revocations: Revocations, feed: Feed, propagation: Propagation) -> None:
         self._revocations = revocations
         self._feed = feed
+        self._propagation = propagation
 
     async def Revoke(
         self, request: revocation_service_pb2.RevocationServiceRevokeRequest, context: Context
     ) -> revocation_service_pb2.RevocationServiceRevokeResponse:
         """See `RevocationService.Revoke` in the proto."""
-        revoked = await self._revocations.revoke(
-            current_mandate(),
-            render.zone_name(request.zone),
-            request.anchor,
-            render.reason_text(request.reason),
-        )
-        return revocation_service_pb2.RevocationServiceRevokeResponse(
-            revision=revoked.revision, audit_id=revoked.audit_id
-        )
+        zone, reason = render.zone_name(request.zone), render.reason_text(request.reason)
+        caller, aimed = current_mandate(), aim(request)
+        tell, revoke = _WAYS[type(aimed)]
+        if request.dry_run:
+            return _revoked(Revoked(0, "", tell(self._revocations, caller, zone, aimed)))
+        return _revoked(await revoke(self._revocations, caller, zone, aimed, reason))
 
     async def List(
         self, request: revocation_service_pb2.RevocationServiceListRequest, context: Context
@@ -77,13 +91,41 @@ class RevocationServicer(revocation_service_pb2_grpc.RevocationServiceServicer):
         zone = render.zone_name(request.zone)
         caller = current_mandate()
         require_zone(caller, zone)
-        begun = False
         async for event in self._feed.events(zone, caller.application):
-            if not begun:  # it says when the stream began, however long the snapshot will take
-                begun = True
-                yield _heartbeat(self._feed.beat(0))
+            if isinstance(event, FeedSnapshot) and event.begins:
+                # It says when the stream began, however long the snapshot will take.
+                yield _heartbeat(self._feed.beat(0), event.begins)
             for message in _messages(event):
                 yield message
+
+    async def Acknowledge(
+        self, request: revocation_service_pb2.RevocationServiceAcknowledgeRequest, context: Context
+    ) -> revocation_service_pb2.RevocationServiceAcknowledgeResponse:
+        """See `RevocationService.Acknowledge` in the proto."""
+        zone, stream = render.zone_name(request.zone), require_id("feed_id", request.feed_id, FEED)
+        caller = current_mandate()
+        require_zone(caller, zone)
+        self._feed.acknowledge(caller.application, zone, stream, request.revision)
+        return revocation_service_pb2.RevocationServiceAcknowledgeResponse()
+
+    async def WaitApplied(
+        self, request: revocation_service_pb2.RevocationServiceWaitAppliedRequest, context: Context
+    ) -> AsyncIterator[revocation_service_pb2.RevocationServiceWaitAppliedResponse]:
+        """See `RevocationService.WaitApplied` in the proto."""
+        zone = render.zone_name(request.zone)
+        told = self._propagation.wait(current_mandate(), zone, request.revision)
+        async with aclosing(told):
+            async for progress in told:
+                yield _progress(progress)
+
+
+def _revoked(revoked: Revoked) -> revocation_service_pb2.RevocationServiceRevokeResponse:
+    return revocation_service_pb2.RevocationServiceRevokeResponse(
+        revision=revoked.revision,
+        audit_id=revoked.audit_id,
+        fallen=map(render.fallen, revoked.impact.fallen),
+        fallen_count=revoked.impact.count,
+    )
 
 
 def _messages(event: FeedEvent) -> Iterator[Response]:
@@ -95,8 +137,20 @@ def _messages(event: FeedEvent) -> Iterator[Response]:
         yield _heartbeat(event)
 
 
-def _heartbeat(event: FeedHeartbeat) -> Response:
+def _progress(told: Progress) -> revocation_service_pb2.RevocationServiceWaitAppliedResponse:
+    return revocation_service_pb2.RevocationServiceWaitAppliedResponse(
+        replicas=told.replicas,
+        replicas_told=told.told,
+        edges=told.reach.edges,
+        edges_applied=told.reach.applied,
+        done=told.done,
+    )
+
+
+def _heartbeat(event: FeedHeartbeat, begins: str = "") -> Response:
     message = Response(revision=event.revision)
+    message.heartbeat.feed_id = begins
+    message.heartbeat.acknowledge = event.acknowledge
     message.heartbeat.server_time.CopyFrom(render.timestamp(event.at))
     message.heartbeat.age.CopyFrom(render.duration(min(event.age, 1e6)))
     return message

@@ -19,6 +19,7 @@ from caracal_grpc.interceptors.feed.pace import (
     not_ready,
     what_failed,
 )
+from caracal_grpc.interceptors.feed.words import AioSpeaker, Words
 from caracal_grpc.v1 import revocation_service_pb2, revocation_service_pb2_grpc
 
 _log: Final = logging.getLogger("caracal.feed")
@@ -43,7 +44,7 @@ class AioFeed:
         silence: float = SILENCE,
     ) -> None:
         self.view = view
-        self._watch: Any = revocation_service_pb2_grpc.RevocationServiceStub(channel).Watch
+        self._stub: Any = revocation_service_pb2_grpc.RevocationServiceStub(channel)
         self._credentials = credentials
         self._silence = silence
         self._pace = Pace()
@@ -87,15 +88,19 @@ class AioFeed:
         async with asyncio.timeout(CREDENTIALS_TIMEOUT):
             token = await self._credentials()
         self.view.begin()
-        call = self._watch(
-            revocation_service_pb2.RevocationServiceWatchRequest(zone=self.view.zone),
-            metadata=(("authorization", f"Bearer {token}"),),
-        )
+        metadata = (("authorization", f"Bearer {token}"),)
+        words, speaker = Words(self.view), AioSpeaker(self._stub.Acknowledge, metadata)
+        request = revocation_service_pb2.RevocationServiceWatchRequest(zone=self.view.zone)
+        call = self._stub.Watch(request, metadata=metadata)
         try:
             while True:
-                self._take(await self._next(call))
+                message = await self._next(call)
+                self._take(message)
+                if word := words.after(message):
+                    speaker.say(word)
         finally:
             call.cancel()
+            await speaker.close()
 
     async def _next(self, call: Any) -> _Message:
         async with asyncio.timeout(self._silence):

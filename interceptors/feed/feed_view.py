@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from caracal_grpc.core.errors import CaracalError
@@ -18,6 +18,7 @@ from caracal_grpc.crypto.key_set import KeySet
 from caracal_grpc.interceptors.feed.dead import Dead, Roll
 from caracal_grpc.interceptors.feed.listeners import Listeners
 from caracal_grpc.interceptors.feed.proof import Proof
+from caracal_grpc.interceptors.feed.trusted import Trusted
 from caracal_grpc.interceptors.feed.view import Listener
 from caracal_grpc.v1 import key_pb2, revocation_service_pb2
 
@@ -65,8 +66,7 @@ class FeedView:
         self._clock = clock
         self._max_staleness = max_staleness
         self._listeners = Listeners()
-        self._keys = KeySet()
-        self._trusts: dict[str, Trust] = {}
+        self._trusted = Trusted(zone)
         self._dead = Dead()
         self._revision = 0
         self._proven_at = -math.inf
@@ -77,12 +77,13 @@ class FeedView:
         self._highest = 0
         self._highest_at = -math.inf
         self._carried: set[str] = set()
+        self._carried_floor = 0
         self._carried_until = math.inf
 
     @property
     def keys(self) -> KeySet:
         """The keys that mandates verify with."""
-        return self._keys
+        return self._trusted.keys
 
     @property
     def revoked(self) -> AbstractSet[str]:
@@ -105,7 +106,7 @@ class FeedView:
 
     def trust(self, kid: str) -> Trust | None:
         """The zone of the feed, when it has the key `kid`."""
-        return self._trusts.get(kid)
+        return self._trusted.trust(kid)
 
     def age(self) -> float:
         """Seconds since the authority last proved itself, and how old its own view was then."""
@@ -117,7 +118,9 @@ class FeedView:
         return self.complete and self.age() <= self._max_staleness
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Calls `listener` with newly dead anchors and vanished keys, in the feeding thread."""
+        """Calls `listener` with newly dead anchors, vanished keys, and the zone when its floor has
+        risen, in the feeding thread.
+        """
         return self._listeners.add(listener)
 
     def begin(self) -> None:
@@ -159,19 +162,20 @@ class FeedView:
     def _replace(self, snapshot: _Snapshot) -> None:
         """Puts a whole snapshot in force."""
         self._carry(snapshot)
-        vanished = self._set_keys(snapshot.keys, snapshot.trust)
+        news = self._set_keys(snapshot.keys, snapshot.trust)
         died = snapshot.dead.put_in_force(self._carried)
         self._behind, self._revision = None, snapshot.revision
         self._learn(snapshot.revision)
         # The first snapshot may hold a million deaths: no copy of them.
-        self._listeners.tell(died | vanished if vanished else died)
+        self._listeners.tell(died | news if news else died)
 
     def _learn(self, revision: int) -> None:
         if revision > self._highest:
             self._highest, self._highest_at = revision, self._clock.monotonic()
 
     def _carry(self, snapshot: _Snapshot) -> None:
-        """Keeps the dead dead when the store has gone back to a backup that knows nothing of them.
+        """Keeps the dead dead when the store has gone back to a backup that knows nothing of them,
+        and the floor where it was.
 
         They are kept as long as anything that they could kill may live.
         """
@@ -185,54 +189,57 @@ class FeedView:
         )
         now = self._clock.monotonic()
         self._carried, self._carried_until = snapshot.dead.unnamed(), now + REVOCATION_TTL
+        self._carried_floor = self._trusted.floor
         self._highest, self._highest_at = snapshot.revision, now
 
     def _release_carried(self) -> None:
-        if self._carried and self._clock.monotonic() > self._carried_until:
+        if self._clock.monotonic() > self._carried_until:
             self._dead.release(self._carried)
-            self._carried = set()
+            self._carried, self._carried_floor, self._carried_until = set(), 0, math.inf
 
     def _delta(self, revision: int, delta: revocation_service_pb2.FeedDelta) -> None:
         if self._arriving is not None or not self._begun:
             raise _broken("a change came before its snapshot was complete")
-        behind, vanished = self._behind, _NOBODY
+        behind = self._behind
         if behind is None:
-            vanished = self._change(revision, delta)
+            news = self._change(revision, delta)
         else:
-            self._change_behind(behind, revision, delta)
+            news = self._change_behind(behind, revision, delta)
         # Its deaths are true at once and for ever.
         died = self._dead.bury(delta.revoked)
         self._carried.difference_update(delta.revoked)
-        self._listeners.tell(died | vanished)
+        self._listeners.tell(died | news)
         if behind is not None:
             behind.dead.take(delta.revoked)
             if behind.revision >= self._highest:
                 self._replace(behind)
 
     def _change(self, revision: int, delta: revocation_service_pb2.FeedDelta) -> AbstractSet[str]:
-        """Applies all but the deaths; answers which keys have vanished.
+        """Applies all but the deaths; answers which keys have vanished and whether the floor rose.
 
         A change that the snapshot holds already may come once more.
         """
         if revision <= self._revision:
             return _NOBODY
-        vanished = _NOBODY
+        news = _NOBODY
         if delta.HasField("key_set"):
-            vanished = self._set_keys(*self._read_keys(delta.key_set))
+            news = self._set_keys(*self._read_keys(delta.key_set))
         self._dead.release(delta.released)
         self._revision = revision
         self._learn(revision)
-        return vanished
+        return news
 
     def _change_behind(
         self, behind: _Snapshot, revision: int, delta: revocation_service_pb2.FeedDelta
-    ) -> None:
+    ) -> AbstractSet[str]:
+        """Applies it to what is not in force, but for a floor that is higher than that in force."""
         if revision <= behind.revision:
-            return
+            return _NOBODY
         if delta.HasField("key_set"):
             behind.keys, behind.trust = self._read_keys(delta.key_set)
         behind.dead.release(delta.released)
         behind.revision = revision
+        return self._trusted.raise_floor(behind.trust.issued_before)
 
     def _heartbeat(self, revision: int, beat: revocation_service_pb2.FeedHeartbeat) -> None:
         if self._proof is None or not beat.HasField("server_time"):
@@ -267,17 +274,13 @@ class FeedView:
                 Reason.ISSUER_MISMATCH, "the feed is of another issuer; check the authority's url"
             )
         keys = KeySet.from_jwks({"keys": [_jwk(key) for key in message.keys]})
-        return keys, Trust(self.zone, self.issuer, message.max_ttl_seconds, message.max_hops)
+        lives = (message.max_ttl_seconds, message.max_hops, message.issued_before)
+        return keys, Trust(self.zone, self.issuer, *lives)
 
     def _set_keys(self, keys: KeySet, trust: Trust) -> AbstractSet[str]:
-        """Answers which keys have vanished. Keeps the old set when it is equal: readings remember
-        the very key objects.
-        """
-        vanished = self._keys.keys() - keys.keys()
-        self._trusts = dict.fromkeys(keys, trust)
-        if keys != self._keys:
-            self._keys = keys
-        return vanished
+        """Puts them in force, under no lower a floor than is carried over; answers what is news."""
+        floor = max(trust.issued_before, self._carried_floor)
+        return self._trusted.put_in_force(keys, replace(trust, issued_before=floor))
 
 
 def _jwk(key: key_pb2.JsonWebKey) -> dict[str, str]:

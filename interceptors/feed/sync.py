@@ -12,6 +12,7 @@ import grpc
 
 from caracal_grpc.interceptors.feed.feed_view import FeedView
 from caracal_grpc.interceptors.feed.pace import SILENCE, Pace, not_ready, what_failed
+from caracal_grpc.interceptors.feed.words import Metadata, SyncSpeaker, Words
 from caracal_grpc.v1 import revocation_service_pb2, revocation_service_pb2_grpc
 
 _log: Final = logging.getLogger("caracal.feed")
@@ -34,7 +35,7 @@ class SyncFeed:
         silence: float = SILENCE,
     ) -> None:
         self.view = view
-        self._watch: Any = revocation_service_pb2_grpc.RevocationServiceStub(channel).Watch
+        self._stub: Any = revocation_service_pb2_grpc.RevocationServiceStub(channel)
         self._credentials = credentials
         self._silence = silence
         self._pace = Pace()
@@ -87,21 +88,24 @@ class SyncFeed:
         """One stream, from its opening until it breaks, which raises."""
         token = self._credentials()
         self.view.begin()
+        metadata = (("authorization", f"Bearer {token}"),)
+        words, speaker = Words(self.view), SyncSpeaker(self._stub.Acknowledge, metadata)
         try:
-            for message in self._open(token):
+            for message in self._open(metadata):
                 self._heard = time.monotonic()
                 self._take(message)
+                if word := words.after(message):
+                    speaker.say(word)
         finally:
             self._hang_up()
+            speaker.close()
         raise ConnectionError("the authority ended the stream")
 
-    def _open(self, token: str) -> Any:
+    def _open(self, metadata: Metadata) -> Any:
         with self._lock:
             self._heard = time.monotonic()
-            self._call = self._watch(
-                revocation_service_pb2.RevocationServiceWatchRequest(zone=self.view.zone),
-                metadata=(("authorization", f"Bearer {token}"),),
-            )
+            request = revocation_service_pb2.RevocationServiceWatchRequest(zone=self.view.zone)
+            self._call = self._stub.Watch(request, metadata=metadata)
             if self._closed.is_set():
                 self._call.cancel()
             return self._call

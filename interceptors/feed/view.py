@@ -10,7 +10,7 @@ from caracal_grpc.core.rule import Trust
 from caracal_grpc.crypto.key_set import KeySet
 
 Listener = Callable[[AbstractSet[str]], None]
-"""Is told at once of anchors that died and of keys that vanished.
+"""Is told at once of anchors that died, of keys that vanished, and of zones whose floor rose.
 
 It must not block, and the set is good only during the call.
 """
@@ -37,5 +37,5 @@ class View(Protocol):
         ...
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Calls `listener` on every death from now on; the answer ends that."""
+        """Calls `listener` on every such event from now on; the answer ends that."""
         ...

@@ -15,7 +15,8 @@ from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.limits import LEEWAY
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.ports import Clock
-from caracal_grpc.core.verdict import mandate_expired, mandate_revoked
+from caracal_grpc.core.verdict import death, mandate_expired
+from caracal_grpc.interceptors.feed.view import View
 from caracal_grpc.interceptors.guard.verifier import (
     RETRY_AFTER,
     Verifier,
@@ -41,7 +42,7 @@ class Stream(Protocol):
 
 
 class StreamIndex:
-    """Open streams by anchor and by the second of their expiry. Safe between threads.
+    """Open streams by anchor, by zone and by the second of their expiry. Safe between threads.
 
     Adding and removing costs a step for each anchor; memory is what the open streams need.
     `on_deadline` is told when a stream expires sooner than all before it, so that one timer serves
@@ -59,7 +60,7 @@ class StreamIndex:
         """Takes `stream` in; do it before the verdict, so that no death falls between the two."""
         deadline = expiry_of(stream)
         with self._lock:
-            for anchor in stream.mandate.anchors:
+            for anchor in _anchors(stream):
                 self._by_anchor.setdefault(anchor, set()).add(stream)
             self._by_expiry.setdefault(deadline, set()).add(stream)
             sooner = self._nearest is None or deadline < self._nearest
@@ -71,21 +72,23 @@ class StreamIndex:
     def remove(self, stream: Stream) -> None:
         """Lets go of `stream`; again is no error."""
         with self._lock:
-            for anchor in stream.mandate.anchors:
+            for anchor in _anchors(stream):
                 _discard(self._by_anchor, anchor, stream)
             _discard(self._by_expiry, expiry_of(stream), stream)
 
-    def kill(self, died: AbstractSet[str], dead_in: Callable[[str], AbstractSet[str]]) -> None:
-        """Cuts every stream that an anchor of `died` kills.
+    def kill(self, died: AbstractSet[str], view: View) -> None:
+        """Cuts every stream that an anchor of `died` kills, or that is older than its zone's floor.
 
-        `dead_in` gives the dead anchors of a zone: an id that another zone calls dead kills nothing
-        here, and a key that died without being among them is gone rather than revoked.
+        The `view` says which: an id that another zone calls dead kills nothing here, and a key that
+        died without being dead there is gone rather than revoked.
         """
         for stream in self._touched(died):
             mandate = stream.mandate
-            dead = dead_in(mandate.zone)
-            if not dead.isdisjoint(mandate.anchors):
-                stream.cut(mandate_revoked(mandate, dead))
+            trust = view.trust(mandate.kid)
+            floor = trust.issued_before if trust else 0
+            dead = death(mandate, floor, view.dead(mandate.zone))
+            if dead is not None:
+                stream.cut(dead)
             elif mandate.kid in died:
                 stream.cut(key_unknown(mandate.kid))
 
@@ -149,6 +152,11 @@ def expiry_of(stream: Stream) -> int:
 def union(groups: Iterable[set[Stream]]) -> set[Stream]:
     """All members of `groups`."""
     return set().union(*groups)
+
+
+def _anchors(stream: Stream) -> tuple[str, ...]:
+    """What a view names when the stream may have to be cut."""
+    return (*stream.mandate.anchors, stream.mandate.zone)
 
 
 def _discard(index: dict[Any, set[Stream]], key: Any, stream: Stream) -> None:

@@ -63,6 +63,11 @@ def _revoked(stage: Stage) -> Metadata:
     return stage.bearer
 
 
+def _issued_before(stage: Stage) -> Metadata:
+    stage.feed.revoke_issued_before(stage.mandate.issued_at + 1)
+    return stage.bearer
+
+
 def _outlived(stage: Stage) -> Metadata:
     carried = stage.bearer
     stage.authority.clock.advance(600)
@@ -152,6 +157,9 @@ CASES: dict[str, Case] = {
         {"any_scopes": ["cells:read", "cells:write"]},
     ),
     "revoked": Case(Reason.MANDATE_REVOKED, _revoked, told={"anchor": "user-1"}),
+    "issued_before_the_floor": Case(
+        Reason.MANDATE_REVOKED, _issued_before, told={"anchor": ThrowawayAuthority().zone}
+    ),
     "used_before": Case(Reason.MANDATE_REPLAYED, _used, asked=_ONCE),
     "nobody_knows_if_used": Case(
         Reason.AUTHORITY_STALE, _authority_away, "UNAVAILABLE", asked=_ONCE

@@ -28,6 +28,11 @@ ENDS: dict[str, End] = {
         lambda stage: stage.feed.revoke(stage.mandate.session),
         lambda stage: {"anchor": stage.mandate.session},
     ),
+    "floor_raised": End(
+        Reason.MANDATE_REVOKED,
+        lambda stage: stage.feed.revoke_issued_before(stage.mandate.issued_at + 1),
+        lambda stage: {"anchor": stage.mandate.zone},
+    ),
     "expired": End(Reason.MANDATE_EXPIRED, lambda stage: stage.authority.clock.advance(600)),
     "key_gone": End(
         Reason.KEY_UNKNOWN,

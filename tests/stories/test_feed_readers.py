@@ -40,7 +40,7 @@ async def test_slow_reader_misses_nothing_and_holds_up_nobody(authority: Running
     view = FeedView(zone="shop", issuer=ISSUER, clock=SystemClock())
     view.begin()
     async with slow_reader(authority) as call:
-        (slow,) = feed._subscribers
+        (slow,) = feed._subscribers.values()
         dead = names(40_000)
         async with connect(profile_of(authority, "orders"), max_staleness=15.0) as edge:
             await edge.guard()

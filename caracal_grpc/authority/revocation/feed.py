@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from caracal_grpc.authority.keys.keyring import Keyring
+from caracal_grpc.authority.revocation.progress import Reach
 from caracal_grpc.authority.state import places
+from caracal_grpc.authority.state.aliases import Aliases
 from caracal_grpc.authority.state.capacity import Capacity
-from caracal_grpc.authority.state.state import State
+from caracal_grpc.authority.state.floor import issued_before
+from caracal_grpc.authority.state.state import State, not_found
 from caracal_grpc.core.errors import draining
+from caracal_grpc.core.ids import FEED
 from caracal_grpc.core.limits import MAX_RESOURCE_TTL, MAX_WATCHERS, MAX_WATCHERS_EACH
-from caracal_grpc.core.ports import Clock
+from caracal_grpc.core.ports import Clock, Ids
 from caracal_grpc.core.rule import Trust
 from caracal_grpc.crypto.key_set import KeySet
 from caracal_grpc.store.port import Delta, Event, Key, Snapshot
 
 HEARTBEAT: Final = 1.0
+_KEY_SET: Final = frozenset({places.KEYS, places.ZONES, places.FLOORS})
+"""Kinds of which a key set is made."""
 QUEUE: Final = 256
 """Messages that a subscriber may be behind before it gets a new snapshot instead."""
 
@@ -35,11 +41,12 @@ class ZoneKeys:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FeedSnapshot:
-    """Everything at one revision."""
+    """Everything at one revision; `begins` is the id of the stream that it opens, if it does."""
 
     revision: int
     keys: ZoneKeys
     revoked: tuple[str, ...]
+    begins: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,12 +64,14 @@ class FeedHeartbeat:
     """Nothing but time: at `at`, in Unix seconds, the view was `age` seconds old.
 
     That is when it was made, not when it is sent: one that waits behind other news, or before them
-    in the queue of a slow subscriber, must not tell that nothing is missing by now.
+    in the queue of a slow subscriber, must not tell that nothing is missing by now. `acknowledge`
+    asks the edge to say that it has applied all up to `revision`.
     """
 
     revision: int
     at: float
     age: float
+    acknowledge: bool = False
 
 
 FeedEvent = FeedSnapshot | FeedDelta | FeedHeartbeat
@@ -70,7 +79,10 @@ FeedEvent = FeedSnapshot | FeedDelta | FeedHeartbeat
 
 @dataclass(slots=True, eq=False)
 class _Subscriber:
+    id: str
     zone: str
+    application: str
+    applied: int = 0
     queue: asyncio.Queue[FeedDelta | FeedHeartbeat | None] = field(
         default_factory=lambda: asyncio.Queue(QUEUE)
     )
@@ -87,11 +99,17 @@ class _Subscriber:
 class Feed:
     """Subscribers of every zone. Start it on a running loop; `close` ends them."""
 
-    def __init__(self, state: State, keyring: Keyring, clock: Clock) -> None:
+    def __init__(
+        self, state: State, keyring: Keyring, aliases: Aliases, clock: Clock, ids: Ids
+    ) -> None:
         self._state = state
+        self._aliases = aliases
         self._keyring = keyring
         self._clock = clock
-        self._subscribers: set[_Subscriber] = set()
+        self._ids = ids
+        self._subscribers: dict[str, _Subscriber] = {}
+        self._wanted: dict[str, int] = {}
+        self._moved: Callable[[], None] = _nothing
         self._capacity = Capacity(
             MAX_WATCHERS, MAX_WATCHERS_EACH, "edges", "use another replica", 5.0
         )
@@ -111,9 +129,7 @@ class Feed:
             self._ticker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._ticker
-        for subscriber in self._subscribers:
-            subscriber.behind = True
-            _wake(subscriber)
+        _resynchronise_all(self._subscribers.values())
 
     async def events(self, zone: str, application: str) -> AsyncIterator[FeedEvent]:
         """A snapshot, then what changes, a heartbeat each second, and a snapshot after a gap.
@@ -125,11 +141,13 @@ class Feed:
         if self._draining:
             raise draining()
         self._capacity.take(application)
-        subscriber = _Subscriber(zone)
-        self._subscribers.add(subscriber)
+        subscriber = _Subscriber(self._ids.new(FEED), zone, application)
+        self._subscribers[subscriber.id] = subscriber
+        self._tell(zone)
         try:
-            first = self._snapshot(zone)
-            beat = self.beat(first.revision)  # what is changed from here on waits in the queue
+            first = replace(self._snapshot(zone), begins=subscriber.id)
+            asks = self._asks(subscriber)
+            beat = self.beat(first.revision, acknowledge=asks)  # what changes now is in the queue
             yield first
             yield beat  # a view is not fresh before the first
             while not self._draining:
@@ -139,22 +157,53 @@ class Feed:
                 else:
                     yield event
         finally:
-            self._subscribers.discard(subscriber)
+            del self._subscribers[subscriber.id]
             self._capacity.give_back(application)
+            self._tell(zone)
         raise draining()
 
-    def beat(self, revision: int) -> FeedHeartbeat:
+    def beat(self, revision: int, *, acknowledge: bool = False) -> FeedHeartbeat:
         """A sign of life of this moment, for who has everything up to `revision`."""
-        return FeedHeartbeat(revision, self._clock.now(), self._state.age())
+        return FeedHeartbeat(revision, self._clock.now(), self._state.age(), acknowledge)
+
+    def on_reach(self, moved: Callable[[], None]) -> None:
+        """Calls `moved` whenever the `reach` of a revision that is wanted may be another."""
+        self._moved = moved
+
+    def want(self, zone: str, revision: int) -> None:
+        """Asks every edge of the zone until it says that it is at `revision`; 0 ends that."""
+        before = self._wanted.pop(zone, 0)
+        if revision:
+            self._wanted[zone] = revision
+        for subscriber in self._of(zone) if revision > before else ():
+            if self._asks(subscriber):
+                subscriber.offer(self.beat(self._state.revision, acknowledge=True))
+
+    def reach(self, zone: str, revision: int) -> Reach:
+        """How many edges of the zone this replica feeds, and how many said to be at `revision`.
+
+        One that comes back counts as any other: until it says so, it may judge by an older view.
+        """
+        fed = self._of(zone)
+        return Reach(len(fed), sum(each.applied >= revision for each in fed))
+
+    def acknowledge(self, application: str, zone: str, stream: str, revision: int) -> None:
+        """Takes the word of an edge; raises `OBJECT_NOT_FOUND` for a stream that is not its own."""
+        subscriber = self._subscribers.get(stream)
+        if subscriber is None or (subscriber.application, subscriber.zone) != (application, zone):
+            raise not_found("feed", stream)
+        subscriber.applied = max(subscriber.applied, revision)
+        self._tell(zone)
 
     def zone_keys(self, zone: str) -> ZoneKeys:
         """What an edge must know of the zone's keys now."""
         known = self._state.zone(zone)
-        trust = Trust(known.name, known.issuer, MAX_RESOURCE_TTL, known.max_hops)
+        floor = issued_before(self._state, zone)
+        trust = Trust(known.name, known.issuer, MAX_RESOURCE_TTL, known.max_hops, floor)
         return ZoneKeys(trust, self._keyring.key_set(zone))
 
     def _snapshot(self, zone: str) -> FeedSnapshot:
-        revoked = tuple(self._state.records(zone, places.REVOCATIONS))
+        revoked = self._aliases.revoked(zone, self._state.records(zone, places.REVOCATIONS))
         return FeedSnapshot(self._state.revision, self.zone_keys(zone), revoked)
 
     def _resynchronise(self, subscriber: _Subscriber) -> FeedSnapshot:
@@ -167,23 +216,26 @@ class Feed:
 
     def _on_event(self, event: Event, changed: AbstractSet[Key]) -> None:
         if isinstance(event, Snapshot):
-            for subscriber in self._subscribers:
-                subscriber.behind = True
-                _wake(subscriber)
+            _resynchronise_all(self._subscribers.values())
         elif isinstance(event, Delta):
             for zone in {key.zone for key in changed}:
                 self._publish(zone, event, changed)
 
     def _publish(self, zone: str, event: Delta, changed: AbstractSet[Key]) -> None:
-        subscribers = [each for each in self._subscribers if each.zone == zone]
+        subscribers = self._of(zone)
         if not subscribers:
             return
         mine = [key for key in changed if key.zone == zone]
+        if self._aliases.hides(zone) and any(key.kind == places.ZONES for key in mine):
+            _resynchronise_all(subscribers)  # it may hide only now, and then all aliases are news
+            return
         touched = [key.id for key in mine if key.kind == places.REVOCATIONS]
         now_dead = self._state.dead(zone)
-        revoked = tuple(anchor for anchor in touched if anchor in now_dead)
-        released = tuple(anchor for anchor in touched if anchor not in now_dead)
-        rekeyed = any(key.kind in {places.KEYS, places.ZONES} for key in mine)
+        dead = [anchor for anchor in touched if anchor in now_dead]
+        alive = [anchor for anchor in touched if anchor not in now_dead]
+        revoked = self._aliases.revoked(zone, dead)
+        released = self._aliases.released(zone, alive)
+        rekeyed = any(key.kind in _KEY_SET for key in mine)
         if not (revoked or released or rekeyed):
             return
         keys = self.zone_keys(zone) if rekeyed else None
@@ -195,8 +247,29 @@ class Feed:
         while True:
             await asyncio.sleep(HEARTBEAT)
             beat = self.beat(self._state.revision)
-            for subscriber in self._subscribers:
-                subscriber.offer(beat)
+            asking = replace(beat, acknowledge=True)
+            for subscriber in self._subscribers.values():
+                subscriber.offer(asking if self._asks(subscriber) else beat)
+
+    def _of(self, zone: str) -> list[_Subscriber]:
+        return [each for each in self._subscribers.values() if each.zone == zone]
+
+    def _asks(self, subscriber: _Subscriber) -> bool:
+        return subscriber.applied < self._wanted.get(subscriber.zone, 0)
+
+    def _tell(self, zone: str) -> None:
+        if zone in self._wanted:
+            self._moved()
+
+
+def _nothing() -> None:
+    """Nobody waits."""
+
+
+def _resynchronise_all(subscribers: Iterable[_Subscriber]) -> None:
+    for subscriber in subscribers:
+        subscriber.behind = True
+        _wake(subscriber)
 
 
 def _wake(subscriber: _Subscriber) -> None:

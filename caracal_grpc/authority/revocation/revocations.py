@@ -1,36 +1,44 @@
 """Revocations: one write that kills everything that names an anchor, at every edge.
 
-It takes effect first and is recorded after. A session, an application and a key are also marked in
-their own records in the same write, so that nothing new is issued when the revocation, which only
-outlives what was issued, is long forgotten.
+It takes effect first and is recorded after. What is begun is finished and recorded, also when the
+caller hangs up meanwhile.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+import math
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from caracal_grpc.authority.keys.keyring import Keyring
+from caracal_grpc.authority.revocation.anchors import mark_of
+from caracal_grpc.authority.revocation.deaths import Deaths
+from caracal_grpc.authority.revocation.impact import NOTHING, Impact, Impacts
+from caracal_grpc.authority.revocation.session_filter import SessionFilter
 from caracal_grpc.authority.state import places
 from caracal_grpc.authority.state.access import require_zone
 from caracal_grpc.authority.state.recorder import Recorder
-from caracal_grpc.authority.state.state import State, not_found
+from caracal_grpc.authority.state.state import State
+from caracal_grpc.authority.state.tree import Tree
+from caracal_grpc.authority.state.unbroken import Unbroken
 from caracal_grpc.core import ids
 from caracal_grpc.core.entry import plain_text
 from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.core.keystate import KeyState
-from caracal_grpc.core.limits import REVOCATION_TTL, SESSION_RETENTION
+from caracal_grpc.core.limits import LEEWAY, MAX_FALLEN
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.store.port import Expect, Key, Put, Store
+from caracal_grpc.core.session import Session
+from caracal_grpc.store.port import Put, Store
 
 _log = logging.getLogger("caracal.revocations")
 
-_ATTEMPTS: Final = 16
+_SAID: Final = 100
+"""Sessions that one ledger entry names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +57,59 @@ class Revoked:
 
     revision: int
     audit_id: str
+    impact: Impact = NOTHING
 
 
 class Revocations:
-    """Revokes, and lists what is revoked."""
+    """Revokes, tells what would fall, and lists what is revoked."""
 
     def __init__(
-        self, store: Store, state: State, keyring: Keyring, recorder: Recorder, clock: Clock
+        self,
+        store: Store,
+        state: State,
+        tree: Tree,
+        keyring: Keyring,
+        recorder: Recorder,
+        clock: Clock,
     ) -> None:
-        self._store = store
         self._state = state
         self._keyring = keyring
         self._recorder = recorder
         self._clock = clock
+        self._deaths = Deaths(store, state, clock)
+        self._impacts = Impacts(state, tree, clock)
+        self._unbroken = Unbroken()
+
+    async def close(self) -> None:
+        """Waits for revocations in flight."""
+        await self._unbroken.close()
+
+    def put(self, actor: str, zone: str, anchor: str, reason: str) -> Put:
+        """The write that kills `anchor`, for use cases that end something in the same commit."""
+        return self._deaths.put(actor, zone, anchor, reason)
+
+    def live(self, caller: Mandate, zone: str) -> list[Revocation]:
+        """The live revocations of the zone, in the order of their anchors; its floor is none."""
+        self._require_zone(caller, zone)
+        records = self._state.records(zone, places.REVOCATIONS)
+        return [_read(records[anchor].value) for anchor in sorted(records)]
+
+    def impact(self, caller: Mandate, zone: str, anchor: str) -> Impact:
+        """What would fall with `anchor`; raises as `revoke`, as far as this replica knows."""
+        self._require_revocable(caller, zone, anchor)
+        self._impacts.require_known(zone, anchor)
+        return self._impacts.of(self._impacts.tops_of(zone, anchor))
+
+    def impact_of_fitting(self, caller: Mandate, zone: str, wanted: SessionFilter) -> Impact:
+        """What would fall with the sessions that `wanted` fits; raises as `revoke_fitting`."""
+        return self._impacts.of(self._fitting(caller, zone, wanted))
+
+    def impact_of_issued_before(self, caller: Mandate, zone: str, moment: float) -> Impact:
+        """No session would fall; raises as `revoke_issued_before`."""
+        self._require_zone(caller, zone)
+        if moment > self._clock.now() + LEEWAY:
+            raise field_invalid("issued_before", "must not be in the future; check the clocks")
+        return NOTHING
 
     async def revoke(self, caller: Mandate, zone: str, anchor: str, reason: str) -> Revoked:
         """Kills `anchor`, for this replica before it returns; again is no error and no write.
@@ -69,113 +117,119 @@ class Revocations:
         It wins against other changes of the same object, however often they come between.
 
         Raises `FIELD_INVALID` for an id of another kind, `OBJECT_NOT_FOUND` for a session,
-        application or key that the zone does not have, `KEY_STATE_CONFLICT` for the only key that
-        signs, `ZONE_FORBIDDEN`, `STORE_UNAVAILABLE`.
+        delegation, application or key that the zone does not have, `KEY_STATE_CONFLICT` for the
+        only key that signs, `ZONE_FORBIDDEN`, `STORE_UNAVAILABLE`.
         """
-        require_zone(caller, zone)
-        self._state.zone(zone)
-        kind = ids.prefix_of(anchor) or ""
-        if kind not in _MARKS:
-            raise field_invalid("anchor", "must be an id that starts with mnd_, ses_, app_ or key_")
-        known = self._state.record(places.revocation_place(zone, anchor))
-        if known is None:
-            revision = await self._kill(kind, self.put(caller.application, zone, anchor, reason))
-        else:
-            revision = known.revision
-        audit_id = await self._recorded(caller, zone, anchor, reason)
-        with contextlib.suppress(CaracalError):  # a mirror that lags changes nothing of what holds
-            await self._state.reached(revision)
-        return Revoked(revision, audit_id)
+        self._require_revocable(caller, zone, anchor)
+        return await self._unbroken.run(self._revoke(caller, zone, anchor, reason))
 
-    def put(self, actor: str, zone: str, anchor: str, reason: str) -> Put:
-        """The write that kills `anchor`, for use cases that end something in the same commit."""
-        value = {
-            "anchor": anchor,
-            "revoked_at": self._clock.now(),
-            "reason": plain_text(reason),
-            "actor": actor,
-        }
-        return Put(places.revocation_place(zone, anchor), value, ttl=REVOCATION_TTL)
+    async def revoke_fitting(
+        self, caller: Mandate, zone: str, wanted: SessionFilter, reason: str
+    ) -> Revoked:
+        """Kills the sessions that `wanted` fits, with all below them, in as few commits as can be.
 
-    def live(self, caller: Mandate, zone: str) -> list[Revocation]:
-        """The live revocations of the zone, in the order of their anchors."""
-        require_zone(caller, zone)
-        self._state.zone(zone)
-        records = self._state.records(zone, places.REVOCATIONS)
-        return [_read(records[anchor].value) for anchor in sorted(records)]
+        Those that are below another that fits are dead with that one's write. After a failure the
+        same call takes up where it ended. Raises `FIELD_INVALID` for a filter of nothing,
+        `OBJECT_NOT_FOUND`, `LIMIT_EXCEEDED`, `ZONE_FORBIDDEN`, `STORE_UNAVAILABLE`.
+        """
+        tops = self._fitting(caller, zone, wanted)
+        return await self._unbroken.run(self._revoke_all(caller, zone, tops, wanted, reason))
 
-    async def _kill(self, kind: str, dead: Put) -> int:
-        mark = _MARKS[kind]
-        if mark.place is None:
-            return await self._store.commit([dead])
-        place = mark.place(dead.key.zone, dead.key.id)
-        if kind == ids.KEY:
-            self._require_another_key(place)
-        for _ in range(_ATTEMPTS):
-            with contextlib.suppress(_Overtaken):
-                return await self._kill_marked(mark, place, dead)
-        raise CaracalError(
-            Reason.STORE_UNAVAILABLE, "others keep changing the object; try again", retry_after=0.1
-        )
+    async def revoke_issued_before(
+        self, caller: Mandate, zone: str, moment: float, reason: str
+    ) -> Revoked:
+        """Kills every mandate that was issued before `moment`, in seconds since the Unix epoch.
 
-    async def _kill_marked(self, mark: _Mark, place: Key, dead: Put) -> int:
-        record = await self._store.get(place)
-        if record is None:
-            raise not_found(place.kind, place.id)
-        value = {**record.value, **mark.mark(record.value, self._clock.now())}
+        Sessions live on. What is earlier than before changes nothing. A mandate tells its whole
+        second only, so the one that `moment` is in dies, too; `Minter` issues none in it any more.
+        Raises `FIELD_INVALID` for the future, `ZONE_FORBIDDEN`, `STORE_UNAVAILABLE`.
+        """
+        self.impact_of_issued_before(caller, zone, moment)
+        second = math.ceil(min(moment, self._clock.now()))
+        return await self._unbroken.run(self._revoke_before(caller, zone, second, reason))
+
+    async def _revoke(self, caller: Mandate, zone: str, anchor: str, reason: str) -> Revoked:
+        impact = self._impacts.of(self._impacts.tops_of(zone, anchor))
+        revision = self._deaths.known(zone, anchor)
+        if not revision:
+            dead = self._deaths.put(caller.application, zone, anchor, reason)
+            revision = await self._deaths.kill([dead])
+        audit_id = await self._recorded(caller, zone, {"anchor": anchor}, reason)
+        return await self._settled(Revoked(revision, audit_id, impact))
+
+    async def _revoke_all(
+        self,
+        caller: Mandate,
+        zone: str,
+        tops: list[Session],
+        wanted: SessionFilter,
+        reason: str,
+    ) -> Revoked:
+        impact, revision = self._impacts.of(tops), self._state.revision
+        dead = [self._deaths.put(caller.application, zone, each.id, reason) for each in tops]
+        done: list[str] = []
+        said: dict[str, Any] = {"filter": str(wanted)}
         try:
-            return await self._store.commit(
-                [Put(place, value, ttl=mark.ttl), dead], [Expect(place, record.revision)]
-            )
-        except CaracalError as error:
-            if error.reason is Reason.CONFLICT:
-                raise _Overtaken from error
-            raise
+            for batch in self._deaths.batches(dead):
+                revision = await self._deaths.kill(batch)
+                done += [each.key.id for each in batch]
+        finally:
+            said |= {"count": len(done), "of": len(dead), "sessions": tuple(done[:_SAID])}
+            audit_id = await self._recorded(caller, zone, said, reason)
+        return await self._settled(Revoked(revision, audit_id, impact))
 
-    def _require_another_key(self, place: Key) -> None:
-        state = {each.key.times.kid: each.state for each in self._keyring.report(place.zone)}
-        if state.get(place.id) is KeyState.ACTIVE:
-            raise CaracalError(
-                Reason.KEY_STATE_CONFLICT,
-                "the key signs now; rotate first and revoke it when its successor signs",
-                metadata={"key": place.id},
-            )
+    async def _revoke_before(self, caller: Mandate, zone: str, second: int, reason: str) -> Revoked:
+        revision = await self._deaths.kill_before(caller.application, zone, second, reason)
+        moment = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        audit_id = await self._recorded(caller, zone, {"issued_before": moment}, reason)
+        return await self._settled(Revoked(revision, audit_id))
 
-    async def _recorded(self, caller: Mandate, zone: str, anchor: str, reason: str) -> str:
-        details = {"anchor": anchor, "why": plain_text(reason)}
+    async def _settled(self, revoked: Revoked) -> Revoked:
+        with contextlib.suppress(CaracalError):  # a mirror that lags changes nothing of what holds
+            await self._state.reached(revoked.revision)
+        return revoked
+
+    async def _recorded(self, caller: Mandate, zone: str, said: dict[str, Any], reason: str) -> str:
+        details = {**said, "why": plain_text(reason)}
         try:
             return await self._recorder.done(caller, zone, "revocation", details=details)
         except CaracalError:
-            _log.exception("revocation of %s holds but is not in the ledger", anchor)
+            _log.exception("a revocation holds but is not in the ledger: %s", said)
             return ""
 
+    def _fitting(self, caller: Mandate, zone: str, wanted: SessionFilter) -> list[Session]:
+        self._require_zone(caller, zone)
+        if not wanted:
+            raise field_invalid("filter", "must ask for something; set at least one part of it")
+        tops = self._impacts.tops_that_fit(zone, wanted)
+        if len(tops) > MAX_FALLEN:
+            raise CaracalError(
+                Reason.LIMIT_EXCEEDED,
+                "the filter fits too many sessions for one call; narrow it, or revoke an "
+                "application or what is above them",
+                metadata={"limit": str(MAX_FALLEN)},
+            )
+        return tops
 
-class _Overtaken(Exception):  # noqa: N818 - no fault: the object changed, so it is read again
-    """Somebody changed the object between reading and writing it."""
+    def _require_revocable(self, caller: Mandate, zone: str, anchor: str) -> None:
+        self._require_zone(caller, zone)
+        mark_of(anchor)
+        if ids.prefix_of(anchor) == ids.KEY:
+            self._require_another_key(zone, anchor)
+
+    def _require_zone(self, caller: Mandate, zone: str) -> None:
+        require_zone(caller, zone)
+        self._state.zone(zone)
+
+    def _require_another_key(self, zone: str, kid: str) -> None:
+        state = {each.key.times.kid: each.state for each in self._keyring.report(zone)}
+        if state.get(kid) is KeyState.ACTIVE:
+            raise CaracalError(
+                Reason.KEY_STATE_CONFLICT,
+                "the key signs now; rotate first and revoke it when its successor signs",
+                metadata={"key": kid},
+            )
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    """How the revocation of a kind of anchor is kept in the record of the object itself."""
-
-    place: Callable[[str, str], Key] | None
-    mark: Callable[[Mapping[str, Any], float], Mapping[str, Any]]
-    ttl: int | None = None
-
-
-def _ended(session: Mapping[str, Any], now: float) -> Mapping[str, Any]:
-    return {"terminated_at": session["terminated_at"] or int(now)}
-
-
-_MARKS: Final = {
-    ids.MANDATE: _Mark(None, lambda _, __: {}),
-    ids.SESSION: _Mark(places.session_place, _ended, SESSION_RETENTION),
-    ids.APPLICATION: _Mark(
-        places.application_place, lambda _, __: {"disabled": True, "secret_digest": None}
-    ),
-    ids.KEY: _Mark(places.key_place, lambda _, __: {"revoked": True, "sealed": None}),
-}
-
-
-def _read(value: Mapping[str, Any]) -> Revocation:
+def _read(value: Any) -> Revocation:
     return Revocation(value["anchor"], value["revoked_at"], value["reason"], value["actor"])

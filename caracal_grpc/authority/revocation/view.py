@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
+from typing import Final
 
 from caracal_grpc.authority.keys.keyring import Keyring
 from caracal_grpc.authority.state import places
+from caracal_grpc.authority.state.floor import issued_before
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.core.keystate import next_change
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.core.rule import Trust
 from caracal_grpc.crypto.key_set import KeySet, VerifyingKey
 from caracal_grpc.store.port import Delta, Event, Key, Snapshot
+
+FEED_FIRST: Final = 1.0
+"""Seconds from the moment that a floor holds until the authority's own open streams fall with it.
+
+The feed runs under mandates that are older than the floor. Were it cut at once, edges would hear of
+the floor only after all had come back, so they hear of it first. New calls are refused at once.
+"""
+
+_TRUST: Final = frozenset({places.KEYS, places.ZONES, places.FLOORS})
+"""Kinds of which trust is made."""
 
 
 class AuthorityView:
@@ -28,6 +41,8 @@ class AuthorityView:
         self._clock = clock
         self._max_ttl = max_ttl
         self._listeners: list[Callable[[AbstractSet[str]], None]] = []
+        self._raised: set[str] = set()
+        self._falling: asyncio.TimerHandle | None = None
         self._unsubscribe = state.subscribe(self._on_event)
         self._rebuild()
 
@@ -51,20 +66,25 @@ class AuthorityView:
         return self._state.age()
 
     def subscribe(self, listener: Callable[[AbstractSet[str]], None]) -> Callable[[], None]:
-        """Tells `listener` at once of anchors that died; returns what ends that."""
+        """Tells `listener` of anchors that died at once, and `FEED_FIRST` seconds later of zones
+        whose floor rose; returns what ends that.
+        """
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
     def close(self) -> None:
         """Stops following the state."""
         self._unsubscribe()
+        if self._falling:
+            self._falling.cancel()
 
     def _rebuild(self) -> None:
         keys: list[VerifyingKey] = []
         trust: dict[str, Trust] = {}
         ends: list[float] = []
         for zone in self._state.zones():
-            known = Trust(zone.name, zone.issuer, self._max_ttl, zone.max_hops)
+            floor = issued_before(self._state, zone.name)
+            known = Trust(zone.name, zone.issuer, self._max_ttl, zone.max_hops, floor)
             owned = self._keyring.key_set(zone.name)
             keys.extend(owned.values())
             trust |= dict.fromkeys(owned, known)
@@ -75,11 +95,19 @@ class AuthorityView:
         self._valid_until = min(ends, default=float("inf"))
 
     def _on_event(self, event: Event, changed: AbstractSet[Key]) -> None:
-        if isinstance(event, Snapshot) or any(
-            key.kind in {places.KEYS, places.ZONES} for key in changed
-        ):
+        if isinstance(event, Snapshot) or any(key.kind in _TRUST for key in changed):
             self._rebuild()
-        dead = self._dead(event, changed)
+        self._tell(self._dead(event, changed))
+        self._raised |= {key.zone for key in changed if key.kind == places.FLOORS}
+        if self._raised and not self._falling:
+            loop = asyncio.get_running_loop()
+            self._falling = loop.call_later(FEED_FIRST, self._tell_raised)
+
+    def _tell_raised(self) -> None:
+        raised, self._raised, self._falling = frozenset(self._raised), set(), None
+        self._tell(raised)
+
+    def _tell(self, dead: AbstractSet[str]) -> None:
         if dead:
             for listener in tuple(self._listeners):
                 listener(dead)

@@ -117,7 +117,7 @@ class AioGuard(grpc.aio.ServerInterceptor):
         return handler
 
     def _on_death(self, dead: AbstractSet[str]) -> None:
-        self._desk.index.kill(dead, self._desk.gate.view.dead)
+        self._desk.index.kill(dead, self._desk.gate.view)
 
     def _wrapper(self, plan: Plan) -> Callable[[Admission], Any]:
         if plan.public:

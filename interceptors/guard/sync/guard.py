@@ -116,7 +116,7 @@ class SyncGuard(grpc.ServerInterceptor):
         return handler
 
     def _on_death(self, dead: AbstractSet[str]) -> None:
-        self._desk.index.kill(dead, self._desk.gate.view.dead)
+        self._desk.index.kill(dead, self._desk.gate.view)
 
     def _wrapper(self, plan: Plan) -> Callable[[Admission], Any]:
         desk, (takes_stream, gives_stream) = self._desk, plan.streams

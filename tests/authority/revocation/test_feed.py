@@ -117,7 +117,7 @@ async def test_heartbeat_that_waits_is_as_old_as_it_is(
     async with aclosing(rig.authority.feed.events("shop", "app_1")) as events:
         await news(events)
         made = rig.clock.now()
-        (subscriber,) = rig.authority.feed._subscribers
+        (subscriber,) = rig.authority.feed._subscribers.values()
         async with asyncio.timeout(5):
             while subscriber.queue.empty():
                 await asyncio.sleep(0.01)

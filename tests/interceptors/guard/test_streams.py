@@ -16,7 +16,7 @@ from caracal_grpc.interceptors.guard.streams import StreamIndex, Watch
 from caracal_grpc.interceptors.guard.verifier import Verifier
 from caracal_grpc.interceptors.testing import CannedFeed
 from tests.support.clock import FakeClock
-from tests.support.keys import ZONE, Mint, chain
+from tests.support.keys import ZONE, Mint, chain, view_of
 
 MINT = Mint()
 NOW = 1_790_000_000
@@ -51,8 +51,10 @@ class Table:
 
     def kill(self, *anchors: str, vanished: bool = False) -> None:
         """Kills `anchors`."""
-        dead = frozenset() if vanished else frozenset(anchors)
-        self.index.kill(frozenset(anchors), lambda zone: dead if zone == ZONE else frozenset())
+        view = view_of(MINT)
+        if not vanished:
+            view.revoke(*anchors)
+        self.index.kill(frozenset(anchors), view)
 
 
 def test_every_anchor_kills_the_stream_once() -> None:
@@ -100,6 +102,18 @@ def test_a_key_that_vanished_is_told_apart_from_one_that_was_revoked() -> None:
         Reason.KEY_UNKNOWN,
         Reason.MANDATE_REVOKED,
     ]
+
+
+def test_a_floor_cuts_what_was_issued_before_it() -> None:
+    """And nothing else: neither what is as old as it, nor what another zone's floor is above."""
+    table, view = Table(), view_of(MINT)
+    older, as_old = table.open(issued_at=NOW - 1), table.open(issued_at=NOW)
+    other = table.open(issued_at=NOW - 1, zone="other")
+    view.subscribe(lambda died: table.index.kill(died, view))
+    view.revoke_issued_before(NOW - 0.5)
+    assert [error.reason for error in older.errors] == [Reason.MANDATE_REVOKED]
+    assert older.errors[0].metadata == {"anchor": ZONE}
+    assert as_old.errors + other.errors == []
 
 
 def test_nothing_remains_of_a_stream_that_ended() -> None:

@@ -1,0 +1,96 @@
+"""What a revocation makes fall, as it is known before it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, KeysView
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Final
+
+from caracal_grpc.authority.revocation.anchors import mark_of, session_of
+from caracal_grpc.authority.revocation.session_filter import SessionFilter
+from caracal_grpc.authority.state.fallen import Fallen, falling
+from caracal_grpc.authority.state.liveness import is_over
+from caracal_grpc.authority.state.state import State, not_found
+from caracal_grpc.authority.state.tree import Tree
+from caracal_grpc.core import ids
+from caracal_grpc.core.ports import Clock
+from caracal_grpc.core.session import Session
+
+LISTED: Final = 1_000
+"""Of what falls, so many are named; the others are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """What falls, those above before those below: the first of them, and how many in all."""
+
+    fallen: tuple[Fallen, ...] = ()
+    count: int = 0
+
+
+NOTHING: Final = Impact()
+
+
+class Impacts:
+    """Tells what would fall. It does not wait, so that what it tells was so at one moment."""
+
+    def __init__(self, state: State, tree: Tree, clock: Clock) -> None:
+        self._state = state
+        self._tree = tree
+        self._clock = clock
+
+    def of(self, tops: Iterable[Session]) -> Impact:
+        """What falls with any of `tops`, none of which is below another."""
+        now = self._clock.now()
+        below = chain.from_iterable(falling(self._state, self._tree, top, now) for top in tops)
+        fallen = tuple(islice(below, LISTED))
+        return Impact(fallen, len(fallen) + sum(1 for _ in below))
+
+    def require_known(self, zone: str, anchor: str) -> None:
+        """Raises `OBJECT_NOT_FOUND` unless this replica knows what `anchor` names."""
+        mark = mark_of(anchor)
+        if mark is None:
+            return
+        record = self._state.record(mark.place(zone, anchor))
+        if not mark.can_end(record.value if record else None, anchor):
+            raise not_found(mark.what, anchor)
+
+    def tops_of(self, zone: str, anchor: str) -> list[Session]:
+        """The topmost sessions that end with `anchor`: none for a mandate or a key."""
+        kind = ids.prefix_of(anchor)
+        if kind in {ids.SESSION, ids.DELEGATION}:
+            found = self._state.find_session(zone, session_of(anchor))
+            return [found] if found else []
+        part = _HOLDERS.get(kind or "")
+        if part is None:
+            return []
+        return self._topmost(self._state.sessions(zone), lambda each: part(each) == anchor)
+
+    def tops_that_fit(self, zone: str, wanted: SessionFilter) -> list[Session]:
+        """The topmost of the living sessions that `wanted` fits; the others are below these.
+
+        Raises `OBJECT_NOT_FOUND` when the session that it names as `below` is unknown.
+        """
+        if not wanted.below:
+            return self._topmost(self._state.sessions(zone), wanted.fits)
+        self.require_known(zone, wanted.below)
+        within = (each for each, _ in self._tree.below(zone, session_of(wanted.below)))
+        return self._topmost(within, wanted.fits)
+
+    def _topmost(self, among: Iterable[Session], fits: Callable[[Session], bool]) -> list[Session]:
+        fitting = {each.id: each for each in among if fits(each)}
+        now = self._clock.now()
+        return [each for each in fitting.values() if self._is_top(each, fitting.keys(), now)]
+
+    def _is_top(self, session: Session, fitting: KeysView[str], now: float) -> bool:
+        """Whether it lives, and ends with none above it."""
+        if is_over(self._state, session, now):
+            return False
+        return fitting.isdisjoint(each.id for each in self._state.lineage(session)[:-1])
+
+
+_HOLDERS: Final[dict[str, Callable[[Session], str]]] = {
+    ids.APPLICATION: lambda session: session.application,
+    ids.USER: lambda session: session.subject,
+}
