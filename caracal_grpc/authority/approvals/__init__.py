@@ -1,0 +1,1 @@
+"""Requests held until a reviewer, or a proof, releases them."""
