@@ -15,6 +15,7 @@ from caracal_grpc.core.entry import MAX_TEXT
 from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.core.ids import (
     APPLICATION,
+    APPROVAL,
     REQUEST,
     SESSION,
     require_id,
@@ -23,7 +24,7 @@ from caracal_grpc.core.ids import (
 )
 from caracal_grpc.interceptors.context.current import current_mandate
 from caracal_grpc.interceptors.guard.gate import peer_binding
-from caracal_grpc.services.render import whole_seconds, zone_name
+from caracal_grpc.services.render import generation, whole_seconds, zone_name
 from caracal_grpc.v1 import token_service_pb2, token_service_pb2_grpc
 
 _MAX_SECRET: Final = 128
@@ -98,12 +99,15 @@ def _parse(request: token_service_pb2.ExchangeRequest, peer: str, binding: str) 
         resource=require_resource("resource", request.resource),
         scopes=_scopes(request),
         subject_token=_token(request.subject_token),
+        actor_token=_token(request.actor_token),
         session=_session(request.session_id),
         ttl=ttl or None,
         request_id=_request_id(request.request_id),
         context=_context(request.context),
         peer=peer,
         binding=binding,
+        approval=_approval(request.approval_id),
+        generation=generation("lease_generation", request.lease_generation, least=0),
     )
 
 
@@ -134,6 +138,10 @@ def _method(value: str) -> str:
 
 def _session(value: str) -> str:
     return require_id("session_id", value, SESSION) if value else ""
+
+
+def _approval(value: str) -> str:
+    return require_id("approval_id", value, APPROVAL) if value else ""
 
 
 def _request_id(value: str) -> str:

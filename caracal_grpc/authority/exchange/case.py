@@ -42,6 +42,9 @@ class ExchangeRequest:
     context: Mapping[str, str] = field(default_factory=dict)
     peer: str = ""
     binding: str = ""
+    actor_token: str = field(default="", repr=False)
+    approval: str = ""
+    generation: int = 0
 
     @property
     def key(self) -> ReplayKey:
@@ -58,6 +61,9 @@ class ExchangeRequest:
             self.ttl,
             sorted(self.context.items()),
             self.binding,
+            self.actor_token,
+            self.approval,
+            self.generation,
         ]
         return hashlib.sha256(json.dumps(asked).encode()).digest()
 
@@ -72,7 +78,10 @@ class Issued:
 
 @dataclass(slots=True)
 class Case:
-    """What is known of one request so far; it becomes the ledger entry, whatever the outcome."""
+    """What is known of one request so far; it becomes the ledger entry, whatever the outcome.
+
+    `approval` is the one that the request waits for, or that releases it.
+    """
 
     request: ExchangeRequest
     audit_id: str
@@ -81,6 +90,7 @@ class Case:
     steps: tuple[Step, ...] = ()
     policy_version: str = ""
     policy_reasons: tuple[str, ...] = ()
+    approval: str = ""
 
     def facts(self) -> dict[str, Any]:
         """The fields of the entry that do not depend on the outcome."""
@@ -101,6 +111,8 @@ class Case:
             facts |= self.lineage.facts()
         if request.binding:
             facts["details"] = {**facts.get("details", {}), BOUND_TO: request.binding}
+        if self.approval:
+            facts["details"] = {**facts.get("details", {}), "approval": self.approval}
         return facts
 
 

@@ -1,29 +1,50 @@
-"""Mandates for resources that are shown to the authority: one verdict for whatever they are for."""
+"""Mandates that are shown to the authority: one verdict, whatever they are for."""
 
 from __future__ import annotations
 
+from functools import partial
+
 from caracal_grpc.authority.revocation.view import AuthorityView
+from caracal_grpc.authority.state.aliases import Aliases
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.core.verdict import Call, judge
+from caracal_grpc.core.verdict import Call, judge, mandate_expired
+from caracal_grpc.core.visibility import revealed
 from caracal_grpc.crypto import mandates
 
 
 class PresentedMandates:
     """Judges with the verdict of every edge, against the authority's own view."""
 
-    def __init__(self, view: AuthorityView, clock: Clock) -> None:
+    def __init__(self, view: AuthorityView, aliases: Aliases, clock: Clock) -> None:
         self._view = view
+        self._aliases = aliases
         self._clock = clock
 
     def read(self, token: str) -> Mandate:
-        """The mandate in `token`, signed by a key of whichever zone; raises what a guard raises."""
-        return mandates.read(token, self._view.keys)
+        """The mandate in `token`, signed by a key of whichever zone; raises what a guard raises.
 
-    def judge(self, mandate: Mandate, zone: str, *, bound: bool) -> None:
-        """Returns when `mandate` is one of `zone`, for a resource, and lives.
+        A lineage that it hides is there in full, so that whoever goes on from it hides nobody from
+        the authority.
+        """
+        shown = mandates.read(token, self._view.keys)
+        return revealed(shown, partial(self._aliases.find, shown.zone))
+
+    def live(self, token: str, zone: str, *, bound: bool, any_use: bool = False) -> Mandate:
+        """The mandate in `token`, judged; it must not have ended, not by a moment.
+
+        A leeway would let a mandate be renewed by exchanging it after its end.
+        """
+        mandate = self.read(token)
+        self.judge(mandate, zone, bound=bound, any_use=any_use)
+        if mandate.expires_at <= self._clock.now():
+            raise mandate_expired()
+        return mandate
+
+    def judge(self, mandate: Mandate, zone: str, *, bound: bool, any_use: bool = False) -> None:
+        """Returns when `mandate` is one of `zone`, for a resource or for `any_use`, and lives.
 
         Who shows it here is not its holder, so what it is for is not asked, nor who holds the key
         that it is bound to; `bound` is whether it may be bound at all. Raises what a guard raises.
@@ -32,5 +53,9 @@ class PresentedMandates:
         if trust is None or trust.zone != zone:
             raise CaracalError(Reason.ZONE_MISMATCH, "the mandate is of another zone")
         shown = mandate.binding if bound else None
-        call = Call("resource", mandate.resource, frozenset(), self._clock.now(), shown)
-        judge(mandate, trust, call, self._view.dead(zone))
+        use = mandate.use if any_use else "resource"
+        call = Call(use, mandate.resource, frozenset(), self._clock.now(), shown)
+        try:
+            judge(mandate, trust, call, self._view.dead(zone))
+        except CaracalError as refusal:
+            raise self._aliases.veil(zone, mandate.application, refusal) from None

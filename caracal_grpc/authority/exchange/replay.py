@@ -32,7 +32,11 @@ class _Kept(Generic[T]):
 
 
 class Replay(Generic[T]):
-    """Remembers answers by key for `REQUEST_WINDOW` seconds; failures are not remembered."""
+    """Remembers answers by key for `REQUEST_WINDOW` seconds; failures are not remembered.
+
+    It is what this replica knows by itself, and the one run of many at once; what outlives it and
+    holds for every replica is in `requests`.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -53,9 +57,7 @@ class Replay(Generic[T]):
         if kept is None:
             kept = self._keep(key, request, run)
         elif kept.request != request:
-            raise CaracalError(
-                Reason.CONFLICT, "the request id was used for another request; choose a new one"
-            )
+            raise request_conflict()
         return await asyncio.shield(kept.answer)
 
     def drop(self, key: ReplayKey, answer: T) -> None:
@@ -96,6 +98,13 @@ class Replay(Generic[T]):
             if oldest.until > now:
                 return
             self._remove(key)
+
+
+def request_conflict() -> CaracalError:
+    """The refusal of a request id that was used for another request (`CONFLICT`)."""
+    return CaracalError(
+        Reason.CONFLICT, "the request id was used for another request; choose a new one"
+    )
 
 
 def _failed(done: asyncio.Task[T]) -> bool:

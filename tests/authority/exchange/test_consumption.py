@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,9 +20,7 @@ from caracal_grpc.crypto.kek import Kek
 from caracal_grpc.crypto.signing_key import SigningKey
 from caracal_grpc.crypto.system import SystemIds
 from caracal_grpc.ledger.port import Filter
-from caracal_grpc.store.etcd import EtcdStore
 from tests.support.clock import FakeClock
-from tests.support.etcd import EtcdProcess
 from tests.support.refusals import refused
 from tests.support.rig import BEAT, Rig, memory_store, open_rig, settle
 from tests.support.shop import CARACAL, ORDERS, shop
@@ -275,26 +272,9 @@ async def test_uses_are_in_no_memory(rig: Rig) -> None:
     await asyncio.sleep(2 * BEAT)
     assert rig.state.records("shop", places.CONSUMED) == {}
     assert heard == []
-    (subscriber,) = rig.authority.feed._subscribers
+    (subscriber,) = rig.authority.feed._subscribers.values()
     assert subscriber.queue.empty()
     await feed.aclose()  # type: ignore[attr-defined]
-
-
-@pytest.fixture
-async def two(
-    tmp_path: Path, clock: FakeClock, etcd: EtcdProcess
-) -> AsyncIterator[tuple[Rig, Rig]]:
-    """Two replicas over one etcd."""
-    settings, kek = etcd.settings(), Kek.generate()
-    stores = [EtcdStore(settings, clock) for _ in range(2)]
-    try:
-        async with open_rig(tmp_path, stores[0], clock, kek=kek) as first:
-            await settle(first)
-            async with open_rig(tmp_path, stores[1], clock, kek=kek, ledger="other") as second:
-                yield first, second
-    finally:
-        for store in stores:
-            await store.close()
 
 
 async def test_consumed_at_one_replica_is_consumed_at_all(two: tuple[Rig, Rig]) -> None:

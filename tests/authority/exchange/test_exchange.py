@@ -261,7 +261,7 @@ def test_bucket_never_holds_more_than_its_burst() -> None:
 
 def test_standing_session_never_expires(clock: FakeClock) -> None:
     """A session without an end is active until it is ended."""
-    session = Session("ses_1", "shop", "app_1", "app_1", "ses_1", 0, standing=True)
+    session = Session("ses_1", "shop", "app_1", "app_1", "ses_1", 0, kind="standing")
     assert session.state(clock.now()) == "active"
 
 

@@ -10,7 +10,7 @@ from caracal_grpc.authority.sessions.sessions import SessionStart
 from caracal_grpc.core.ceiling import Ceiling
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.ledger.port import Filter
-from caracal_grpc.services import zone as zone_service
+from caracal_grpc.services import zone_render
 from tests.support.refusals import refused
 from tests.support.rig import Rig
 from tests.support.shop import shop
@@ -234,7 +234,7 @@ async def test_a_family_is_shown_changed_and_removed_like_any_resource(any_rig: 
     await rig.apply(declared)
     assert (await rig.apply(declared)).changes == ()
     report = rig.authority.zones.get(rig.operator, "shop")
-    assert FAMILY in {each.name for each in zone_service._render(report).resources}
+    assert FAMILY in {each.name for each in zone_render.rendered(report).resources}
     declared["resources"] = [each for each in declared["resources"] if each["name"] != FAMILY]
     with refused(Reason.FIELD_INVALID):
         await rig.apply(declared)

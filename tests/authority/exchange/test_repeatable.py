@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -98,8 +98,13 @@ class DeadlyLedger:
         self._rig, self._anchor, self._spent = rig, anchor, False
 
     async def append(self, entry: Entry) -> Any:
+        """Records."""
+        return await self._rig.ledger.append(entry)
+
+    async def append_all(self, entries: Sequence[Entry]) -> Any:
         """Records, then revokes."""
-        appended = await self._rig.ledger.append(entry)
+        appended = await self._rig.ledger.append_all(entries)
+        entry = entries[0]
         if not self._spent and entry.request_id == "r1":
             self._spent = True
             operator, anchor = self._rig.operator, self._anchor(entry)
