@@ -1,0 +1,1 @@
+"""New approvals told to the outside."""
