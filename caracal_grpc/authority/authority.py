@@ -2,28 +2,68 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from caracal_grpc.authority.approvals.approvals import Approvals
+from caracal_grpc.authority.approvals.book import ApprovalBook
+from caracal_grpc.authority.approvals.holding import Holding
+from caracal_grpc.authority.approvals.proofs import Proofs
 from caracal_grpc.authority.audit.audit import Audit
 from caracal_grpc.authority.audit.edge_decisions import EdgeDecisions
+from caracal_grpc.authority.delegations.delegations import Delegations
+from caracal_grpc.authority.delegations.terms import Terms
+from caracal_grpc.authority.exchange.actor import ActorTokens
 from caracal_grpc.authority.exchange.consumption import Consumption
+from caracal_grpc.authority.exchange.decider import Decider
 from caracal_grpc.authority.exchange.exchange import Exchange
+from caracal_grpc.authority.exchange.minter import Minter
 from caracal_grpc.authority.exchange.policies import Policies
 from caracal_grpc.authority.exchange.presented import PresentedMandates
+from caracal_grpc.authority.exchange.requests import Requests
+from caracal_grpc.authority.exchange.step_up import StepUp
 from caracal_grpc.authority.exchange.subject import SubjectTokens
+from caracal_grpc.authority.issuers.issuers import Issuers
 from caracal_grpc.authority.keys.keyring import Keyring
 from caracal_grpc.authority.keys.keys import Keys
 from caracal_grpc.authority.keys.signers import Signers
 from caracal_grpc.authority.revocation.feed import Feed
+from caracal_grpc.authority.revocation.propagation import Propagation
+from caracal_grpc.authority.revocation.replicas import Replicas
 from caracal_grpc.authority.revocation.revocations import Revocations
 from caracal_grpc.authority.revocation.view import AuthorityView
+from caracal_grpc.authority.sessions.leases import Leases
+from caracal_grpc.authority.sessions.records import Records
 from caracal_grpc.authority.sessions.sessions import Sessions
+from caracal_grpc.authority.sessions.slots import Slots
+from caracal_grpc.authority.sessions.starter import Starter
+from caracal_grpc.authority.sessions.suspensions import Suspensions
+from caracal_grpc.authority.sessions.users import Users
+from caracal_grpc.authority.state.aliases import Aliases
 from caracal_grpc.authority.state.recorder import Recorder
 from caracal_grpc.authority.state.state import State
+from caracal_grpc.authority.state.tree import Tree
+from caracal_grpc.authority.webhooks.deliveries import Deliveries
+from caracal_grpc.authority.webhooks.owners import Owners
 from caracal_grpc.authority.zones.zones import Zones
 from caracal_grpc.core.limits import MAX_RESOURCE_TTL, MAX_SESSION_TTL
 from caracal_grpc.core.ports import Clock, Ids
 from caracal_grpc.ledger.port import Ledger
+from caracal_grpc.outbound.port import Outbound
 from caracal_grpc.policy.port import Engine
 from caracal_grpc.store.port import Store
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What every use case stands on."""
+
+    store: Store
+    state: State
+    keyring: Keyring
+    recorder: Recorder
+    clock: Clock
+    ids: Ids
+    outbound: Outbound
 
 
 class Authority:
@@ -39,27 +79,27 @@ class Authority:
         clock: Clock,
         ids: Ids,
         public_url: str,
+        outbound: Outbound,
     ) -> None:
-        self.state = state
-        self.view = AuthorityView(state, keyring, clock, MAX_SESSION_TTL)
-        self._subject_view = AuthorityView(state, keyring, clock, MAX_RESOURCE_TTL)
         recorder = Recorder(ledger, clock, ids)
-        policies = self._policies = Policies(state, engine)
-        presented = PresentedMandates(self._subject_view, clock)
-        subjects = SubjectTokens(presented, clock)
-        self.consumption = Consumption(store, state, presented, recorder, clock)
-        self.exchange = Exchange(state, keyring, policies, subjects, recorder, clock, ids)
-        self.revocations = Revocations(store, state, keyring, recorder, clock)
-        self.sessions = Sessions(store, state, self.revocations, recorder, clock, ids)
+        on = _Ground(store, state, keyring, recorder, clock, ids, outbound)
+        self.state = state
+        self.issuers = Issuers(outbound, clock)
+        self.tree = Tree(state)
+        self._aliases = Aliases(state, clock)
+        self._policies = Policies(state, engine)
+        self._open_exchange(on)
+        self.revocations = Revocations(store, state, self.tree, keyring, recorder, clock)
+        self._open_sessions(on)
+        self._open_edges(on)
         self.keys = Keys(store, state, keyring, recorder, clock, ids)
         self.audit = Audit(ledger, state, Signers(state, keyring), clock)
         self.edge_decisions = EdgeDecisions(state, recorder, clock)
-        self.feed = Feed(state, keyring, clock)
         self.zones = Zones(
             store,
             state,
             keyring,
-            policies,
+            self._policies,
             self.revocations,
             recorder,
             clock,
@@ -67,15 +107,84 @@ class Authority:
             public_url,
         )
 
-    def start(self) -> None:
-        """Begins to feed edges; call it on the running loop."""
+    def _open_exchange(self, on: _Ground) -> None:
+        """Mandates, and the approvals that some of them need."""
+        store, state, clock, recorder = on.store, on.state, on.clock, on.recorder
+        self.view = AuthorityView(state, on.keyring, clock, MAX_SESSION_TTL)
+        self._subject_view = AuthorityView(state, on.keyring, clock, MAX_RESOURCE_TTL)
+        presented = PresentedMandates(self._subject_view, self._aliases, clock)
+        self.consumption = Consumption(store, state, presented, recorder, clock)
+        actors = ActorTokens(PresentedMandates(self.view, self._aliases, clock))
+        subjects = SubjectTokens(presented)
+        decider = Decider(state, self._policies, subjects, actors, clock)
+        minter = Minter(state, on.keyring, clock, on.ids)
+        requests = Requests(store, state, minter, recorder, clock)
+        self._book = ApprovalBook(store, state, clock)
+        self._holding = Holding(store, state, self._book, recorder, clock, on.ids)
+        step_up = StepUp(self._book, self._holding, clock)
+        proofs = Proofs(state, self.issuers, clock)
+        self.approvals = Approvals(state, self._book, proofs, recorder, clock)
+        self.exchange = Exchange(
+            state, decider, minter, step_up, requests, self._aliases, recorder, clock
+        )
+
+    def _open_sessions(self, on: _Ground) -> None:
+        """The units that are granted, and passing them on."""
+        store, state, clock, recorder = on.store, on.state, on.clock, on.recorder
+        self._slots = Slots(state, clock)
+        self.starter = Starter(store, state, self._slots, clock)
+        records = Records(store, state, self._slots, clock)
+        users = Users(state, self.issuers, clock)
+        self.sessions = Sessions(
+            state, self.starter, users, self.revocations, recorder, clock, on.ids
+        )
+        self.delegations = Delegations(
+            state,
+            self.tree,
+            self.starter,
+            Terms(state, clock),
+            self.revocations,
+            recorder,
+            clock,
+            on.ids,
+        )
+        self.leases = Leases(state, records, recorder, clock)
+        self.suspensions = Suspensions(state, records, self.revocations, recorder, clock)
+
+    def _open_edges(self, on: _Ground) -> None:
+        """Who is told of what happens: edges, other replicas, webhooks."""
+        store, state, clock = on.store, on.state, on.clock
+        self.feed = Feed(state, on.keyring, self._aliases, clock, on.ids)
+        self._replicas = Replicas(store, state, clock, on.ids)
+        self.propagation = Propagation(store, state, self.feed, self._replicas, clock, on.ids)
+        owners = Owners(store, state, self._replicas.own, self._replicas.live)
+        self._deliveries = Deliveries(state, self._book, on.keyring, owners, on.outbound, clock)
+
+    async def start(self) -> None:
+        """Says that this replica runs, then begins to feed edges; raises `STORE_UNAVAILABLE`."""
+        await self._replicas.start()
+        self.propagation.start()
         self.feed.start()
+        self._deliveries.start()
 
     async def close(self) -> None:
         """Ends the feed and waits for exchanges in flight."""
         await self.feed.close()
+        await self._deliveries.close()
+        await self.propagation.close()
+        await self._replicas.close()
         await self.exchange.close()
-        self.sessions.close()
+        await self.approvals.close()
+        self._holding.close()
+        await self.issuers.close()
+        await self.revocations.close()
+        await self.sessions.close()
+        await self.delegations.close()
+        await self.leases.close()
+        await self.suspensions.close()
+        self._slots.close()
+        self.tree.close()
+        self._aliases.close()
         self._policies.close()
         self._subject_view.close()
         self.view.close()

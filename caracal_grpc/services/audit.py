@@ -207,13 +207,20 @@ def _mandate(explained: Explanation) -> mandate_pb2.Mandate:
         policy_version=entry.policy_version,
         audit_id=entry.id,
         certificate_thumbprint=bound_to(entry),
+        approval_id=str(entry.details.get("approval", "")),
     )
 
 
 def _hops(entry: Entry) -> list[mandate_pb2.Hop]:
-    known = entry.details.get("hop_sessions", ())
-    sessions = known if isinstance(known, tuple) else ()
+    known = (entry.actor_chain, _texts(entry, "hop_sessions"), _texts(entry, "delegations"))
     return [
-        mandate_pb2.Hop(application_id=actor, agent_session_id=session)
-        for actor, session in itertools.zip_longest(entry.actor_chain, sessions, fillvalue="")
+        mandate_pb2.Hop(
+            application_id=actor, agent_session_id=session, delegation_edge_id=delegation
+        )
+        for actor, session, delegation in itertools.zip_longest(*known, fillvalue="")
     ]
+
+
+def _texts(entry: Entry, name: str) -> tuple[str, ...]:
+    found = entry.details.get(name, ())
+    return found if isinstance(found, tuple) else ()

@@ -9,18 +9,29 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from caracal_grpc.authority.revocation.feed import ZoneKeys
+from caracal_grpc.authority.state.fallen import Fallen
 from caracal_grpc.core.ceiling import UNBOUNDED, Ceiling
 from caracal_grpc.core.entry import MAX_INT
 from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.core.ids import require_resource_or_family, require_slug
 from caracal_grpc.core.limits import MAX_CEILING, MAX_REASON_TEXT
-from caracal_grpc.v1 import application_pb2, key_pb2, mandate_pb2
+from caracal_grpc.core.session import SessionState
+from caracal_grpc.v1 import application_pb2, key_pb2, mandate_pb2, revocation_pb2, session_pb2
 
 SUBJECT_TYPES: Final = {
     "application": mandate_pb2.SUBJECT_TYPE_APPLICATION,
     "user": mandate_pb2.SUBJECT_TYPE_USER,
 }
 """The wire form of `sub_type`."""
+
+SESSION_STATES: Final[Mapping[SessionState, session_pb2.SessionState]] = {
+    "active": session_pb2.SESSION_STATE_ACTIVE,
+    "terminated": session_pb2.SESSION_STATE_TERMINATED,
+    "expired": session_pb2.SESSION_STATE_EXPIRED,
+    "suspended": session_pb2.SESSION_STATE_SUSPENDED,
+    "lapsed": session_pb2.SESSION_STATE_LAPSED,
+}
+"""The wire form of the state of a session."""
 
 
 def timestamp(seconds: float) -> Timestamp:
@@ -45,6 +56,13 @@ def whole_seconds(field: str, length: Duration, most: int) -> int:
     if length.seconds < 0 or not 0 <= length.nanos < 1_000_000_000 or seconds > most:
         raise field_invalid(field, f"must be 0 s to {most} s")
     return seconds
+
+
+def generation(field: str, value: int, *, least: int) -> int:
+    """The generation of a lease, at least `least`; raises `FIELD_INVALID`."""
+    if value < least:
+        raise field_invalid(field, f"must be at least {least}")
+    return value
 
 
 def zone_name(value: str) -> str:
@@ -97,6 +115,21 @@ def key_set(keys: ZoneKeys) -> key_pb2.KeySet:
         keys=[json_web_key(key.jwk) for key in keys.keys.values()],
         max_ttl_seconds=keys.trust.max_ttl,
         max_hops=keys.trust.max_hops,
+        issued_before=keys.trust.issued_before,
+    )
+
+
+def fallen(each: Fallen) -> revocation_pb2.Fallen:
+    """The wire form of what falls."""
+    session = each.session
+    return revocation_pb2.Fallen(
+        session_id=session.id,
+        delegation_id=session.delegation,
+        parent_id=session.parent,
+        application_id=session.application,
+        application_name=each.application_name,
+        state=SESSION_STATES[each.state],
+        depth=each.depth,
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from caracal_grpc.crypto.kek import Kek
 from caracal_grpc.store.etcd import EtcdStore
 from tests.support.clock import FakeClock
 from tests.support.etcd import EtcdProcess
@@ -37,6 +38,24 @@ async def etcd_rig(tmp_path: Path, clock: FakeClock, etcd: EtcdProcess) -> Async
             yield await settle(opened)
     finally:
         await store.close()
+
+
+@pytest.fixture
+async def two(
+    tmp_path: Path, clock: FakeClock, etcd: EtcdProcess
+) -> AsyncIterator[tuple[Rig, Rig]]:
+    """Two replicas over one etcd, each with a ledger of its own; both know every credential."""
+    settings, kek = etcd.settings(), Kek.generate()
+    stores = [EtcdStore(settings, clock) for _ in range(2)]
+    try:
+        async with open_rig(tmp_path, stores[0], clock, kek=kek) as first:
+            await settle(first)
+            async with open_rig(tmp_path, stores[1], clock, kek=kek, ledger="other") as second:
+                second.credentials, second.operator = first.credentials, first.operator
+                yield first, second
+    finally:
+        for store in stores:
+            await store.close()
 
 
 @pytest.fixture(params=["memory", "etcd"])

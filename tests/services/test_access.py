@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +14,21 @@ from caracal_grpc.core.limits import AUTHORITY_SCOPES
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors.rules.rules import Rules
 from caracal_grpc.services.register import SERVICES
-from caracal_grpc.v1 import audit_pb2
+from caracal_grpc.v1 import approval_service_pb2, audit_pb2
 from tests.support.authority import Running, bearer, reason_of
 from tests.support.contract import METHODS
-from tests.support.shop import CARACAL, ORDERS, shop
+from tests.support.refusals import refused
+from tests.support.shop import CARACAL, ORDERS, PAYMENTS, shop
 
 RULES = Rules.from_descriptors(*SERVICES)
 GUARDED = [path for path in METHODS if not (rule := RULES.find(path)) or not rule.public]
+ACKNOWLEDGE = "/caracal.v1.RevocationService/Acknowledge"
+"""Open to all, for the streams that are theirs: none has the one that is asked for here."""
+DELEGATE = "/caracal.v1.DelegationService/Delegate"
+HEARTBEAT = "/caracal.v1.SessionService/Heartbeat"
+TAKE_OVER = "/caracal.v1.SessionService/TakeOver"
+RELEASE = "/caracal.v1.ApprovalService/Release"
+"""Open to all: the proof decides, and here no proof can."""
 PUBLIC = sorted(METHODS.keys() - set(GUARDED))
 
 
@@ -33,6 +41,9 @@ class Target:
     mandate: str
     entry: str
     token: str = ""
+    delegation: str = "del_01h455vb4pex5vsknk084sn02q"
+    approval: str = "apr_01h455vb4pex5vsknk084sn02q"
+    binding: str = "of another"
 
 
 def filled(path: str, target: Target) -> Any:
@@ -45,10 +56,14 @@ def filled(path: str, target: Target) -> Any:
         request.zone.name = target.zone
         return request
     request.zone = target.zone
-    if service == "SessionService" and name in {"Get", "Terminate"}:
-        request.id = target.session
+    if service in BY_SERVICE:
+        return BY_SERVICE[service](request, target)
     if name == "Revoke":
         request.anchor = target.mandate
+    if name == "Acknowledge":
+        request.feed_id = "fed_01h455vb4pex5vsknk084sn02q"
+    if name == "WaitApplied":
+        request.revision = 1
     if name == "Explain":
         request.audit_id = target.entry
     if name == "Consume":
@@ -62,6 +77,55 @@ def filled(path: str, target: Target) -> Any:
             method="/shop.v1.Orders/Place",
         )
     return request
+
+
+def delegation_request(request: Any, target: Target) -> Any:
+    """A good request to a method of the DelegationService."""
+    fields = request.DESCRIPTOR.fields_by_name
+    if "id" in fields:
+        request.id = target.delegation
+    if "receiver" in fields:
+        request.receiver = "orders"
+        request.ceiling.add(resource=ORDERS, scopes=["orders:place"])
+        request.ttl.seconds = 60
+    return request
+
+
+def session_request(request: Any, target: Target) -> Any:
+    """A good request to a method of the SessionService, for a service session."""
+    values = {"id": target.session, "generation": 1}
+    for name in values.keys() & request.DESCRIPTOR.fields_by_name.keys():
+        setattr(request, name, values[name])
+    return request
+
+
+def approval_request(request: Any, target: Target) -> Any:
+    """A good request to a method of the ApprovalService, but for its proof."""
+    values = {"id": target.approval, "binding": target.binding, "proof": "a.b.c"}
+    for name in values.keys() & request.DESCRIPTOR.fields_by_name.keys():
+        setattr(request, name, values[name])
+    return request
+
+
+BY_SERVICE: dict[str, Callable[[Any, Target], Any]] = {
+    "ApprovalService": approval_request,
+    "DelegationService": delegation_request,
+    "SessionService": session_request,
+}
+"""Services of which all requests are filled alike."""
+
+
+async def held(authority: Running) -> tuple[str, str]:
+    """The id and the binding of an approval that the agent waits for."""
+    with refused(Reason.STEP_UP_REQUIRED) as refusal:
+        await authority.exchange("agent", PAYMENTS, "payments:refund")
+    found = await authority.stubs.approvals.Get(
+        approval_service_pb2.ApprovalServiceGetRequest(
+            zone="shop", id=refusal.metadata["approval_id"]
+        ),
+        metadata=await authority.caller("agent"),
+    )
+    return found.approval.id, found.approval.binding
 
 
 async def call(authority: Running, path: str, request: Any, metadata: Iterable[Any] = ()) -> Any:
@@ -88,10 +152,23 @@ async def targets(authority: Running) -> Target:
     from caracal_grpc.v1 import session_service_pb2
 
     started = await authority.stubs.sessions.Start(
-        session_service_pb2.SessionServiceStartRequest(zone="shop"),
+        session_service_pb2.SessionServiceStartRequest(zone="shop", kind="SESSION_KIND_SERVICE"),
         metadata=await authority.caller("agent"),
     )
-    return Target("shop", started.session.id, issued.jti, entry, issued.mandate)
+    request = GetMessageClass(METHODS[DELEGATE].input_type)(zone="shop")
+    made = await authority.stubs.delegations.Delegate(
+        delegation_request(request, Target("shop", "", "", "")),
+        metadata=await authority.caller("agent"),
+    )
+    return Target(
+        "shop",
+        started.session.id,
+        issued.jti,
+        entry,
+        issued.mandate,
+        made.delegation.id,
+        *await held(authority),
+    )
 
 
 def test_only_two_methods_are_public() -> None:
@@ -121,17 +198,21 @@ async def test_application_has_its_own_sessions_and_the_feed_only(authority: Run
     """Without a grant on the authority all else is SCOPE_INSUFFICIENT."""
     target, token = await targets(authority), await authority.caller("agent")
     open_to_all = {
+        "/caracal.v1.ApprovalService/Get",
+        "/caracal.v1.ApprovalService/List",
+        "/caracal.v1.ApprovalService/Wait",
         "/caracal.v1.AuditService/Record",
+        *(path for path in METHODS if "/caracal.v1.DelegationService/" in path),
         "/caracal.v1.RevocationService/Watch",
-        "/caracal.v1.SessionService/Get",
-        "/caracal.v1.SessionService/List",
-        "/caracal.v1.SessionService/Start",
-        "/caracal.v1.SessionService/Terminate",
+        *(path for path in METHODS if "/caracal.v1.SessionService/" in path),
         "/caracal.v1.TokenService/Consume",
     }
+    wanted: dict[str, Reason | None] = dict.fromkeys(open_to_all)
+    wanted |= {ACKNOWLEDGE: Reason.OBJECT_NOT_FOUND, RELEASE: Reason.FIELD_INVALID}
+    wanted[TAKE_OVER] = Reason.SESSION_NOT_ACTIVE  # it has just been suspended
     for path in sorted(GUARDED):
         refusal = await reason_of(call(authority, path, filled(path, target), token))
-        assert refusal is (None if path in open_to_all else Reason.SCOPE_INSUFFICIENT), path
+        assert refusal is wanted.get(path, Reason.SCOPE_INSUFFICIENT), path
 
 
 async def mall_admin(authority: Running) -> tuple[tuple[str, str], ...]:
@@ -174,8 +255,13 @@ async def test_zone_does_not_declare_itself(authority: Running) -> None:
 
 
 OWN_AFFAIRS = {
+    ACKNOWLEDGE: Reason.OBJECT_NOT_FOUND,
     "/caracal.v1.AuditService/Record": Reason.ZONE_FORBIDDEN,
+    DELEGATE: Reason.OBJECT_NOT_FOUND,
+    RELEASE: Reason.FIELD_INVALID,
     "/caracal.v1.SessionService/Start": Reason.OBJECT_NOT_FOUND,
+    HEARTBEAT: Reason.OBJECT_NOT_FOUND,
+    TAKE_OVER: Reason.OBJECT_NOT_FOUND,
 }
 """What an operator is told who does these in the place of an application."""
 
@@ -198,7 +284,9 @@ async def test_operator_may_do_everything_but_start_sessions_of_others(
         assert refusal is wanted, path
 
 
-@pytest.mark.parametrize("method", ["Get", "Terminate"])
+@pytest.mark.parametrize(
+    "method", ["Get", "Terminate", "Heartbeat", "TakeOver", "Suspend", "Resume"]
+)
 async def test_sessions_of_others_are_unseen(authority: Running, method: str) -> None:
     """OBJECT_NOT_FOUND, the same as for one that does not exist."""
     target, token = await targets(authority), await authority.caller("orders")

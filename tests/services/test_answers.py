@@ -25,9 +25,14 @@ SERVICE = "/caracal.v1."
 APPLY, ZONE = f"{SERVICE}ZoneService/Apply", f"{SERVICE}ZoneService/Get"
 EXCHANGE = f"{SERVICE}TokenService/Exchange"
 START, TERMINATE = f"{SERVICE}SessionService/Start", f"{SERVICE}SessionService/Terminate"
+SUSPEND, RESUME = f"{SERVICE}SessionService/Suspend", f"{SERVICE}SessionService/Resume"
+HEARTBEAT, TAKE_OVER = f"{SERVICE}SessionService/Heartbeat", f"{SERVICE}SessionService/TakeOver"
+OWN = {START, HEARTBEAT, TAKE_OVER}
+"""What only the application itself may ask."""
 ROTATE, REVOKE = f"{SERVICE}KeyService/RotateKey", f"{SERVICE}RevocationService/Revoke"
 WATCH = f"{SERVICE}RevocationService/Watch"
 CONSUME = f"{SERVICE}TokenService/Consume"
+APPROVE, REJECT = f"{SERVICE}ApprovalService/Approve", f"{SERVICE}ApprovalService/Reject"
 
 
 def parts(authority: Running) -> Authority:
@@ -44,7 +49,7 @@ async def good(authority: Running, path: str, target: Target) -> tuple[Any, Any]
     request = filled(path, target)
     if path == APPLY:
         request.zone.applications.add(name="newcomer")
-    return request, await (authority.caller("agent") if path == START else authority.operator())
+    return request, await (authority.caller("agent") if path in OWN else authority.operator())
 
 
 async def refusals(
@@ -98,7 +103,8 @@ async def test_stale_authority_changes_and_grants_nothing(authority: Running) ->
     def age() -> None:
         parts(authority).state._max_staleness = -1.0
 
-    seen = await refusals(authority, [APPLY, START, ROTATE, EXCHANGE, CONSUME], age)
+    paths = [APPLY, *OWN, ROTATE, EXCHANGE, CONSUME, APPROVE, REJECT]
+    seen = await refusals(authority, paths, age)
     assert set(seen.values()) == {Reason.AUTHORITY_STALE}
 
 
@@ -106,7 +112,8 @@ async def test_without_its_store_nothing_is_changed(authority: Running) -> None:
     """STORE_UNAVAILABLE."""
     store = authority.server._store
     assert store is not None
-    changing = [APPLY, START, ROTATE, REVOKE, TERMINATE, CONSUME]
+    ending = [REVOKE, TERMINATE, SUSPEND, RESUME]
+    changing = [APPLY, *OWN, ROTATE, *ending, CONSUME, APPROVE, REJECT]
     seen = await refusals(authority, changing, store.close)
     assert set(seen.values()) == {Reason.STORE_UNAVAILABLE}
 
@@ -115,7 +122,7 @@ async def test_without_a_ledger_only_revoking_goes_on(authority: Running) -> Non
     """AUDIT_UNAVAILABLE; what was revoked or ended is so, with no entry to name."""
     audit: Any = parts(authority).audit
     target, metadata = await targets(authority), await authority.operator()
-    recorded = [ROTATE, START, EXCHANGE, APPLY, CONSUME]
+    recorded = [ROTATE, START, TAKE_OVER, RESUME, EXCHANGE, CONSUME, APPROVE, REJECT, APPLY]
     seen = await refusals(authority, recorded, audit._ledger._writer.close)
     assert set(seen.values()) == {Reason.AUDIT_UNAVAILABLE}
     for path in (REVOKE, TERMINATE):

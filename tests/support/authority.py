@@ -23,7 +23,9 @@ from caracal_grpc.interceptors.status import from_rpc_error
 from caracal_grpc.interceptors.testing import bearing as bearer
 from caracal_grpc.server import Server
 from caracal_grpc.v1 import (
+    approval_service_pb2_grpc,
     audit_service_pb2_grpc,
+    delegation_service_pb2_grpc,
     key_service_pb2_grpc,
     revocation_service_pb2,
     revocation_service_pb2_grpc,
@@ -46,7 +48,9 @@ class Stubs:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self.tokens: Stub = token_service_pb2_grpc.TokenServiceStub(channel)
         self.sessions: Stub = session_service_pb2_grpc.SessionServiceStub(channel)
+        self.delegations: Stub = delegation_service_pb2_grpc.DelegationServiceStub(channel)
         self.revocations: Stub = revocation_service_pb2_grpc.RevocationServiceStub(channel)
+        self.approvals: Stub = approval_service_pb2_grpc.ApprovalServiceStub(channel)
         self.keys: Stub = key_service_pb2_grpc.KeyServiceStub(channel)
         self.audit: Stub = audit_service_pb2_grpc.AuditServiceStub(channel)
         self.zones: Stub = zone_service_pb2_grpc.ZoneServiceStub(channel)

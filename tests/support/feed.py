@@ -46,12 +46,19 @@ def delta(
     return Message(revision=revision, delta=change)
 
 
-def heartbeat(revision: int, age: float = 0.0, *, at: float | None = None) -> Message:
+def heartbeat(
+    revision: int,
+    age: float = 0.0,
+    *,
+    at: float | None = None,
+    stream: str = "",
+    acknowledge: bool = False,
+) -> Message:
     """A sign of life of an authority whose own view is `age` seconds old.
 
     `at` is the time of its clock; without one `FeedAuthority` puts in its own as it sends.
     """
-    beat = revocation_service_pb2.FeedHeartbeat()
+    beat = revocation_service_pb2.FeedHeartbeat(feed_id=stream, acknowledge=acknowledge)
     beat.age.FromMilliseconds(round(age * 1000))
     if at is not None:
         beat.server_time.FromMilliseconds(round(at * 1000))
@@ -60,13 +67,19 @@ def heartbeat(revision: int, age: float = 0.0, *, at: float | None = None) -> Me
 
 @dataclass
 class FeedAuthority(revocation_service_pb2_grpc.RevocationServiceServicer):
-    """Answers each watch with the greeting, then with what `say` adds; `hush` ends all streams."""
+    """Answers each watch with the greeting, then with what `say` adds; `hush` ends all streams.
+
+    `words` has the stream and the revision of each acknowledgement.
+    """
 
     greeting: list[Message] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     zones: list[str] = field(default_factory=list)
     refuse: grpc.StatusCode | None = None
     silent: bool = False
+    words: list[tuple[str, int]] = field(default_factory=list)
+    deaf: grpc.StatusCode | None = None
+    listening: asyncio.Event = field(default_factory=asyncio.Event)
     _streams: list[asyncio.Queue[Message | None]] = field(default_factory=list)
 
     def say(self, *messages: Message) -> None:
@@ -84,6 +97,17 @@ class FeedAuthority(revocation_service_pb2_grpc.RevocationServiceServicer):
     def watchers(self) -> int:
         """How many streams are open."""
         return len(self._streams)
+
+    async def Acknowledge(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Notes the word of an edge, and answers once it listens."""
+        self.words.append((request.feed_id, request.revision))
+        self.tokens.extend(
+            value for key, value in context.invocation_metadata() if key == "authorization"
+        )
+        await self.listening.wait()
+        if self.deaf is not None:
+            await context.abort(self.deaf, "not now")
+        return revocation_service_pb2.RevocationServiceAcknowledgeResponse()
 
     async def Watch(self, request: Any, context: Any) -> AsyncIterator[Message]:  # noqa: N802
         """The feed."""

@@ -15,7 +15,7 @@ from caracal_grpc.authority.keys.keyring import Keyring
 from caracal_grpc.authority.keys.signers import Signers
 from caracal_grpc.authority.state.places import UNMIRRORED
 from caracal_grpc.authority.state.state import State
-from caracal_grpc.authority.zones.plan import Credential
+from caracal_grpc.authority.zones.change import Credential
 from caracal_grpc.authority.zones.zones import Applied
 from caracal_grpc.core.entry import Entry
 from caracal_grpc.core.limits import AUTHORITY_RESOURCE
@@ -25,8 +25,10 @@ from caracal_grpc.crypto.ledger_key import verify_ed25519
 from caracal_grpc.crypto.system import SystemIds
 from caracal_grpc.ledger.port import EVERYTHING, Filter
 from caracal_grpc.ledger.sql import SqlLedger
+from caracal_grpc.outbound.egress import LOOPBACK
+from caracal_grpc.outbound.http import HttpOutbound
 from caracal_grpc.policy.engines import engine
-from caracal_grpc.services import zone as zone_service
+from caracal_grpc.services import zone_parse
 from caracal_grpc.store.memory import MemoryStore
 from caracal_grpc.store.mirror import Mirror
 from caracal_grpc.store.port import Store
@@ -54,7 +56,7 @@ class Rig:
 
     async def apply(self, zone: dict[str, Any], **how: Any) -> Applied:
         """Declares a zone, as the operator once there is one, and keeps the credentials."""
-        declared = zone_service._parse(zone_message(zone))
+        declared = zone_parse.parse(zone_message(zone))
         applied = await self.authority.zones.apply(self.operator, declared, **how)
         for credential in applied.credentials:
             self.credentials[zone["name"], credential.application.name] = credential
@@ -131,11 +133,21 @@ async def open_rig(
             folder / f"{ledger}.db", Signers(state, keyring), verify_ed25519
         )
         closing.push_async_callback(books.close)
+        outbound = HttpOutbound(LOOPBACK)
+        closing.push_async_callback(outbound.close)
         authority = Authority(
-            store, state, keyring, books, engine(), clock, SystemIds(), "https://a.example/"
+            store,
+            state,
+            keyring,
+            books,
+            engine(),
+            clock,
+            SystemIds(),
+            "https://a.example/",
+            outbound,
         )
         closing.push_async_callback(authority.close)
-        authority.start()
+        await authority.start()
         rig = Rig(clock, store, mirror, state, keyring, books, authority)
         await rig.fresh()
         yield rig

@@ -9,8 +9,9 @@ from caracal_grpc.authority.audit.edge_decisions import KIND
 from caracal_grpc.authority.exchange.case import BOUND_TO
 from caracal_grpc.authority.keys.signers import Signers
 from caracal_grpc.authority.state.access import require_zone
+from caracal_grpc.authority.state.floor import issued_before
 from caracal_grpc.authority.state.state import State, not_found
-from caracal_grpc.core.entry import Entry
+from caracal_grpc.core.entry import Detail, Entry
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.ports import Clock
@@ -114,7 +115,9 @@ class Audit:
         return found
 
     def _dead_by(self, zone: str, entry: Entry) -> str:
-        """What the entry granted is dead by: a revoked anchor, an ended session, or `expired`."""
+        """What the entry granted is dead by: a revoked anchor, the zone when its floor is above it,
+        an ended session, or `expired`.
+        """
         if not _grants(entry):
             return ""
         lineage = _lineage(entry)
@@ -123,11 +126,19 @@ class Audit:
         dead = sorted(anchors & self._state.dead(zone))
         if dead:
             return dead[0]
+        if _issued_at(entry) < issued_before(self._state, zone):
+            return zone
         for each in lineage:
             session = self._state.find_session(zone, each)
             if session is not None and session.terminated_at is not None:
                 return each
         return "expired" if entry.expires_at <= self._clock.now() else ""
+
+
+def _issued_at(entry: Entry) -> float:
+    """The second that the mandate says; of an entry that does not hold it, when it was written."""
+    said = entry.details.get("issued_at")
+    return said if isinstance(said, int) else entry.time_ms / 1000
 
 
 def bound_to(entry: Entry) -> str:
@@ -194,8 +205,12 @@ def _who(entry: Entry) -> str:
 
 
 def _details(entry: Entry) -> str:
-    facts = ", ".join(f"{name}: {value}" for name, value in sorted(entry.details.items()))
-    return f"{entry.application or 'the authority itself'}: {facts}"
+    facts = (f"{name.replace('_', ' ')}: {_text(entry.details[name])}" for name in entry.details)
+    return f"{entry.application or 'the authority itself'}: {', '.join(facts)}"
+
+
+def _text(value: Detail) -> str:
+    return str(value) if isinstance(value, str | int) else "; ".join(value)
 
 
 def _outcome(entry: Entry) -> str:

@@ -77,9 +77,15 @@ class Keyring:
             raise CaracalError(
                 Reason.KEY_STATE_CONFLICT, "the zone has no active signing key; rotate it"
             )
-        if kid not in self._opened:
-            self._opened[kid] = self._open(zone, kid)
-        return self._opened[kid]
+        return self._private(zone, kid)
+
+    def key_that_signed(self, zone: str, kid: str) -> SigningKey | None:
+        """The key `kid`, to sign again what it signed; `None` when it no longer verifies."""
+        verifies = kid in self.key_set(zone)
+        record = self._state.record(places.key_place(zone, kid))
+        if not verifies or record is None or record.value["sealed"] is None:
+            return None
+        return self._private(zone, kid)
 
     def key_set(self, zone: str) -> KeySet:
         """The keys that the zone's mandates verify with now: pending, active and retiring."""
@@ -127,6 +133,11 @@ class Keyring:
             for kid in sorted(retired)
             if records[kid].value["sealed"] is not None
         ]
+
+    def _private(self, zone: str, kid: str) -> SigningKey:
+        if kid not in self._opened:
+            self._opened[kid] = self._open(zone, kid)
+        return self._opened[kid]
 
     def _open(self, zone: str, kid: str) -> SigningKey:
         place = places.key_place(zone, kid)
