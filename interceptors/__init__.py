@@ -16,6 +16,7 @@ from caracal_grpc.interceptors.context.current import (
     current_mandate,
     current_request_id,
 )
+from caracal_grpc.interceptors.context.session import acting_in
 from caracal_grpc.interceptors.edge.aio import Edge, connect
 from caracal_grpc.interceptors.edge.sync import SyncEdge, connect_sync
 from caracal_grpc.interceptors.guard.aio.guard import AioGuard
@@ -23,19 +24,33 @@ from caracal_grpc.interceptors.guard.sync.guard import SyncGuard
 from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.interceptors.records.recording import Recording
 from caracal_grpc.interceptors.rules.rules import Rules
+from caracal_grpc.interceptors.sessions.approvals import PendingApproval, WaitForApprovals
+from caracal_grpc.interceptors.sessions.facts import OpenSession
+from caracal_grpc.interceptors.sessions.service_aio import ServiceSession
+from caracal_grpc.interceptors.sessions.service_sync import SyncServiceSession
+from caracal_grpc.interceptors.sessions.sessions_aio import Delegation
+from caracal_grpc.interceptors.sessions.sessions_sync import SyncDelegation
 from caracal_grpc.interceptors.status import from_rpc_error
 
 __all__ = [
     "AioGuard",
     "CaracalError",
+    "Delegation",
     "Edge",
     "Mandate",
+    "OpenSession",
+    "PendingApproval",
     "Profile",
     "Reason",
     "Recording",
     "Rules",
+    "ServiceSession",
+    "SyncDelegation",
     "SyncEdge",
     "SyncGuard",
+    "SyncServiceSession",
+    "WaitForApprovals",
+    "acting_in",
     "acting_on",
     "carried_metadata",
     "connect",

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from caracal_grpc.cli.context import JsonOption, ProfileOption, Target, ZoneOption, resolve
-from caracal_grpc.cli.errors import CliError, usage
+from caracal_grpc.cli.errors import CliError
 from caracal_grpc.cli.options import MAX_LIFE
+from caracal_grpc.cli.token_file import read_token
 
 if TYPE_CHECKING:
     from caracal_grpc.interceptors.client.tokens import Ask
-
-_MAX_TOKEN_FILE: Final = 16_384
-_STDIN: Final = 0
 
 
 def exchange(
@@ -28,9 +26,24 @@ def exchange(
         int | None, typer.Option(min=1, max=MAX_LIFE, help="Life to ask for, in seconds.")
     ] = None,
     session: Annotated[str | None, typer.Option(help="Session to act in, ses_….")] = None,
+    generation: Annotated[
+        int, typer.Option(min=0, help="Generation of your lease, to act in a service session.")
+    ] = 0,
     subject_token_file: Annotated[
         Path | None, typer.Option(help="File with the mandate on whose behalf; - reads stdin.")
     ] = None,
+    actor_token_file: Annotated[
+        Path | None, typer.Option(help="File with your own mandate, whose session acts.")
+    ] = None,
+    approval: Annotated[
+        str | None, typer.Option(help="Approval that releases the request, apr_….")
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for the approval if one is needed, and go on.")
+    ] = False,
+    timeout: Annotated[
+        int, typer.Option(min=1, max=MAX_LIFE, help="How long to wait for it, in seconds.")
+    ] = 600,
     request_id: Annotated[
         str | None, typer.Option(help="Your id of the request: again with it, the same mandate.")
     ] = None,
@@ -52,11 +65,25 @@ def exchange(
     from caracal_grpc.interceptors.client.tokens import Ask
 
     target = resolve(profile, zone)
-    subject = _token(subject_token_file) if subject_token_file else None
+    files = {"--subject-token-file": subject_token_file, "--actor-token-file": actor_token_file}
+    subject, actor = (
+        read_token(option, path, "a mandate") if path else None for option, path in files.items()
+    )
     binding = Identity.of(target.profile).binding(True) if bind else None
-    ask = Ask(resource, frozenset(scopes or ()), subject, session, ttl, binding)
     request_id = request_id or SystemIds().new("req")
-    response = run(target, _exchange(target, ask, request_id))
+    ask = Ask(
+        resource,
+        frozenset(scopes or ()),
+        subject,
+        session,
+        ttl,
+        binding,
+        generation=generation,
+        approval=approval,
+        request_id=request_id,
+        actor_token=actor,
+    )
+    response, ask = run(target, _exchange(target, ask, timeout if wait else None))
     scope, life = " ".join(response.scopes), response.expires_in.seconds
     try:
         if json:
@@ -67,30 +94,36 @@ def exchange(
             print_line(response.mandate)
     except CliError as error:
         lost = f"the mandate decided in {response.audit_id} is lost, and lives for {life} s"
-        again = f"exchange again with --request-id {request_id} to get the same one"
+        released = f" --approval {ask.approval}" if ask.approval else ""
+        again = f"exchange again with --request-id {request_id}{released} to get the same one"
         raise CliError(error.code, *error.lines, f"{lost}; {again}") from error
 
 
-async def _exchange(target: Target, ask: Ask, request_id: str) -> Any:
+async def _exchange(target: Target, ask: Ask, patience: int | None) -> tuple[Any, Ask]:
+    """The answer, and the request that it is to: with an approval, when one was waited for."""
+    import grpc.aio
+
+    from caracal_grpc.cli.held import approval_of, wait_decided
+
+    try:
+        return await _answer(target, ask), ask
+    except grpc.aio.AioRpcError as error:
+        approval = approval_of(error)
+        if patience is None or not approval:
+            raise
+    await wait_decided(target, approval, patience)
+    released = dataclasses.replace(ask, approval=approval)
+    return await _answer(target, released), released
+
+
+async def _answer(target: Target, ask: Ask) -> Any:
     from caracal_grpc.cli.connection import CALL_TIMEOUT
     from caracal_grpc.interceptors.client.channel import aio_channel
     from caracal_grpc.interceptors.client.exchange import exchange_request
     from caracal_grpc.v1.token_service_pb2_grpc import TokenServiceStub
 
     asker = dataclasses.replace(target.profile, zone=target.zone)
-    request = exchange_request(asker, ask, request_id)
+    request = exchange_request(asker, ask)
     async with aio_channel(target.profile) as channel:
         stub: Any = TokenServiceStub(channel)
         return await stub.Exchange(request, timeout=CALL_TIMEOUT)
-
-
-def _token(path: Path) -> str:
-    try:
-        source = _STDIN if str(path) == "-" else path
-        with open(source, encoding="ascii", closefd=source is not _STDIN) as file:
-            text = file.read(_MAX_TOKEN_FILE)
-    except (OSError, UnicodeDecodeError) as exc:
-        raise usage(f"--subject-token-file {path} cannot be read; it must hold a mandate") from exc
-    if not text.strip():
-        raise usage(f"--subject-token-file {path} is empty; it must hold a mandate")
-    return text.strip()

@@ -13,6 +13,7 @@ from caracal_grpc.interceptors.client.acting import asked_resource
 from caracal_grpc.interceptors.client.tokens import Ask
 from caracal_grpc.interceptors.context.current import current_token
 from caracal_grpc.interceptors.context.inbound import without_claims
+from caracal_grpc.interceptors.context.session import STANDING, InSession, current_place
 from caracal_grpc.interceptors.context.trace import TRACEPARENT, TRACESTATE
 from caracal_grpc.interceptors.rules.rules import Rules
 
@@ -37,13 +38,17 @@ Metadata = list[tuple[str, str | bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """How one channel obtains its mandates, and whether it `reopen`s streams that outlive them."""
+    """How one channel obtains its mandates, and whether it `reopen`s streams that outlive them.
+
+    It acts at `place`, or where the caller acts as `application`, when nothing is said.
+    """
 
     rules: Rules
     on_behalf: OnBehalf | Callable[[], OnBehalf]
-    session: str | None = None
+    place: InSession | None = None
     binding: str | None = None
     reopen: bool = False
+    application: str = ""
 
     def __post_init__(self) -> None:
         if not callable(self.on_behalf) and self.on_behalf not in get_args(OnBehalf):
@@ -59,7 +64,8 @@ class Attachment:
         of the call that is being handled, `request` the message, or `EACH` for a stream of them.
         Raises `MANDATE_MISSING` when there is no caller on a channel that acts for callers only,
         `METADATA_TOO_LARGE` where there is no room for any mandate, `BINDING_MISMATCH` for a method
-        that takes bound mandates only on a channel that has none, and what `asked_resource` raises.
+        that takes bound mandates only on a channel that has none, what `asked_resource` raises, and
+        why nothing can be done any more in the session that the call acts in.
         """
         if any(key.lower() == AUTHORIZATION for key, _ in metadata or ()):
             return None
@@ -76,14 +82,16 @@ class Attachment:
             raise _no_caller()
         elif on_behalf == "forward":
             return caller
+        place = (self.place or current_place(self.application) or STANDING).require()
         return Ask(
             asked_resource(rule, request),
             rule.scopes,
             caller,
-            self.session,
+            place.id or None,
             binding=self.binding,
             any_scopes=rule.any_scopes,
             single_use=rule.single_use,
+            generation=place.generation,
         )
 
 

@@ -11,7 +11,6 @@ from typing import Final
 
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors.client.tokens import MAX_TOKENS, Ask, ExchangeError, Granted, Key
-from caracal_grpc.interceptors.status import read_refusal
 
 DENIALS: Final = frozenset(
     {
@@ -57,12 +56,30 @@ class Choices:
         return granted
 
 
-@contextmanager
-def unless_denied() -> Iterator[None]:
-    """Swallows the `ExchangeError` of a denial, after which the next choice may be asked for."""
-    try:
-        yield
-    except ExchangeError as error:
-        refusal = read_refusal(error.status.trailing_metadata)
-        if refusal is None or refusal.reason not in DENIALS:
-            raise
+class Denials:
+    """What the choices that were asked for were refused with, until one is granted."""
+
+    def __init__(self) -> None:
+        self._told: list[ExchangeError] = []
+
+    @contextmanager
+    def of(self, choice: Ask) -> Iterator[None]:
+        """Swallows the `ExchangeError` of a denial: the next choice may be asked for after it."""
+        try:
+            yield
+        except ExchangeError as error:
+            refusal = error.refusal
+            if refusal is None or refusal.reason not in DENIALS:
+                raise
+            error.ask = choice
+            self._told.append(error)
+
+    def error(self) -> ExchangeError:
+        """Why none was granted: the first that an approval would release, or else the last."""
+        return next((each for each in self._told if is_held(each)), self._told[-1])
+
+
+def is_held(error: ExchangeError) -> bool:
+    """Whether policy holds the request until it is approved."""
+    refusal = error.refusal
+    return refusal is not None and refusal.reason is Reason.STEP_UP_REQUIRED

@@ -33,14 +33,20 @@ MAX_ATTEMPTS: Final = 5
 MAX_FLIGHTS: Final = 1024
 """Exchanges of one process that may be in flight: a silent authority piles up no more."""
 
+MAX_WAITS: Final = 64
+"""Requests of one process that may wait for approvals; beyond that the refusal is told at once."""
+
 _SILENCE: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 _BACKOFF: Final = wait_random_exponential(multiplier=0.05, max=1.0)
 
 
-def exchange_request(
-    profile: Profile, ask: Ask, request_id: str
-) -> token_service_pb2.ExchangeRequest:
-    """The request for `ask`; `request_id` makes it safe to send again when the answer is lost."""
+def exchange_request(profile: Profile, ask: Ask) -> token_service_pb2.ExchangeRequest:
+    """The request for `ask`.
+
+    It has a request id, which costs the authority a write, when it is given one. With an approval
+    it has one in any case, for an approval is used up by an answer that is lost. That is the
+    approval's own: whoever asks again with the same approval asks for the same mandate.
+    """
     request = token_service_pb2.ExchangeRequest(
         zone=profile.zone,
         client=token_service_pb2.ClientAuthentication(
@@ -50,21 +56,24 @@ def exchange_request(
         scopes=sorted(ask.scopes),
         subject_token=ask.subject_token or "",
         session_id=ask.session or "",
-        request_id=request_id,
+        request_id=ask.request_id or ask.approval or "",
         bind=ask.binding is not None,
+        actor_token=ask.actor_token or "",
+        approval_id=ask.approval or "",
+        lease_generation=ask.generation,
     )
     if ask.ttl is not None:
         request.ttl.FromSeconds(ask.ttl)
     return request
 
 
-def granted(response: token_service_pb2.ExchangeResponse, binding: str | None = None) -> Granted:
-    """The mandate in `response`; raises `ExchangeError` when it cannot be used on a call.
+def granted(response: token_service_pb2.ExchangeResponse, ask: Ask) -> Granted:
+    """The mandate in `response` to `ask`; raises `ExchangeError` when no call could use it.
 
-    `binding` is the certificate that it was to be bound to. Another one is that of a proxy, and the
-    mandate would be refused everywhere.
+    One that is bound to another certificate than was asked for is bound to that of a proxy, and
+    would be refused everywhere.
     """
-    if binding is not None and response.certificate_thumbprint != binding:
+    if ask.binding is not None and response.certificate_thumbprint != ask.binding:
         text = (
             "the authority did not bind the mandate to this process's own certificate; connect "
             "without a proxy that ends TLS, or ask for unbound mandates with bound=False"
@@ -76,7 +85,8 @@ def granted(response: token_service_pb2.ExchangeResponse, binding: str | None = 
     if not (0 < len(token) <= MAX_TOKEN_BYTES and usable and life > 0):
         text = "the authority answered without a usable mandate; look into its log"
         raise ExchangeError(Status(grpc.StatusCode.INTERNAL, text, ()))
-    return Granted(token, min(life, float(MAX_SESSION_TTL)))
+    renews = ask.approval is None and ask.request_id is None
+    return Granted(token, min(life, float(MAX_SESSION_TTL)), renews)
 
 
 def exchange_error(error: grpc.RpcError) -> ExchangeError:

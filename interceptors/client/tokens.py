@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 import grpc
 
+from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.interceptors.status import Status, read_refusal
 
 RENEW_AT: Final = 0.80
@@ -28,7 +29,7 @@ MAX_PAUSE: Final = 30.0
 """A no is asked about again after twice the pause of before, up to this: a session that was revoked
 never comes back, and a policy may."""
 
-_PASSING: Final = frozenset(
+PASSING: Final = frozenset(
     {
         grpc.StatusCode.ABORTED,
         grpc.StatusCode.CANCELLED,
@@ -60,16 +61,22 @@ class Key(NamedTuple):
     binding: str | None = None
     any_scopes: tuple[str, ...] = ()
     single_use: bool = False
+    generation: int = 0
+    approval: str | None = None
+    request_id: str | None = None
+    actor: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
     """A mandate wanted: for exactly these scopes on one resource.
 
-    `subject_token` is the mandate on whose behalf; `session` the session to act in; `ttl` the life
-    asked for, in seconds; `binding` the thumbprint of the certificate that it is to be bound to.
-    With `any_scopes`, one of them besides, the first that is granted. A mandate of `single_use` is
-    for one call: it is neither kept nor shared with others that ask for the same.
+    `subject_token` is the mandate on whose behalf; `session` the session to act in, `generation`
+    that of its lease; `ttl` the life asked for, in seconds; `binding` the thumbprint of the
+    certificate that it is to be bound to. With `any_scopes`, one of them besides, the first that is
+    granted. A mandate of `single_use` is for one call: it is neither kept nor shared with others
+    that ask for the same. `approval` releases what policy held; `request_id` makes it repeatable;
+    `actor_token` is a mandate of this application, whose session is the one to act in.
     """
 
     resource: str
@@ -80,14 +87,35 @@ class Ask:
     binding: str | None = None
     any_scopes: tuple[str, ...] = ()
     single_use: bool = False
+    generation: int = 0
+    approval: str | None = None
+    request_id: str | None = None
+    actor_token: str | None = field(default=None, repr=False)
 
     @property
     def key(self) -> Key:
         """The identity of this asking."""
-        token = self.subject_token
-        digest = None if token is None else hashlib.sha256(token.encode()).digest()
-        place = (self.session, self.ttl, self.binding)
-        return Key(self.resource, self.scopes, digest, *place, self.any_scopes, self.single_use)
+        return Key(
+            self.resource,
+            self.scopes,
+            _digest(self.subject_token),
+            self.session,
+            self.ttl,
+            self.binding,
+            self.any_scopes,
+            self.single_use,
+            self.generation,
+            self.approval,
+            self.request_id,
+            _digest(self.actor_token),
+        )
+
+    @property
+    def served(self) -> tuple[Key, ...]:
+        """All that a mandate for this asking will do for: an approval by hand goes for calls."""
+        if self.approval is None:
+            return (self.key,)
+        return (self.key, replace(self, approval=None, request_id=None).key)
 
     @property
     def flight(self) -> Hashable:
@@ -95,19 +123,37 @@ class Ask:
         return object() if self.single_use else self.key
 
 
+def _digest(token: str | None) -> bytes | None:
+    return None if token is None else hashlib.sha256(token.encode()).digest()
+
+
 class Granted(NamedTuple):
-    """The answer of the authority: a mandate and its life from receipt, in seconds."""
+    """The answer of the authority: a mandate and its life from receipt, in seconds.
+
+    One that `renews` is replaced ahead of its end. One that took an approval, or a request id, is
+    not: it is asked for anew when a call needs it.
+    """
 
     token: str
     expires_in: float
+    renews: bool = True
 
 
 class ExchangeError(Exception):
-    """No mandate: the status with which the exchange ended, for whoever made the call."""
+    """No mandate: the status with which the exchange ended, for whoever made the call.
 
-    def __init__(self, status: Status) -> None:
+    `ask` is what was asked for then, when that was one of several choices.
+    """
+
+    def __init__(self, status: Status, ask: Ask | None = None) -> None:
         super().__init__(f"{status.code.name}: {status.details}")
         self.status = status
+        self.ask = ask
+
+    @property
+    def refusal(self) -> CaracalError | None:
+        """The refusal in the status, if there is one."""
+        return read_refusal(self.status.trailing_metadata)
 
 
 class Look(NamedTuple):
@@ -169,7 +215,7 @@ class TokenBook:
             self._entries.pop(key, None)  # a failure before it is over
             return
         life = granted.expires_in
-        share = RENEW_AT + JITTER * (2 * self._random() - 1)
+        share = RENEW_AT + JITTER * (2 * self._random() - 1) if granted.renews else 1.0
         old = self._entries.get(key)
         dropped_at = old.dropped_at if old else None
         self._put(
@@ -184,7 +230,7 @@ class TokenBook:
         """
         old = self._entries.get(key) or _Entry()
         alive = old.token is not None and now < old.dead_at
-        denials = 0 if failure.code in _PASSING else old.denials + 1
+        denials = 0 if failure.code in PASSING else old.denials + 1
         wait, pause = _wait(failure), _pause(denials)
         pause = min(max(wait, pause, old.life * _RENEWAL_PAUSE if alive else 0.0), MAX_PAUSE)
         due_at = now + pause if wait > FAILURE_PAUSE or not alive else min(now + pause, old.dead_at)

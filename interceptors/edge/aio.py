@@ -17,7 +17,7 @@ from caracal_grpc.interceptors.edge import guarding
 from caracal_grpc.interceptors.edge.consumer import AioConsumer
 from caracal_grpc.interceptors.edge.credentials import AioCredentials
 from caracal_grpc.interceptors.edge.health import AioHealth
-from caracal_grpc.interceptors.edge.outgoing_aio import AioOutgoing
+from caracal_grpc.interceptors.edge.narrowing_aio import AioNarrowing
 from caracal_grpc.interceptors.edge.settings import SYSTEM, ProfileSource, Settings
 from caracal_grpc.interceptors.feed.aio import AioFeed
 from caracal_grpc.interceptors.feed.pace import not_ready
@@ -29,6 +29,7 @@ from caracal_grpc.interceptors.records.aio import AioSender
 from caracal_grpc.interceptors.records.recording import Recording
 from caracal_grpc.interceptors.records.records import Records
 from caracal_grpc.interceptors.rules.rules import Rules
+from caracal_grpc.interceptors.sessions.approvals import WaitForApprovals
 
 
 def connect(
@@ -39,6 +40,7 @@ def connect(
     bound: bool | None = None,
     telemetry: bool | Observer = False,
     record: Recording | bool = True,
+    approvals: WaitForApprovals | None = None,
     clock: Clock = SYSTEM,
 ) -> Edge:
     """The tie to the authority of `profile`, to be used as `async with connect(...) as edge:`.
@@ -50,9 +52,10 @@ def connect(
     where a proxy ends TLS before the authority or before the services. `telemetry` turns on
     spans, metrics and a log line for each refusal, through OpenTelemetry; or give an observer of
     your own. `record` is whether what the guards decide goes into the authority's ledger: by
-    default every refusal, `Recording` says more, and `False` is nothing. Raises `FIELD_INVALID` for
-    a bad profile, and for telemetry without the extra `telemetry`. Nothing is opened before it is
-    needed, and no feed unless there is a guard.
+    default every refusal, `Recording` says more, and `False` is nothing. With `approvals`, what
+    policy holds until somebody approves it is waited for; without, it is refused with
+    `STEP_UP_REQUIRED`. Raises `FIELD_INVALID` for a bad profile, and for telemetry without the
+    extra `telemetry`. Nothing is opened before it is needed, and no feed unless there is a guard.
     """
     return Edge(
         Settings.of(
@@ -62,17 +65,17 @@ def connect(
             bound=bound,
             telemetry=telemetry,
             record=record,
+            approvals=approvals,
             clock=clock,
         )
     )
 
 
-class Edge(AioOutgoing):
+class Edge(AioNarrowing):
     """One process's tie to one authority, on one event loop; made by `connect`."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.profile = settings.profile
         self._feed: AioFeed | None = None
         self._verifier: Verifier | None = None
         self._records: Records | None = None
@@ -164,8 +167,8 @@ class Edge(AioOutgoing):
 
     def _consumer(self) -> AioConsumer:
         """What the guards consume mandates by, as this application."""
-        binding = self._settings.identity.binding()
-        return AioConsumer(*self._opened(), SystemIds(), self.profile.zone, binding)
+        self._opened()
+        return AioConsumer(self._control, SystemIds(), self.profile.zone)
 
     async def _recording(self, channel: grpc.aio.Channel, tokens: AioTokens) -> None:
         records = await asyncio.to_thread(self._settings.records)

@@ -8,66 +8,39 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 from typing import Any, Final
 
 import grpc
-from tenacity import AsyncRetrying, Retrying
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.ids import REQUEST
-from caracal_grpc.core.limits import AUTHORITY_RESOURCE
 from caracal_grpc.core.ports import Ids
-from caracal_grpc.interceptors.client.attachment import Metadata, attach
-from caracal_grpc.interceptors.client.exchange import Attempts
-from caracal_grpc.interceptors.client.tokens import Ask, ExchangeError
-from caracal_grpc.interceptors.client.tries import is_renewable
+from caracal_grpc.interceptors.client.tokens import ExchangeError
 from caracal_grpc.interceptors.guard.consumer import unconsumed
 from caracal_grpc.interceptors.guard.gate import Admission
+from caracal_grpc.interceptors.sessions.control_aio import AioControl
+from caracal_grpc.interceptors.sessions.control_sync import SyncControl
+from caracal_grpc.interceptors.sessions.methods import CONSUME
 from caracal_grpc.interceptors.status import from_rpc_error
-from caracal_grpc.v1 import token_service_pb2, token_service_pb2_grpc
+from caracal_grpc.v1 import token_service_pb2
 
 _log: Final = logging.getLogger("caracal.guard")
 
-CONSUME_ASK: Final = Ask(AUTHORITY_RESOURCE, frozenset({"caracal:mandates:consume"}))
-
-_MAX_ATTEMPTS: Final = 3
 _ABOUT_THE_CALLER: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
 
 
-class _Consumer:
-    """What both have in common."""
+class AioConsumer:
+    """Consumes over the connection of an asyncio edge to its authority."""
 
-    def __init__(self, channel: Any, tokens: Any, ids: Ids, zone: str, binding: str | None) -> None:
-        self._stub: Any = token_service_pb2_grpc.TokenServiceStub(channel)
-        self._tokens = tokens
+    def __init__(self, control: AioControl, ids: Ids, zone: str) -> None:
+        self._control = control
         self._ids = ids
         self._zone = zone
-        self._ask = replace(CONSUME_ASK, binding=binding)
-
-    def _request(self, admission: Admission) -> token_service_pb2.ConsumeRequest:
-        return token_service_pb2.ConsumeRequest(
-            zone=self._zone,
-            mandate=admission.token,
-            request_id=self._ids.new(REQUEST),
-            method=admission.method,
-        )
-
-    def _is_over(self, error: grpc.RpcError, token: str) -> bool:
-        """Whether `token`, which is this edge's own, was refused and is worth replacing."""
-        raised: Any = error
-        if _about_the_caller(error) or not is_renewable(raised.code(), raised.trailing_metadata()):
-            return False
-        return bool(self._tokens.drop(self._ask, token))
-
-
-class AioConsumer(_Consumer):
-    """Consumes over a channel of `grpc.aio`, with mandates out of `AioTokens`."""
 
     async def __call__(self, admission: Admission, timeout: float) -> None:
         """See `guard.consumer.AioConsumer`."""
         try:
-            await self._consume(self._request(admission), Attempts(timeout, _MAX_ATTEMPTS))
+            await self._control.answer(CONSUME, _request(self._zone, self._ids, admission), timeout)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
@@ -76,48 +49,30 @@ class AioConsumer(_Consumer):
         except Exception as error:
             raise _refusal(error, admission) from error
 
-    async def _consume(self, request: Any, attempts: Attempts) -> None:
-        for last in (False, True):
-            token = await self._tokens.get(self._ask, attempts.remaining())
-            try:
-                await self._send(request, attach(None, token), attempts)
-            except grpc.RpcError as error:
-                if last or not self._is_over(error, token):
-                    raise
-            else:
-                return
 
-    async def _send(self, request: Any, metadata: Metadata, attempts: Attempts) -> None:
-        async for attempt in AsyncRetrying(**attempts.arguments()):
-            with attempt:
-                await self._stub.Consume(request, timeout=attempts.remaining(), metadata=metadata)
+class SyncConsumer:
+    """Consumes over the connection of an edge for threads, in the thread of the call."""
 
-
-class SyncConsumer(_Consumer):
-    """Consumes over a synchronous channel, in the thread of the call, with `SyncTokens`."""
+    def __init__(self, control: SyncControl, ids: Ids, zone: str) -> None:
+        self._control = control
+        self._ids = ids
+        self._zone = zone
 
     def __call__(self, admission: Admission, timeout: float) -> None:
         """See `guard.consumer.SyncConsumer`."""
         try:
-            self._consume(self._request(admission), Attempts(timeout, _MAX_ATTEMPTS))
+            self._control.answer(CONSUME, _request(self._zone, self._ids, admission), timeout)
         except Exception as error:
             raise _refusal(error, admission) from error
 
-    def _consume(self, request: Any, attempts: Attempts) -> None:
-        for last in (False, True):
-            token = self._tokens.get(self._ask, attempts.remaining())
-            try:
-                self._send(request, attach(None, token), attempts)
-            except grpc.RpcError as error:
-                if last or not self._is_over(error, token):
-                    raise
-            else:
-                return
 
-    def _send(self, request: Any, metadata: Metadata, attempts: Attempts) -> None:
-        for attempt in Retrying(**attempts.arguments()):
-            with attempt:
-                self._stub.Consume(request, timeout=attempts.remaining(), metadata=metadata)
+def _request(zone: str, ids: Ids, admission: Admission) -> token_service_pb2.ConsumeRequest:
+    return token_service_pb2.ConsumeRequest(
+        zone=zone,
+        mandate=admission.token,
+        request_id=ids.new(REQUEST),
+        method=admission.method,
+    )
 
 
 def _about_the_caller(error: BaseException) -> CaracalError | None:

@@ -7,17 +7,29 @@ from contextlib import AsyncExitStack
 
 import grpc
 
-from caracal_grpc.crypto.system import SystemIds
+from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.interceptors.client.aio import interceptors as client_aio
-from caracal_grpc.interceptors.client.aio.tokens import AioExchanger, AioTokens
+from caracal_grpc.interceptors.client.aio.tokens import AioExchange, AioExchanger, AioTokens
 from caracal_grpc.interceptors.client.aio.traced import traced, traced_tie
 from caracal_grpc.interceptors.client.attachment import OnBehalf
 from caracal_grpc.interceptors.client.channel import Options
 from caracal_grpc.interceptors.client.exchange import edge_closed
 from caracal_grpc.interceptors.client.observed import aio_exchange_of
 from caracal_grpc.interceptors.client.tokens import Ask, ExchangeError
+from caracal_grpc.interceptors.context.session import (
+    STANDING,
+    InSession,
+    Place,
+    current_place,
+    place_of,
+)
 from caracal_grpc.interceptors.edge.settings import Settings
 from caracal_grpc.interceptors.rules.rules import Rules
+from caracal_grpc.interceptors.sessions.control_aio import AioControl
+from caracal_grpc.interceptors.sessions.fates import AioFated, Fates
+from caracal_grpc.interceptors.sessions.release_aio import AioRelease
+from caracal_grpc.interceptors.sessions.sessions_aio import AioSessions
+from caracal_grpc.interceptors.status import to_status
 
 
 class AioOutgoing:
@@ -25,7 +37,9 @@ class AioOutgoing:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.profile = settings.profile
         self._tie: tuple[grpc.aio.Channel, AioTokens] | None = None
+        self._sessions: AioSessions
         self._closed = False
         self._stack = AsyncExitStack()
         if settings.observer is not None:
@@ -35,7 +49,7 @@ class AioOutgoing:
         self,
         *,
         on_behalf: OnBehalf | None = None,
-        session: str | None = None,
+        session: Place = None,
         rules: Rules | None = None,
         bound: bool | None = None,
         reopen: bool = False,
@@ -48,6 +62,9 @@ class AioOutgoing:
         than its caller has. What the application does by itself goes over a channel of "self".
         "either" is both: on behalf of the caller, as itself without one. The default is "exchange"
         where this application guards calls in this process, and "either" where it does not.
+
+        Calls act in `session`, an id or what `session` of the edge gave; without one, in the
+        session that their caller acts in (`acting_in`), or else in the application's standing one.
 
         `bound` mandates, by default those of an edge that is, are good only over mutual TLS with
         the client certificate of the profile; `channel` makes such a channel.
@@ -65,6 +82,7 @@ class AioOutgoing:
             session=session,
             binding=settings.identity.binding(bound),
             reopen=reopen,
+            application=settings.profile.application_id,
         )
         return traced(interceptors, settings.tracing(rules))
 
@@ -75,7 +93,7 @@ class AioOutgoing:
         roots: bytes | None = None,
         options: Options = (),
         on_behalf: OnBehalf | None = None,
-        session: str | None = None,
+        session: Place = None,
         rules: Rules | None = None,
         bound: bool | None = None,
         reopen: bool = False,
@@ -94,7 +112,7 @@ class AioOutgoing:
         return self._kept(identity.aio_service(target, interceptors, roots, options))
 
     def authority_channel(
-        self, *, on_behalf: OnBehalf = "self", session: str | None = None
+        self, *, on_behalf: OnBehalf = "self", session: Place = None
     ) -> grpc.aio.Channel:
         """A channel to the authority's own services, such as sessions and revocations, which
         carries the mandate that each asks for; the edge closes it.
@@ -108,26 +126,40 @@ class AioOutgoing:
         scopes: Iterable[str],
         *,
         subject_token: str | None = None,
-        session: str | None = None,
+        session: Place = None,
         ttl: int | None = None,
         bound: bool | None = None,
         single_use: bool = False,
+        approval_id: str | None = None,
+        request_id: str | None = None,
+        actor_token: str | None = None,
         timeout: float | None = None,
     ) -> str:
         """A mandate for `scopes` on `resource`: the one that is held, while it is good.
 
         With `single_use` it is a new one, held for nobody else: for a method that takes it once.
+        `approval_id` is the approval of a request that was refused with `STEP_UP_REQUIRED`, and
+        everything else as it was; what it gives will do for calls that ask for the same. With a
+        `request_id`, which is remembered by the authority for a minute, the same mandate is got
+        again by any process of the application. `actor_token` is a mandate of this application, and
+        its session the one to act in on behalf of the `subject_token`.
+
         Raises `grpc.aio.AioRpcError` with the status of the exchange; `from_rpc_error` reads it.
         """
         binding = self._settings.identity.binding(bound)
+        place = self._place(STANDING if actor_token and session is None else session)
         ask = Ask(
             resource,
             frozenset(scopes),
             subject_token,
-            session,
+            place.id or None,
             ttl,
             binding,
             single_use=single_use,
+            generation=place.generation,
+            approval=approval_id,
+            request_id=request_id,
+            actor_token=actor_token,
         )
         try:
             return await self._opened()[1].get(ask, timeout)
@@ -149,11 +181,33 @@ class AioOutgoing:
         if self._tie is None:
             settings = self._settings
             channel = self._kept(settings.identity.aio(traced_tie(settings.tracing())))
-            exchanger = AioExchanger(channel, settings.profile, SystemIds())
-            tokens = AioTokens(aio_exchange_of(exchanger, settings.observer), settings.clock)
+            exchanger = AioExchanger(channel, settings.profile)
+            fates = Fates()
+            exchange = AioFated(aio_exchange_of(exchanger, settings.observer), fates)
+            tokens = AioTokens(exchange, settings.clock)
             self._stack.push_async_callback(tokens.close)
             self._tie = channel, tokens
+            self._narrow(channel, tokens, exchange, fates)
         return self._tie
+
+    def _narrow(
+        self, channel: grpc.aio.Channel, tokens: AioTokens, exchange: AioExchange, fates: Fates
+    ) -> None:
+        settings = self._settings
+        zone, application = settings.profile.zone, settings.profile.application_id
+        self._control = control = AioControl(channel, tokens, settings.identity.binding())
+        self._sessions = AioSessions(control, zone, application, fates)
+        self._stack.push_async_callback(self._sessions.close)
+        if settings.approvals is not None:
+            tokens.release_by(AioRelease(exchange, control, zone, settings.approvals))
+
+    def _place(self, session: Place = None) -> InSession:
+        """Where to act: in `session`, in that of the caller's context, or in the standing one."""
+        here = place_of(session) or current_place(self._settings.profile.application_id) or STANDING
+        try:
+            return here.require()
+        except CaracalError as error:
+            raise client_aio.aio_error(to_status(error)) from error
 
     def _kept(self, channel: grpc.aio.Channel) -> grpc.aio.Channel:
         self._stack.push_async_callback(channel.close)

@@ -9,18 +9,30 @@ from typing import Any
 
 import grpc
 
-from caracal_grpc.crypto.system import SystemIds
+from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.interceptors.client.attachment import OnBehalf
 from caracal_grpc.interceptors.client.channel import Options
 from caracal_grpc.interceptors.client.exchange import edge_closed
 from caracal_grpc.interceptors.client.observed import sync_exchange_of
 from caracal_grpc.interceptors.client.sync import interceptors as client_sync
 from caracal_grpc.interceptors.client.sync.renewing import FailedCall
-from caracal_grpc.interceptors.client.sync.tokens import SyncExchanger, SyncTokens
+from caracal_grpc.interceptors.client.sync.tokens import SyncExchange, SyncExchanger, SyncTokens
 from caracal_grpc.interceptors.client.sync.traced import traced, traced_tie
 from caracal_grpc.interceptors.client.tokens import Ask, ExchangeError
+from caracal_grpc.interceptors.context.session import (
+    STANDING,
+    InSession,
+    Place,
+    current_place,
+    place_of,
+)
 from caracal_grpc.interceptors.edge.settings import Settings
 from caracal_grpc.interceptors.rules.rules import Rules
+from caracal_grpc.interceptors.sessions.control_sync import SyncControl
+from caracal_grpc.interceptors.sessions.fates import Fates, SyncFated
+from caracal_grpc.interceptors.sessions.release_sync import SyncRelease
+from caracal_grpc.interceptors.sessions.sessions_sync import SyncSessions
+from caracal_grpc.interceptors.status import to_status
 
 
 class SyncOutgoing:
@@ -28,8 +40,10 @@ class SyncOutgoing:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.profile = settings.profile
         self._lock = threading.RLock()
         self._tie: tuple[grpc.Channel, SyncTokens] | None = None
+        self._sessions: SyncSessions
         self._closed = False
         self._stack = ExitStack()
         if settings.observer is not None:
@@ -39,14 +53,14 @@ class SyncOutgoing:
         self,
         *,
         on_behalf: OnBehalf | None = None,
-        session: str | None = None,
+        session: Place = None,
         rules: Rules | None = None,
         bound: bool | None = None,
         reopen: bool = False,
     ) -> list[Any]:
         """The interceptors for `grpc.intercept_channel` over a channel, TLS or loopback.
 
-        `on_behalf`, `bound` and `reopen` are as with `Edge.client_interceptors`.
+        `on_behalf`, `session`, `bound` and `reopen` are as with `Edge.client_interceptors`.
         """
         settings = self._settings
         rules = rules or settings.rules
@@ -57,6 +71,7 @@ class SyncOutgoing:
             session=session,
             binding=settings.identity.binding(bound),
             reopen=reopen,
+            application=settings.profile.application_id,
         )
         return traced(interceptors, settings.tracing(rules))
 
@@ -67,7 +82,7 @@ class SyncOutgoing:
         roots: bytes | None = None,
         options: Options = (),
         on_behalf: OnBehalf | None = None,
-        session: str | None = None,
+        session: Place = None,
         rules: Rules | None = None,
         bound: bool | None = None,
         reopen: bool = False,
@@ -81,7 +96,7 @@ class SyncOutgoing:
         return grpc.intercept_channel(channel, *interceptors)
 
     def authority_channel(
-        self, *, on_behalf: OnBehalf = "self", session: str | None = None
+        self, *, on_behalf: OnBehalf = "self", session: Place = None
     ) -> grpc.Channel:
         """A channel to the authority's own services, such as sessions and revocations, which
         carries the mandate that each asks for; the edge closes it.
@@ -95,26 +110,40 @@ class SyncOutgoing:
         scopes: Iterable[str],
         *,
         subject_token: str | None = None,
-        session: str | None = None,
+        session: Place = None,
         ttl: int | None = None,
         bound: bool | None = None,
         single_use: bool = False,
+        approval_id: str | None = None,
+        request_id: str | None = None,
+        actor_token: str | None = None,
         timeout: float | None = None,
     ) -> str:
         """A mandate for `scopes` on `resource`: the one that is held, while it is good.
 
         With `single_use` it is a new one, held for nobody else: for a method that takes it once.
+        `approval_id` is the approval of a request that was refused with `STEP_UP_REQUIRED`, and
+        everything else as it was; what it gives will do for calls that ask for the same. With a
+        `request_id`, which is remembered by the authority for a minute, the same mandate is got
+        again by any process of the application. `actor_token` is a mandate of this application, and
+        its session the one to act in on behalf of the `subject_token`.
+
         Raises `grpc.RpcError` with the status of the exchange; `from_rpc_error` reads it.
         """
         binding = self._settings.identity.binding(bound)
+        place = self._place(STANDING if actor_token and session is None else session)
         ask = Ask(
             resource,
             frozenset(scopes),
             subject_token,
-            session,
+            place.id or None,
             ttl,
             binding,
             single_use=single_use,
+            generation=place.generation,
+            approval=approval_id,
+            request_id=request_id,
+            actor_token=actor_token,
         )
         try:
             return self._opened()[1].get(ask, timeout)
@@ -139,12 +168,35 @@ class SyncOutgoing:
                 settings = self._settings
                 channel = settings.identity.sync()
                 watched = grpc.intercept_channel(channel, *traced_tie(settings.tracing()))
-                exchanger = SyncExchanger(watched, settings.profile, SystemIds())
-                tokens = SyncTokens(sync_exchange_of(exchanger, settings.observer), settings.clock)
-                for end in (tokens.join, channel.close, tokens.close):  # the last one first
+                exchanger = SyncExchanger(watched, settings.profile)
+                fates = Fates()
+                exchange = SyncFated(sync_exchange_of(exchanger, settings.observer), fates)
+                tokens = SyncTokens(exchange, settings.clock)
+                self._sessions = self._narrowed(watched, tokens, exchange, fates)
+                joins = (self._sessions.join, tokens.join)
+                # the last one first
+                for end in (*joins, channel.close, tokens.close, self._sessions.close):
                     self._stack.callback(end)
                 self._tie = channel, tokens
             return self._tie
+
+    def _narrowed(
+        self, channel: grpc.Channel, tokens: SyncTokens, exchange: SyncExchange, fates: Fates
+    ) -> SyncSessions:
+        settings = self._settings
+        zone, application = settings.profile.zone, settings.profile.application_id
+        self._control = control = SyncControl(channel, tokens, settings.identity.binding())
+        if settings.approvals is not None:
+            tokens.release_by(SyncRelease(exchange, control, zone, settings.approvals))
+        return SyncSessions(control, zone, application, fates)
+
+    def _place(self, session: Place = None) -> InSession:
+        """Where to act: in `session`, in that of the caller's context, or in the standing one."""
+        here = place_of(session) or current_place(self._settings.profile.application_id) or STANDING
+        try:
+            return here.require()
+        except CaracalError as error:
+            raise FailedCall(to_status(error)) from error
 
     def _kept(self, make: Callable[[], grpc.Channel]) -> grpc.Channel:
         with self._lock:

@@ -21,6 +21,7 @@ from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.interceptors.records.recording import Recording
 from caracal_grpc.interceptors.records.records import Records
 from caracal_grpc.interceptors.rules.rules import Rules
+from caracal_grpc.interceptors.sessions.approvals import WaitForApprovals
 
 SYSTEM: Final = SystemClock()
 """The clock of every edge that is given none."""
@@ -40,6 +41,7 @@ class Settings:
     max_staleness: float
     recording: Recording | None
     clock: Clock
+    approvals: WaitForApprovals | None = None
 
     @classmethod
     def of(
@@ -52,6 +54,7 @@ class Settings:
         telemetry: bool | Observer,
         record: Recording | bool,
         clock: Clock,
+        approvals: WaitForApprovals | None = None,
     ) -> Settings:
         """The settings that these arguments of `connect` mean; raises `FIELD_INVALID`."""
         profile = Profile.of(profile)
@@ -63,6 +66,7 @@ class Settings:
             max_staleness,
             Recording.of(record),
             clock,
+            approvals,
         )
 
     def view(self) -> FeedView:

@@ -16,7 +16,7 @@ from caracal_grpc.interceptors.edge import guarding
 from caracal_grpc.interceptors.edge.consumer import SyncConsumer
 from caracal_grpc.interceptors.edge.credentials import SyncCredentials
 from caracal_grpc.interceptors.edge.health import SyncHealth
-from caracal_grpc.interceptors.edge.outgoing_sync import SyncOutgoing
+from caracal_grpc.interceptors.edge.narrowing_sync import SyncNarrowing
 from caracal_grpc.interceptors.edge.settings import SYSTEM, ProfileSource, Settings
 from caracal_grpc.interceptors.feed.pace import not_ready
 from caracal_grpc.interceptors.feed.sync import SyncFeed
@@ -28,6 +28,7 @@ from caracal_grpc.interceptors.records.recording import Recording
 from caracal_grpc.interceptors.records.records import Records
 from caracal_grpc.interceptors.records.sync import SyncSender
 from caracal_grpc.interceptors.rules.rules import Rules
+from caracal_grpc.interceptors.sessions.approvals import WaitForApprovals
 
 
 def connect_sync(
@@ -39,6 +40,7 @@ def connect_sync(
     max_handlers: int = DEFAULT_MAX_HANDLERS,
     telemetry: bool | Observer = False,
     record: Recording | bool = True,
+    approvals: WaitForApprovals | None = None,
     clock: Clock = SYSTEM,
 ) -> SyncEdge:
     """The tie to the authority of `profile`, to be used as `with connect_sync(...) as edge:`.
@@ -53,17 +55,17 @@ def connect_sync(
         bound=bound,
         telemetry=telemetry,
         record=record,
+        approvals=approvals,
         clock=clock,
     )
     return SyncEdge(settings, max_handlers=max_handlers)
 
 
-class SyncEdge(SyncOutgoing):
+class SyncEdge(SyncNarrowing):
     """One process's tie to one authority, shared by its threads; made by `connect_sync`."""
 
     def __init__(self, settings: Settings, *, max_handlers: int = DEFAULT_MAX_HANDLERS) -> None:
         super().__init__(settings)
-        self.profile = settings.profile
         self._max_handlers = max_handlers
         self._feed: SyncFeed | None = None
         self._verifier: Verifier | None = None
@@ -152,8 +154,8 @@ class SyncEdge(SyncOutgoing):
 
     def _consumer(self) -> SyncConsumer:
         """What the guards consume mandates by, as this application."""
-        binding = self._settings.identity.binding()
-        return SyncConsumer(*self._opened(), SystemIds(), self.profile.zone, binding)
+        self._opened()
+        return SyncConsumer(self._control, SystemIds(), self.profile.zone)
 
     def _recording(self, channel: grpc.Channel, tokens: SyncTokens) -> None:
         records = self._settings.records()

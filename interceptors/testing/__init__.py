@@ -16,6 +16,8 @@ None of it belongs into a running service: whoever has the process has the key.
 
 from __future__ import annotations
 
+from caracal_grpc.core.mandate import Hop
+from caracal_grpc.core.user import User
 from caracal_grpc.interceptors.testing.authority import Claims, ThrowawayAuthority
 from caracal_grpc.interceptors.testing.bearing import bearing
 from caracal_grpc.interceptors.testing.clock import CannedClock
@@ -33,10 +35,12 @@ __all__ = [
     "CannedFeed",
     "Claims",
     "GuardedServer",
+    "Hop",
     "Refusal",
     "Refused",
     "SyncGuardedServer",
     "ThrowawayAuthority",
+    "User",
     "assert_rules",
     "bearing",
     "guarded_server",

@@ -9,6 +9,7 @@ from caracal_grpc.core import ids
 from caracal_grpc.core.limits import DEFAULT_MAX_HOPS, DEFAULT_TTL, MAX_RESOURCE_TTL
 from caracal_grpc.core.mandate import Hop, Mandate, Use
 from caracal_grpc.core.rule import Trust
+from caracal_grpc.core.user import User
 from caracal_grpc.crypto import mandates
 from caracal_grpc.crypto.key_set import VerifyingKey
 from caracal_grpc.crypto.signing_key import SigningKey
@@ -16,7 +17,6 @@ from caracal_grpc.crypto.system import SystemIds
 from caracal_grpc.interceptors.testing.clock import CannedClock
 from caracal_grpc.interceptors.testing.consumption import CannedConsumption
 
-_DELEGATION: Final = "del"
 _IDS: Final = SystemIds()
 
 
@@ -29,13 +29,20 @@ class Claims(TypedDict, total=False):
     """What it grants, as a list or separated by spaces; by default nothing."""
     application: str
     """Who holds it; by default nobody in particular, and the last of `chain` when there is one."""
+    user: User
+    """The person on whose behalf, as an issuer knows them. The first of `chain`, or the holder,
+    then acts for them, which is a hop, too."""
     subject: str
-    """The user on whose behalf; by default nobody's: the subject is the application that began."""
+    """The text of the subject, as no authority of ours would write it; by default the `user`, or
+    else the application that began."""
     session: str
     """The session of the holder."""
     chain: Sequence[str | Hop]
     """The applications that the authority was passed along, from the one that began to the holder:
-    each after the first is a hop."""
+    each after the first is a hop, by a delegation. A `Hop` without one acts on behalf of its
+    caller."""
+    approval: str
+    """The approval that it used, `apr_…`."""
     ttl: int
     """How long it lives from its issue, in seconds; 300 by default."""
     age: float
@@ -110,12 +117,14 @@ class ThrowawayAuthority:
 
     def grant(self, **claims: Unpack[Claims]) -> Mandate:
         """What `mandate` signs, to be read, changed (`dataclasses.replace`) and signed."""
-        lineage = _lineage(claims.get("chain", ()))
-        origin, chain, holder = lineage[0], lineage[1:], lineage[-1]
+        parties, user = _parties(claims), claims.get("user")
+        origin, holder = parties[0], parties[-1]
+        # Who began acts for itself, or for a user, in a session below its own.
+        chain, root = (parties, _IDS.new(ids.SESSION)) if user else (parties[1:], origin.session)
         application = claims.get("application") or holder.application
         session = claims.get("session") or holder.session
         scopes = claims.get("scopes", ())
-        subject = claims.get("subject")
+        subject = claims.get("subject") or (user.id if user else None)
         issued_at = int(self.clock.now() - claims.get("age", 0.0))
         return Mandate(
             issuer=claims.get("issuer", self.issuer),
@@ -123,11 +132,11 @@ class ThrowawayAuthority:
             use=claims.get("use", "resource"),
             resource=claims["resource"],
             scopes=frozenset(scopes.split() if isinstance(scopes, str) else scopes),
-            subject=subject or (origin.application if chain else application),
+            subject=subject or origin.application,
             subject_type="user" if subject else "application",
             application=application,
             session=session,
-            root_session=origin.session if chain else session,
+            root_session=root,
             jti=_IDS.new(ids.MANDATE),
             issued_at=issued_at,
             expires_at=issued_at + claims.get("ttl", DEFAULT_TTL),
@@ -136,14 +145,20 @@ class ThrowawayAuthority:
             kid=self.kid,
             chain=chain,
             binding=claims.get("binding"),
+            approval=claims.get("approval"),
+            user=user,
         )
 
 
-def _lineage(chain: Sequence[str | Hop]) -> tuple[Hop, ...]:
-    """Those who took part; the first began, which is no hop. Somebody, when `chain` is empty."""
+def _parties(claims: Claims) -> tuple[Hop, ...]:
+    """Those who took part, from the one that began to the holder; somebody, when none is named."""
+    alone = Hop(
+        claims.get("application") or _IDS.new(ids.APPLICATION),
+        claims.get("session") or _IDS.new(ids.SESSION),
+    )
     return tuple(
-        Hop(each, _IDS.new(ids.SESSION), _IDS.new(_DELEGATION) if index else None)
+        Hop(each, _IDS.new(ids.SESSION), _IDS.new(ids.DELEGATION) if index else None)
         if isinstance(each, str)
         else each
-        for index, each in enumerate(chain or (_IDS.new(ids.APPLICATION),))
+        for index, each in enumerate(claims.get("chain") or (alone,))
     )

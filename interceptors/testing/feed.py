@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Final
 
 from caracal_grpc.core.rule import Trust
@@ -32,6 +33,7 @@ class CannedFeed:
         self._keys = KeySet()
         self._dead: frozenset[str] = frozenset()
         self._age = 0.0
+        self._floor = 0
         for authority in authorities:
             self.learn_key(authority)
 
@@ -46,6 +48,19 @@ class CannedFeed:
         with self._lock:
             self._dead = self._dead.union(anchors)
         self._listeners.tell(frozenset(anchors))
+
+    def revoke_issued_before(self, moment: float) -> None:
+        """Kills every mandate that was issued before `moment`, and cuts the streams under them.
+
+        `moment` is in seconds since the Unix epoch. It never goes back. A mandate tells the whole
+        second of its issue only, so all of that second die: let the clock of the authority advance
+        by one before it signs what shall live.
+        """
+        with self._lock:
+            self._floor = max(self._floor, math.ceil(moment))
+            self._trusts = {kid: self._raised(each) for kid, each in self._trusts.items()}
+            zones = frozenset(each.zone for each in self._trusts.values())
+        self._listeners.tell(zones)
 
     def go_stale(self, age: float = math.inf) -> None:
         """Makes what the guard knows `age` seconds old, as when the authority is out of reach.
@@ -62,7 +77,7 @@ class CannedFeed:
     def learn_key(self, authority: ThrowawayAuthority) -> None:
         """Trusts the key of `authority` too, as in a rotation, or again."""
         with self._lock:
-            self._trusts = {**self._trusts, authority.kid: authority.trust}
+            self._trusts = {**self._trusts, authority.kid: self._raised(authority.trust)}
             self._set_keys({**self._keys, authority.kid: authority.public})
 
     def forget_key(self, *kids: str) -> None:
@@ -94,6 +109,9 @@ class CannedFeed:
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Calls `listener` on every death from now on; the answer ends that."""
         return self._listeners.add(listener)
+
+    def _raised(self, trust: Trust) -> Trust:
+        return replace(trust, issued_before=max(trust.issued_before, self._floor))
 
     def _set_keys(self, keys: dict[str, VerifyingKey]) -> None:
         self._keys = KeySet(keys.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,11 @@ class Shop:
     def profile(self, application: str) -> Path:
         """The profile that `apply` wrote."""
         return self.folder / f"{self.zone}-{application}.json"
+
+    def application(self, name: str) -> str:
+        """The id of an application."""
+        found: str = json.loads(self.profile(name).read_text())["application_id"]
+        return found
 
     def as_agent(self, *arguments: str | Path) -> Ended:
         """Runs a command as the application `agent`."""

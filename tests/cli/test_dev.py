@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from caracal_grpc.cli.devdir import default_path
+from caracal_grpc.cli.dev import _settings
+from caracal_grpc.cli.devdir import DevDir, default_path
 from caracal_grpc.cli.errors import MEANINGS
+from caracal_grpc.config import ServeSettings
+from caracal_grpc.outbound.egress import LOOPBACK
 from tests.cli.support import MANIFEST, AtOnce, Dev, HalfStarted, caracal, environment, is_alive
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -183,3 +186,9 @@ def _named(text: str) -> list[int]:
         if text in command:
             found.append(int(file.parent.name))
     return found
+
+
+def test_identity_provider_on_this_machine_is_asked(tmp_path: Path) -> None:
+    """Issuers and webhooks may be on loopback, and nowhere else but in the internet."""
+    settings = ServeSettings.load(_settings(DevDir(tmp_path), 0, "127.0.0.1:2379"))
+    assert settings.egress_networks() == LOOPBACK

@@ -78,7 +78,7 @@ def test_a_profile_that_others_wrote_is_one_line(tmp_path: Path) -> None:
         (["exchange"], "see --help"),
         (["keys", "list", "--nonsense"], "see --help"),
         (["exchange", "resource://orders", "--ttl", "9" * 20], "see --help"),
-        (["sessions", "start", "--ttl", "9" * 20], "see --help"),
+        (["session", "start", "--ttl", "9" * 20], "see --help"),
         (["audit", "search", "--since", "999999d"], "or 15m ago"),
         (["audit", "search", "--until", "0001-01-01T00:00:00+23:00"], "or 15m ago"),
         (["audit", "search", "--since", "9999-12-31T12:00:00-23:00"], "or 15m ago"),
@@ -86,8 +86,8 @@ def test_a_profile_that_others_wrote_is_one_line(tmp_path: Path) -> None:
         (["revoke", "\udcff"], "b'\\xff' is not text; see --help"),
         (["exchange", "resource://\udcff"], "b'resource://\\xff' is not text; see --help"),
         (["keys", "list", "--zone", ""], "or leave it out for the profile's"),
-        (["sessions", "start", "--zone", ""], "or leave it out for the profile's"),
-        (["sessions", "--zone", "", "list"], "options of sessions list go after its name"),
+        (["session", "start", "--zone", ""], "or leave it out for the profile's"),
+        (["session", "--zone", "", "list"], "options of session list go after its name"),
     ],
 )
 def test_wrong_usage_is_one_line(dev: Dev, command: list[str], said: str) -> None:

@@ -88,7 +88,7 @@ def test_an_unfit_subject_token_is_refused(shop: Shop, tmp_path: Path) -> None:
 
 def test_what_is_revoked_is_dead(dev: Dev, shop: Shop) -> None:
     """Revoking a session ends what is issued in it, and the ledger tells which anchor did."""
-    session = shop.as_agent("sessions", "start", "--json").json["session"]["id"]
+    session = shop.as_agent("session", "start", "--json").json["session"]["id"]
     arguments = ("exchange", "resource://orders", "--session", session, "--json")
     issued = shop.as_agent(*arguments).json
     revoked = dev.run("revoke", session, "--reason", "lost", "--zone", shop.zone, "--json")

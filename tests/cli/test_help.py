@@ -14,11 +14,28 @@ TALKING = (
     ["apply"],
     ["exchange"],
     ["revoke"],
-    ["sessions"],
-    ["sessions", "list"],
-    ["sessions", "start"],
-    ["sessions", "get"],
-    ["sessions", "terminate"],
+    ["session"],
+    ["session", "list"],
+    ["session", "start"],
+    ["session", "get"],
+    ["session", "terminate"],
+    ["session", "suspend"],
+    ["session", "resume"],
+    ["session", "heartbeat"],
+    ["session", "take-over"],
+    ["delegation"],
+    ["delegation", "create"],
+    ["delegation", "list"],
+    ["delegation", "get"],
+    ["delegation", "revoke"],
+    ["delegation", "impact"],
+    ["approval", "list"],
+    ["approval", "get"],
+    ["approval", "wait"],
+    ["approval", "approve"],
+    ["approval", "reject"],
+    ["approval", "release"],
+    ["tree"],
     ["keys", "list"],
     ["keys", "rotate"],
     ["audit", "search"],
@@ -37,7 +54,7 @@ def test_version_is_printed_by_option_and_command() -> None:
 def test_help_names_every_command_and_the_exit_codes() -> None:
     """One screen to start from."""
     shown = caracal("--help").out
-    for command in ("demo", "dev", "serve", "apply", "exchange", "revoke", "sessions", "audit"):
+    for command in ("demo", "dev", "serve", "apply", "exchange", "revoke", "session", "audit"):
         assert f"  {command} " in shown
     assert "Exit codes: 0 done" in shown
 

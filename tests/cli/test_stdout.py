@@ -15,7 +15,7 @@ from tests.cli.support import PATIENCE, Dev, Ended, environment
 PRINTING = (
     ["audit", "search"],
     ["audit", "search", "--json"],
-    ["sessions", "list"],
+    ["session", "list"],
     ["exit-codes"],
     ["--help"],
     ["keys", "list", "--help"],

@@ -9,7 +9,6 @@ from typing import Any
 import grpc
 import pytest
 
-from caracal_grpc.crypto.system import SystemIds
 from caracal_grpc.interceptors.client.aio import interceptors as client_aio
 from caracal_grpc.interceptors.client.aio.tokens import AioExchanger, AioTokens
 from caracal_grpc.interceptors.client.sync import interceptors as client_sync
@@ -87,7 +86,7 @@ async def address(authority: FakeAuthority, echo: Echo) -> AsyncIterator[str]:
 async def tokens(address: str, clock: FakeClock) -> AsyncIterator[AioTokens]:
     """The mandates of the process, without jitter."""
     async with grpc.aio.insecure_channel(address) as channel:
-        exchanger = AioExchanger(channel, profile(address), SystemIds(), timeout=5.0)
+        exchanger = AioExchanger(channel, profile(address), timeout=5.0)
         made = AioTokens(exchanger, clock, jitter=lambda: 0.5)
         yield made
         await made.close()
@@ -122,7 +121,7 @@ def sync_address(authority: FakeAuthority, echo: Echo) -> Iterator[str]:
 def sync_tokens(sync_address: str, clock: FakeClock) -> Iterator[SyncTokens]:
     """The mandates of the process, without jitter."""
     with grpc.insecure_channel(sync_address) as channel:
-        exchanger = SyncExchanger(channel, profile(sync_address), SystemIds())
+        exchanger = SyncExchanger(channel, profile(sync_address))
         made = SyncTokens(exchanger, clock, jitter=lambda: 0.5, timeout=5.0)
         yield made
         made.close()

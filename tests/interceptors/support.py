@@ -122,14 +122,23 @@ class FakeAuthority(token_service_pb2_grpc.TokenServiceServicer):
     def __post_init__(self) -> None:
         self.feed = FakeRevocations(self.key)
 
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Serves all of it."""
+        token_service_pb2_grpc.add_TokenServiceServicer_to_server(self, server)
+        add_feed = revocation_service_pb2_grpc.add_RevocationServiceServicer_to_server
+        add_feed(self.feed, server)
+        add_records = audit_service_pb2_grpc.add_AuditServiceServicer_to_server
+        add_records(self.records, server)
+
     async def Exchange(self, request: Any, context: Any) -> Any:  # noqa: N802 - the name of the rpc
         """Counts, waits, refuses or answers."""
         self.requests.append(request)
+        name = self._name(request)
         await asyncio.sleep(self.delay)
-        error = self.refusals.popleft() if self.refusals else self.down
+        error = self.refusals.popleft() if self.refusals else self.down or self.judge(request)
         if error is not None:
             await _refuse(context, error)
-        mandate = self.issued.setdefault(request.request_id, self._mandate(request))
+        mandate = self.issued.setdefault(name, self._mandate(request))
         if self.lose_answers:
             self.lose_answers -= 1
             await context.abort(grpc.StatusCode.UNAVAILABLE, "the connection broke")
@@ -159,6 +168,18 @@ class FakeAuthority(token_service_pb2_grpc.TokenServiceServicer):
             kid=self.key.kid,
         )
         return sign(self.key, to_claims(mandate))
+
+    def judge(self, request: Any) -> CaracalError | None:
+        """Why the exchange is refused; `None` to grant it."""
+
+    def _name(self, request: Any) -> str:
+        """What makes an answer the same as another: nothing, without a request id."""
+        place = next(n for n, each in enumerate(self.requests) if each is request)
+        return request.request_id or f"exchange {place}"
+
+    def answered(self, request: Any) -> str:
+        """The mandate that `request` was answered with."""
+        return self.issued[self._name(request)]
 
     @property
     def count(self) -> int:
@@ -250,11 +271,7 @@ async def serving(
 ) -> AsyncIterator[str]:
     """One server with both services; its address."""
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    token_service_pb2_grpc.add_TokenServiceServicer_to_server(authority, server)
-    add_feed = revocation_service_pb2_grpc.add_RevocationServiceServicer_to_server
-    add_feed(authority.feed, server)
-    add_records = audit_service_pb2_grpc.add_AuditServiceServicer_to_server
-    add_records(authority.records, server)
+    authority.add_to(server)
     server.add_generic_rpc_handlers([echo.handlers()])
     if credentials is None:
         port = server.add_insecure_port("127.0.0.1:0")

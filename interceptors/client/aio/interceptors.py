@@ -48,6 +48,7 @@ from caracal_grpc.interceptors.client.tokens import Ask, ExchangeError
 from caracal_grpc.interceptors.client.tries import Tries, is_renewable
 from caracal_grpc.interceptors.client.untaken import AioUntaken
 from caracal_grpc.interceptors.context.current import carried_metadata
+from caracal_grpc.interceptors.context.session import Place, place_of
 from caracal_grpc.interceptors.resource_field import EACH
 from caracal_grpc.interceptors.rules.rules import Rules
 from caracal_grpc.interceptors.status import Status, to_status
@@ -58,18 +59,22 @@ def client_interceptors(
     rules: Rules | None = None,
     *,
     on_behalf: OnBehalf | Callable[[], OnBehalf],
-    session: str | None = None,
+    session: Place = None,
     binding: str | None = None,
     reopen: bool = False,
+    application: str = "",
 ) -> list[grpc.aio.ClientInterceptor]:
     """The interceptors for one `grpc.aio` channel, one for each cardinality.
 
     `on_behalf` is one of `OnBehalf`, or says which on each call. `session` is the session that the
-    channel acts in. `binding` is the thumbprint of the certificate that it shows, for mandates that
-    are bound to it. With `reopen`, a stream of responses to one request is opened again, with a
-    fresh mandate, when it was cut because its own expired.
+    channel acts in; without one, that in which the caller acts as `application`. `binding` is the
+    thumbprint of the certificate that it shows, for mandates that are bound to it. With `reopen`, a
+    stream of responses to one request is opened again, with a fresh mandate, when it was cut
+    because its own expired.
     """
-    attachment = Attachment(rules or Rules.default(), on_behalf, session, binding, reopen)
+    attachment = Attachment(
+        rules or Rules.default(), on_behalf, place_of(session), binding, reopen, application
+    )
     # grpc.aio files an interceptor under the first of the four base classes that it matches.
     return [
         _UnaryUnary(tokens, attachment),

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import grpc
 from tenacity import AsyncRetrying
 
-from caracal_grpc.core.ports import Clock, Ids
-from caracal_grpc.interceptors.client.choices import Choices, unless_denied
+from caracal_grpc.core.ports import Clock
+from caracal_grpc.interceptors.client.choices import Choices, Denials, is_held
 from caracal_grpc.interceptors.client.exchange import (
     EXCHANGE_TIMEOUT,
     MAX_FLIGHTS,
@@ -45,34 +45,34 @@ class AioExchanger:
         self,
         channel: grpc.aio.Channel,
         profile: Profile,
-        ids: Ids,
         *,
         timeout: float = EXCHANGE_TIMEOUT,
     ) -> None:
         self._stub: Any = token_service_pb2_grpc.TokenServiceStub(channel)
         self._profile = profile
-        self._ids = ids
         self._timeout = timeout
         self._choices = Choices()
 
     async def __call__(self, ask: Ask) -> Granted:
-        """The mandate for `ask`; raises `ExchangeError` with the status of the last attempt."""
+        """The mandate for `ask`; raises `ExchangeError` with the status of the last attempt, and
+        of several choices that of one which an approval would release.
+        """
         attempts = Attempts(self._timeout)
-        *others, last = self._choices.of(ask)
-        for choice in others:
-            with unless_denied():
+        denials = Denials()
+        for choice in self._choices.of(ask):
+            with denials.of(choice):
                 return self._choices.had(ask, choice, await self._grant(choice, attempts))
-        return self._choices.had(ask, last, await self._grant(last, attempts))
+        raise denials.error()
 
     async def _grant(self, ask: Ask, attempts: Attempts) -> Granted:
-        request = exchange_request(self._profile, ask, self._ids.new("req"))
+        request = exchange_request(self._profile, ask)
         try:
             async for attempt in AsyncRetrying(**attempts.arguments()):
                 with attempt:
                     response = await self._stub.Exchange(request, timeout=attempts.remaining())
         except grpc.RpcError as error:
             raise exchange_error(error) from error
-        return granted(response, ask.binding)
+        return granted(response, ask)
 
 
 class AioExchange(Protocol):
@@ -80,6 +80,14 @@ class AioExchange(Protocol):
 
     async def __call__(self, ask: Ask) -> Granted:
         """The mandate for `ask`; raises `ExchangeError`."""
+        ...
+
+
+class AioRelease(Protocol):
+    """Whatever sees a request through that policy holds until it is approved."""
+
+    async def __call__(self, ask: Ask, held: ExchangeError) -> Granted:
+        """The mandate for `ask`, which was refused with `held`; raises `ExchangeError`."""
         ...
 
 
@@ -98,7 +106,12 @@ class AioTokens:
         self._clock = clock
         self._book = TokenBook(jitter, size=size)
         self._flights: dict[Hashable, asyncio.Task[Granted | ExchangeError]] = {}
+        self._release: AioRelease | None = None
         self._closed = False
+
+    def release_by(self, release: AioRelease) -> None:
+        """Sees requests through from now on that policy holds, instead of telling the refusal."""
+        self._release = release
 
     async def get(self, ask: Ask, timeout: float | None = None) -> str:
         """A mandate for `ask`, within `timeout` seconds; raises `ExchangeError`.
@@ -119,7 +132,11 @@ class AioTokens:
             return look.token
         if flight is None:
             raise too_many_flights()
-        return await _join(flight, timeout)
+        try:
+            return await _join(flight, timeout)
+        finally:
+            if ask.single_use:
+                flight.cancel()  # nobody else waits for it, and nobody would use it
 
     def drop(self, ask: Ask, token: str) -> bool:
         """Forgets `token`, which a server refused; whether another is worth asking for."""
@@ -148,15 +165,24 @@ class AioTokens:
         nobody may be left to see it.
         """
         try:
-            outcome = await self._exchange(ask)
+            outcome = await self._granted(ask)
         except ExchangeError as error:
             self._book.fail(ask.key, error.status, self._clock.monotonic())
             return error
         except Exception:  # noqa: BLE001 - whoever waits must get a status, whatever it was
             _log.exception("an exchange for %s failed in this process", ask.resource)
             return exchange_broken()
-        self._book.store(ask.key, outcome, self._clock.monotonic())
+        for key in ask.served:
+            self._book.store(key, outcome, self._clock.monotonic())
         return outcome
+
+    async def _granted(self, ask: Ask) -> Granted:
+        try:
+            return await self._exchange(ask)
+        except ExchangeError as error:
+            if self._release is None or not is_held(error):
+                raise
+            return await self._release(ask, error)
 
 
 async def _join(flight: asyncio.Task[Granted | ExchangeError], timeout: float | None) -> str:

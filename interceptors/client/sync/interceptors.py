@@ -44,6 +44,7 @@ from caracal_grpc.interceptors.client.tokens import Ask, ExchangeError
 from caracal_grpc.interceptors.client.tries import Tries, is_renewable
 from caracal_grpc.interceptors.client.untaken import SyncUntaken
 from caracal_grpc.interceptors.context.current import carried_metadata
+from caracal_grpc.interceptors.context.session import Place, place_of
 from caracal_grpc.interceptors.resource_field import EACH
 from caracal_grpc.interceptors.rules.rules import Rules
 from caracal_grpc.interceptors.status import to_status
@@ -54,15 +55,18 @@ def client_interceptors(
     rules: Rules | None = None,
     *,
     on_behalf: OnBehalf | Callable[[], OnBehalf],
-    session: str | None = None,
+    session: Place = None,
     binding: str | None = None,
     reopen: bool = False,
+    application: str = "",
 ) -> list[Any]:
     """The interceptor for `grpc.intercept_channel`, in a list for the sake of symmetry.
 
-    `on_behalf`, `session`, `binding` and `reopen` are those of the asyncio side.
+    `on_behalf`, `session`, `binding`, `reopen` and `application` are those of the asyncio side.
     """
-    attachment = Attachment(rules or Rules.default(), on_behalf, session, binding, reopen)
+    attachment = Attachment(
+        rules or Rules.default(), on_behalf, place_of(session), binding, reopen, application
+    )
     return [_Client(tokens, attachment)]
 
 

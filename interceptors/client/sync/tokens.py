@@ -8,16 +8,18 @@ import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 from typing import Any, Final, Protocol
 
 import grpc
 from tenacity import Retrying
 
-from caracal_grpc.core.ports import Clock, Ids
-from caracal_grpc.interceptors.client.choices import Choices, unless_denied
+from caracal_grpc.core.ports import Clock
+from caracal_grpc.interceptors.client.choices import Choices, Denials, is_held
 from caracal_grpc.interceptors.client.exchange import (
     EXCHANGE_TIMEOUT,
     MAX_FLIGHTS,
+    MAX_WAITS,
     Attempts,
     deadline_exceeded,
     edge_closed,
@@ -46,23 +48,24 @@ WORKERS: Final = 32
 class SyncExchanger:
     """`TokenService.Exchange` with the credential of a profile."""
 
-    def __init__(self, channel: grpc.Channel, profile: Profile, ids: Ids) -> None:
+    def __init__(self, channel: grpc.Channel, profile: Profile) -> None:
         self._stub: Any = token_service_pb2_grpc.TokenServiceStub(channel)
         self._profile = profile
-        self._ids = ids
         self._choices = Choices()
 
     def __call__(self, ask: Ask, timeout: float) -> Granted:
-        """The mandate for `ask`; raises `ExchangeError` with the status of the last attempt."""
+        """The mandate for `ask`; raises `ExchangeError` with the status of the last attempt, and
+        of several choices that of one which an approval would release.
+        """
         attempts = Attempts(timeout)
-        *others, last = self._choices.of(ask)
-        for choice in others:
-            with unless_denied():
+        denials = Denials()
+        for choice in self._choices.of(ask):
+            with denials.of(choice):
                 return self._choices.had(ask, choice, self._grant(choice, attempts))
-        return self._choices.had(ask, last, self._grant(last, attempts))
+        raise denials.error()
 
     def _grant(self, ask: Ask, attempts: Attempts) -> Granted:
-        request = exchange_request(self._profile, ask, self._ids.new("req"))
+        request = exchange_request(self._profile, ask)
         try:
             for attempt in Retrying(**attempts.arguments()):
                 with attempt:
@@ -71,7 +74,7 @@ class SyncExchanger:
             raise exchange_error(error) from error
         except ValueError as error:  # how grpc says that the channel is closed
             raise edge_closed() from error
-        return granted(response, ask.binding)
+        return granted(response, ask)
 
 
 class SyncExchange(Protocol):
@@ -79,6 +82,20 @@ class SyncExchange(Protocol):
 
     def __call__(self, ask: Ask, timeout: float) -> Granted:
         """The mandate for `ask` within `timeout` seconds; raises `ExchangeError`."""
+        ...
+
+
+class SyncRelease(Protocol):
+    """Whatever sees a request through that policy holds until it is approved."""
+
+    def __call__(self, ask: Ask, held: ExchangeError, wanted: Callable[[], bool]) -> Granted:
+        """The mandate for `ask`, refused with `held`, while it is `wanted`; raises
+        `ExchangeError`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Lets nobody wait any longer."""
         ...
 
 
@@ -103,8 +120,15 @@ class SyncTokens:
         self._timeout = timeout
         self._flights: dict[Hashable, _Flight] = {}
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="caracal exchange")
+        self._waiters = ThreadPoolExecutor(MAX_WAITS, thread_name_prefix="caracal approval")
+        self._waiting = 0
+        self._release: SyncRelease | None = None
         self._lock = threading.Lock()
         self._closed = False
+
+    def release_by(self, release: SyncRelease) -> None:
+        """Sees requests through from now on that policy holds, instead of telling the refusal."""
+        self._release = release
 
     def get(self, ask: Ask, timeout: float | None = None) -> str:
         """A mandate for `ask`, within `timeout` seconds; raises `ExchangeError`.
@@ -126,7 +150,11 @@ class SyncTokens:
             return look.token
         if flight is None:
             raise too_many_flights()
-        return _join(flight, timeout)
+        try:
+            return _join(flight, timeout)
+        finally:
+            if ask.single_use:
+                flight.cancel()  # nobody else waits for it, and nobody would use it
 
     def drop(self, ask: Ask, token: str) -> bool:
         """Forgets `token`, which a server refused; whether another is worth asking for."""
@@ -142,11 +170,15 @@ class SyncTokens:
             self._closed = True
             for flight in self._flights.values():
                 flight.cancel()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._release is not None:
+            self._release.close()
+        for pool in (self._pool, self._waiters):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def join(self) -> None:
         """Waits for the last thread to end, once the channel is closed, too."""
-        self._pool.shutdown()
+        for pool in (self._pool, self._waiters):
+            pool.shutdown()
 
     def _fly(self, ask: Ask) -> _Flight | None:
         """The exchange in flight; `None` when there are too many others to begin it."""
@@ -160,26 +192,64 @@ class SyncTokens:
         return flight
 
     def _run(self, ask: Ask, key: Hashable, flight: _Flight) -> None:
-        """Asks, puts what came of it into the book, and tells those who wait."""
-        outcome = self._outcome(ask)
-        with self._lock:
-            self._flights.pop(key, None)
-            if not flight.cancelled():
-                flight.set_result(outcome)
-
-    def _outcome(self, ask: Ask) -> Granted | ExchangeError:
+        """Asks. What policy holds waits in another thread: these few are everybody's."""
+        outcome = self._outcome(ask, lambda: self._exchange(ask, self._timeout))
+        release = self._release
+        held = outcome if isinstance(outcome, ExchangeError) and is_held(outcome) else None
+        if release is None or held is None or not self._may_wait():
+            self._land(ask, key, flight, outcome)
+            return
+        waiting = partial(self._wait, ask, key, flight, partial(release, ask, held))
         try:
-            outcome = self._exchange(ask, self._timeout)
+            self._waiters.submit(copy_context().run, waiting)
+        except RuntimeError:  # closed meanwhile, and so is the flight
+            self._left()
+
+    def _may_wait(self) -> bool:
+        with self._lock:
+            if self._waiting >= MAX_WAITS:
+                return False
+            self._waiting += 1
+        return True
+
+    def _left(self) -> None:
+        with self._lock:
+            self._waiting -= 1
+
+    def _wait(
+        self, ask: Ask, key: Hashable, flight: _Flight, release: Callable[..., Granted]
+    ) -> None:
+        """Sees the request through until it is approved, unless nobody wants it any more."""
+        try:
+            outcome = self._outcome(ask, lambda: release(lambda: not flight.cancelled()))
+        finally:
+            self._left()
+        self._land(ask, key, flight, outcome)
+
+    def _outcome(self, ask: Ask, make: Callable[[], Granted]) -> Granted | ExchangeError | None:
+        """What came of an exchange; `None` when it could not even be made."""
+        try:
+            return make()
         except ExchangeError as error:
-            with self._lock:
-                self._book.fail(ask.key, error.status, self._clock.monotonic())
             return error
         except Exception:  # noqa: BLE001 - whoever waits must get a status, whatever it was
             _log.exception("an exchange for %s failed in this process", ask.resource)
-            return exchange_broken()
+            return None
+
+    def _land(
+        self, ask: Ask, key: Hashable, flight: _Flight, outcome: Granted | ExchangeError | None
+    ) -> None:
+        """Puts what came of it into the book, and tells those who wait."""
         with self._lock:
-            self._book.store(ask.key, outcome, self._clock.monotonic())
-        return outcome
+            now = self._clock.monotonic()
+            if isinstance(outcome, Granted):
+                for served in ask.served:
+                    self._book.store(served, outcome, now)
+            elif outcome is not None:
+                self._book.fail(ask.key, outcome.status, now)
+            self._flights.pop(key, None)
+            if not flight.cancelled():
+                flight.set_result(outcome or exchange_broken())
 
 
 def _join(flight: _Flight, timeout: float | None) -> str:

@@ -11,7 +11,6 @@ import grpc
 import pytest
 
 from caracal_grpc.core.errors import CaracalError
-from caracal_grpc.crypto.system import SystemIds
 from caracal_grpc.interceptors.client.aio.tokens import AioExchanger
 from caracal_grpc.interceptors.client.channel import aio_channel, sync_channel
 from caracal_grpc.interceptors.client.sync.tokens import SyncExchanger
@@ -25,7 +24,7 @@ ASK = Ask("resource://echo", frozenset({"echo:say"}))
 
 async def _exchange(settings: Any) -> str:
     async with aio_channel(settings) as channel:
-        return (await AioExchanger(channel, settings, SystemIds(), timeout=2.0)(ASK)).token
+        return (await AioExchanger(channel, settings, timeout=2.0)(ASK)).token
 
 
 @pytest.fixture
@@ -78,7 +77,7 @@ async def test_tls_to_one_of_several_replicas(
             settings = profile(target, **trust)
             assert await _exchange(settings)
             with sync_channel(settings) as channel:
-                exchange = SyncExchanger(channel, settings, SystemIds())
+                exchange = SyncExchanger(channel, settings)
                 assert (await asyncio.to_thread(exchange, ASK, 5.0)).token
 
 
@@ -111,7 +110,7 @@ def test_plaintext_for_threads(authority: FakeAuthority, sync_address: str) -> N
     """The synchronous channel is made of the same settings."""
     settings = profile(sync_address)
     with sync_channel(settings) as channel:
-        assert SyncExchanger(channel, settings, SystemIds())(ASK, 2.0).token
+        assert SyncExchanger(channel, settings)(ASK, 2.0).token
 
 
 def test_tls_channel_for_threads_reads_its_files(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import grpc
 import pytest
 from hypothesis import given
@@ -199,3 +202,43 @@ def test_denied_renewal_is_tried_again_at_the_end() -> None:
         book.fail(KEY, DENIED, now=290.0)
     assert book.look(KEY, 299.0) == ("t", False, None)
     assert book.look(KEY, 300.0).due
+
+
+def test_what_does_not_renew_serves_to_its_end() -> None:
+    """A mandate that took an approval is not asked for ahead of its time, whatever the dice say."""
+    for jitter in (0.0, 0.5, 1.0):
+        book = _book(jitter)
+        book.store(KEY, Granted("t", 300.0, renews=False), now=0.0)
+        assert book.look(KEY, 299.9) == ("t", False, None)
+        assert book.look(KEY, 300.0) == (None, True, None)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"session": "ses_1"},
+        {"session": "ses_1", "generation": 1},
+        {"session": "ses_1", "generation": 2},
+        {"approval": "apr_1"},
+        {"request_id": "mine"},
+        {"actor_token": "a.a.a"},
+    ],
+)
+def test_all_that_is_asked_for_makes_another_mandate(more: dict[str, Any]) -> None:
+    """No mandate of one session, holder or approval is used for another."""
+    assert replace(ASK, **more).key not in {KEY, replace(ASK, session="ses_2").key}
+    assert replace(ASK, **more).key == replace(ASK, **more).key
+
+
+def test_what_an_approval_gave_will_do_for_who_asks_without() -> None:
+    """And nothing else will."""
+    released = replace(ASK, approval="apr_1", request_id="mine")
+    assert released.served == (released.key, KEY)
+    assert replace(ASK, request_id="mine").served == (replace(ASK, request_id="mine").key,)
+
+
+def test_tokens_do_not_show() -> None:
+    """Not the subject's, nor the actor's."""
+    shown = repr(Ask("resource://echo", frozenset(), "s.s.s", actor_token="a.a.a"))
+    assert "s.s.s" not in shown
+    assert "a.a.a" not in shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -20,14 +21,16 @@ ASK = Ask("resource://echo", frozenset({"echo:say"}))
 
 
 async def test_request_says_who_asks_for_what(tokens: AioTokens, authority: FakeAuthority) -> None:
-    """The profile's credential, the sorted scopes and a fresh request id are in each request."""
+    """The profile's credential and the sorted scopes are in each request, and no request id: it
+    would cost the authority a write.
+    """
     scopes = frozenset({"b", "a"})
     await tokens.get(Ask("resource://echo", scopes, session="ses_1", ttl=60))
     request = authority.requests[0]
     assert request.client.client_secret == SECRET
     assert list(request.scopes) == ["a", "b"]
     assert (request.session_id, request.ttl.seconds) == ("ses_1", 60)
-    assert request.request_id.startswith("req_")
+    assert (request.request_id, request.approval_id, request.lease_generation) == ("", "", 0)
 
 
 async def test_renewal_at_four_fifths_is_behind_the_callers_back(
@@ -105,13 +108,21 @@ async def test_failure_of_one_asking_is_not_anothers(
     assert await tokens.get(Ask("resource://echo", frozenset({"echo:hear"})))
 
 
-async def test_unavailable_is_tried_again_with_the_same_request_id(
-    tokens: AioTokens, authority: FakeAuthority
-) -> None:
-    """A lost answer is asked for again, and is the same answer."""
+async def test_unavailable_is_tried_again(tokens: AioTokens, authority: FakeAuthority) -> None:
+    """A lost answer is asked for again; the one that arrives is used."""
     authority.lose_answers = 2
     token = await tokens.get(ASK)
-    assert len({request.request_id for request in authority.requests}) == 1
+    assert (authority.count, list(authority.issued.values())[2]) == (3, token)
+
+
+@pytest.mark.parametrize("more", [{"approval": "apr_1"}, {"request_id": "mine"}])
+async def test_what_must_not_be_lost_is_asked_for_with_the_same_request_id(
+    tokens: AioTokens, authority: FakeAuthority, more: dict[str, str]
+) -> None:
+    """An approval is used up by an answer that is lost: the same answer is asked for again."""
+    authority.lose_answers = 2
+    token = await tokens.get(replace(ASK, **more))  # type: ignore[arg-type]
+    assert {request.request_id for request in authority.requests} == set(more.values())
     assert (authority.count, list(authority.issued.values())) == (3, [token])
 
 
@@ -224,7 +235,6 @@ async def test_authority_that_does_not_answer_is_a_typed_failure(
     address: str, authority: FakeAuthority, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Not there, or silent beyond the time of an exchange; what the channel says is in the log."""
-    from caracal_grpc.crypto.system import SystemIds
     from caracal_grpc.interceptors.client.aio.tokens import AioExchanger
     from caracal_grpc.interceptors.client.channel import aio_channel
     from tests.interceptors.support import profile
@@ -232,7 +242,7 @@ async def test_authority_that_does_not_answer_is_a_typed_failure(
     authority.delay = 30
     for where, time in (("127.0.0.1:1", 1.0), (address, 0.1)):
         async with aio_channel(profile(where)) as channel:
-            exchanger: Any = AioExchanger(channel, profile(where), SystemIds(), timeout=time)
+            exchanger: Any = AioExchanger(channel, profile(where), timeout=time)
             tokens = AioTokens(exchanger, clock)
             with pytest.raises(ExchangeError) as caught:
                 await tokens.get(ASK)

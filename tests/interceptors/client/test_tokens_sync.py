@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -165,12 +166,11 @@ def test_bug_in_an_exchange_is_a_typed_failure(clock: FakeClock) -> None:
     tokens.join()
 
 
-def test_unavailable_is_tried_again_with_the_same_request_id(
-    sync_tokens: SyncTokens, authority: FakeAuthority
-) -> None:
-    """A lost answer is asked for again, and is the same answer; five times at most."""
+def test_unavailable_is_tried_again(sync_tokens: SyncTokens, authority: FakeAuthority) -> None:
+    """A lost answer is asked for again, with an approval for the same; five times at most."""
     authority.lose_answers = 2
-    token = sync_tokens.get(ASK)
+    token = sync_tokens.get(replace(ASK, approval="apr_1"))
+    assert {request.request_id for request in authority.requests} == {"apr_1"}
     assert (authority.count, list(authority.issued.values())) == (3, [token])
     authority.down = DOWN
     with pytest.raises(ExchangeError):
@@ -190,13 +190,12 @@ def test_closed_tokens_refuse(sync_tokens: SyncTokens) -> None:
 
 def test_channel_closed_underneath_is_a_typed_failure(sync_address: str, clock: FakeClock) -> None:
     """grpc says so with a ValueError, which reaches nobody."""
-    from caracal_grpc.crypto.system import SystemIds
     from caracal_grpc.interceptors.client.channel import sync_channel
     from caracal_grpc.interceptors.client.sync.tokens import SyncExchanger
     from tests.interceptors.support import profile
 
     channel = sync_channel(profile(sync_address))
-    exchanger = SyncExchanger(channel, profile(sync_address), SystemIds())
+    exchanger = SyncExchanger(channel, profile(sync_address))
     channel.close()
     tokens = SyncTokens(exchanger, clock)
     with pytest.raises(ExchangeError):
@@ -209,7 +208,6 @@ def test_authority_that_does_not_answer_is_a_typed_failure(
     sync_address: str, authority: FakeAuthority, clock: FakeClock
 ) -> None:
     """Not there, or silent beyond the time of an exchange."""
-    from caracal_grpc.crypto.system import SystemIds
     from caracal_grpc.interceptors.client.channel import sync_channel
     from caracal_grpc.interceptors.client.sync.tokens import SyncExchanger
     from tests.interceptors.support import profile
@@ -217,7 +215,7 @@ def test_authority_that_does_not_answer_is_a_typed_failure(
     authority.delay = 30
     for where, time in (("127.0.0.1:1", 1.0), (sync_address, 0.1)):
         with sync_channel(profile(where)) as channel:
-            exchanger = SyncExchanger(channel, profile(where), SystemIds())
+            exchanger = SyncExchanger(channel, profile(where))
             tokens = SyncTokens(exchanger, clock, timeout=time)
             with pytest.raises(ExchangeError) as caught:
                 tokens.get(ASK)

@@ -155,7 +155,7 @@ async def test_outgoing_call_of_a_handler_acts_on_behalf_of_its_caller(
         assert await say(calls(channel), "UnaryUnary") == "abc"
     await inner.close()
     asked = [request.subject_token for request in authority.requests]
-    first = authority.issued[authority.requests[1].request_id]
+    first = authority.answered(authority.requests[1])
     assert subjects == ["app_1"]
     assert asked == ["", "", first]
 

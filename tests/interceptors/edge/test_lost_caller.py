@@ -104,7 +104,7 @@ async def test_a_context_that_is_carried_along_keeps_the_caller(
     first, second = (ask for ask in authority.requests if ask.resource == RESOURCE)
     assert (first.subject_token, second.subject_token) == (
         "",
-        authority.issued[first.request_id],
+        authority.answered(first),
     )
 
 

@@ -158,7 +158,7 @@ async def test_guard_of_an_edge_consumes_as_the_application(
     assert all(use.request_id.startswith("req_") for use in authority.uses)
     (own,) = [request for request in authority.requests if CONSUME in request.scopes]
     assert (own.resource, list(own.scopes)) == ("resource://caracal", [CONSUME])
-    assert set(authority.shown) == {authority.issued[own.request_id]}
+    assert set(authority.shown) == {authority.answered(own)}
 
 
 @KINDS

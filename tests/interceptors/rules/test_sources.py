@@ -17,7 +17,7 @@ from caracal_grpc.v1 import key_service_pb2, key_service_pb2_grpc, token_service
 from tests.support.protos import proto
 
 SOUND = {"Read": {"scopes": ["books:read"]}}
-OURS = 6
+OURS = 8
 """Services of the authority."""
 
 

@@ -14,7 +14,7 @@ from caracal_grpc.core.rule import Rule
 from caracal_grpc.crypto import mandates
 from caracal_grpc.crypto.system import SystemClock
 from caracal_grpc.interceptors.guard.verifier import Verifier
-from caracal_grpc.interceptors.testing import CannedFeed, ThrowawayAuthority, refused
+from caracal_grpc.interceptors.testing import CannedFeed, ThrowawayAuthority, User, refused
 
 ORDERS = "resource://orders"
 RULE = Rule("/shop.v1.Orders/Place", ORDERS, frozenset({"orders:place"}))
@@ -67,6 +67,34 @@ def test_a_chain_names_who_passed_authority_to_whom(shop: ThrowawayAuthority) ->
     assert grant.application == "orders"
     assert hop.delegation in grant.anchors
     check(shop, shop.sign(grant))
+
+
+def test_a_user_is_who_an_issuer_says_and_who_acts_for_them_is_a_hop(
+    shop: ThrowawayAuthority,
+) -> None:
+    """As with the authority: the session for the user is below the application's own."""
+    ann = User("https://id.example", "ann")
+    grant = shop.grant(**GOOD, user=ann, application="agent", session="work", approval="apr_1")
+    assert (grant.subject, grant.subject_type, grant.user) == (ann.id, "user", ann)
+    assert grant.chain == (Hop("agent", "work"),)
+    assert grant.root_session != grant.session == "work"
+    assert mandates.read(shop.sign(grant), CannedFeed(shop).keys) == grant
+    assert grant.approval == "apr_1"
+    check(shop, shop.sign(grant))
+
+
+def test_what_a_user_let_an_agent_do_is_passed_on(shop: ThrowawayAuthority) -> None:
+    """By a delegation, and then on behalf of its holder; each is a hop."""
+    ann = User("https://id.example", "ann")
+    helper = Hop("helper", "landing")
+    grant = shop.grant(**GOOD, user=ann, chain=["agent", "orders", helper])
+    assert [hop.application for hop in grant.chain] == ["agent", "orders", "helper"]
+    assert [hop.delegation is not None for hop in grant.chain] == [False, True, False]
+    assert (grant.application, grant.session, grant.hops) == ("helper", "landing", 3)
+    check(shop, shop.sign(grant))
+    strict = ThrowawayAuthority("shop", max_hops=2)
+    with refused("HOPS_EXCEEDED"):
+        check(strict, strict.mandate(**GOOD, user=ann, chain=["agent", "orders", helper]))
 
 
 def test_a_chain_of_one_was_passed_to_nobody(shop: ThrowawayAuthority) -> None:

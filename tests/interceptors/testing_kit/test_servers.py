@@ -91,6 +91,23 @@ async def test_a_revocation_cuts_what_is_open_and_refuses_what_comes(aio: Guarde
     assert not spared.done()
 
 
+async def test_a_floor_cuts_what_is_older_and_spares_what_is_newer(aio: GuardedServer) -> None:
+    """Of every zone, also under a key that is learned later; an earlier moment changes nothing."""
+    clock = aio.authority.clock
+    old = aio.authority.mandate(**GOOD)
+    call = await opened(aio, old)
+    clock.advance(1)
+    aio.feed.revoke_issued_before(clock.now())
+    aio.feed.revoke_issued_before(clock.now() - 100)
+    assert (await ending(call)).reason == "MANDATE_REVOKED"
+    aio.feed.learn_key(aio.authority)
+    with refused("MANDATE_REVOKED") as refusal:
+        await EchoClient(aio.channel(old)).call("Unary")
+    assert refusal.metadata == {"anchor": aio.authority.zone}
+    clock.advance(1)
+    await EchoClient(aio.channel(aio.authority.mandate(**GOOD))).call("Unary")
+
+
 async def test_any_thread_may_tell_the_feed(aio: GuardedServer) -> None:
     """Many at the same time, none of whose words is lost."""
     names = [f"agent-{number}" for number in range(16)]

@@ -1,0 +1,1 @@
+"""Narrowing: sessions, delegations and approvals, as the client side has them."""

@@ -1,0 +1,1 @@
+"""Narrowing on the client side."""
