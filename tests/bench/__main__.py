@@ -22,6 +22,7 @@ from tests.bench import (
     guard,
     guard_growth,
     memory,
+    narrowing,
     revocation,
     verification,
 )
@@ -34,11 +35,12 @@ MEASURES: dict[str, Any] = {
     "verification": verification.measure,
     "exchange": exchange.measure,
     "revocation": revocation.measure,
+    "narrowing": narrowing.measure,
     "guard-growth": guard_growth.measure,
     "exchange-growth": exchange_growth.measure,
     "memory": memory.measure,
 }
-IN_WORLD = frozenset({"guard", "exchange", "revocation"})
+IN_WORLD = frozenset({"guard", "exchange", "revocation", "narrowing"})
 """Those that measure one running authority over one etcd; the others make what they need."""
 
 

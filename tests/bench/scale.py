@@ -18,7 +18,9 @@ class Scale:
     revocations: int = 1_000_000
     readings: int = 10_000
     """Tokens that a cache remembers."""
+    sessions: int = 10_000
+    """Of one tree."""
 
 
 FULL = Scale()
-QUICK = Scale(0.2, 2, 10, 100, applications=200, revocations=10_000, readings=500)
+QUICK = Scale(0.2, 2, 10, 100, applications=200, revocations=10_000, readings=500, sessions=50)

@@ -16,6 +16,7 @@ QUICKLY = {
     " 200 applications": " 20,000 applications",
     " 10,000 live": " 1,000,000 live",
     " 500 verified": " 10,000 verified",
+    "tree of 50 ": "tree of 10,000 ",
 }
 """How many a quick run has of something, and how many a whole one."""
 
