@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from caracal_grpc.cli.apply import apply
+from caracal_grpc.cli.approvals import approvals
 from caracal_grpc.cli.audit import audit
 from caracal_grpc.cli.bare import show_help
+from caracal_grpc.cli.delegations import delegations
 from caracal_grpc.cli.demo import demo
 from caracal_grpc.cli.dev import dev
 from caracal_grpc.cli.errors import MEANINGS
@@ -20,6 +22,7 @@ from caracal_grpc.cli.revoke import revoke
 from caracal_grpc.cli.rules import rules
 from caracal_grpc.cli.serve import serve_command
 from caracal_grpc.cli.sessions import sessions
+from caracal_grpc.cli.tree import tree
 from caracal_grpc.cli.version import version
 
 _EPILOG = "Exit codes: " + "; ".join(f"{int(code)} {text}" for code, text in MEANINGS.items())
@@ -39,7 +42,10 @@ app.command("serve")(serve_command(sys.argv[1:]))
 app.command()(apply)
 app.command()(exchange)
 app.command()(revoke)
-app.add_typer(sessions, name="sessions")
+app.add_typer(sessions, name="session")
+app.add_typer(delegations, name="delegation")
+app.add_typer(approvals, name="approval")
+app.command()(tree)
 app.add_typer(keys, name="keys")
 app.add_typer(audit, name="audit")
 app.add_typer(rules, name="rules")

@@ -56,8 +56,21 @@ def _tree(explained: dict[str, Any]) -> Tree:
         if step["kept"]:
             branch.add(Text(plain(" ".join(step["kept"]))))
     if explained["mandate"]:
-        tree.add(Text(plain(f"mandate {explained['mandate']['jti']}: {_life(explained)}")))
+        branch = tree.add(Text(plain(f"mandate {explained['mandate']['jti']}: {_life(explained)}")))
+        for line in _story(explained["mandate"]):
+            branch.add(Text(plain(line)))
     return tree
+
+
+def _story(mandate: dict[str, Any]) -> list[str]:
+    """How it came about: who passed it on to whom, and what released it."""
+    lines = []
+    for hop in mandate["chain"]:
+        how = f"by {hop['delegation_edge_id']}" if hop["delegation_edge_id"] else "on behalf"
+        lines.append(f"passed on to {hop['application_id']} in {hop['agent_session_id']}, {how}")
+    if mandate["approval_id"]:
+        lines.append(f"released by {mandate['approval_id']}")
+    return lines
 
 
 def _life(explained: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from caracal_grpc.cli.context import Target
 from caracal_grpc.cli.errors import CliError, ExitCode, of_refusal, of_status
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.crypto.system import SystemClock, SystemIds
+from caracal_grpc.crypto.system import SystemClock
 from caracal_grpc.interceptors.client.aio.interceptors import client_interceptors
 from caracal_grpc.interceptors.client.aio.tokens import AioExchanger, AioTokens
 from caracal_grpc.interceptors.client.channel import aio_channel
@@ -52,7 +52,7 @@ async def connected(
     """
     async with AsyncExitStack() as stack:
         plain = await stack.enter_async_context(aio_channel(target.profile))
-        tokens = AioTokens(AioExchanger(plain, target.profile, SystemIds()), SystemClock())
+        tokens = AioTokens(AioExchanger(plain, target.profile), SystemClock())
         stack.push_async_callback(tokens.close)
         rules = Rules.default(overrides=overrides)
         interceptors = client_interceptors(tokens, rules, on_behalf="self")

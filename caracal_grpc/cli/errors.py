@@ -25,6 +25,7 @@ class ExitCode(IntEnum):
     FOUND = 6
     FAULT = 7
     OUTPUT = 8
+    TIMEOUT = 9
     HUNG_UP = 129
     INTERRUPTED = 130
     BROKEN_PIPE = 141
@@ -41,6 +42,7 @@ MEANINGS: Final = {
     ExitCode.FOUND: "audit verify or rules check found something wrong",
     ExitCode.FAULT: "a fault of the authority or of this program, or a demo that misbehaved",
     ExitCode.OUTPUT: "stdout cannot be written, though what was asked for may be done already",
+    ExitCode.TIMEOUT: "the time to wait was over before what was waited for came to pass",
     ExitCode.HUNG_UP: "ended by SIGHUP (dev ends with 0 once it has begun)",
     ExitCode.INTERRUPTED: "interrupted (dev and serve end with 0 instead)",
     ExitCode.BROKEN_PIPE: "the reader of stdout went away (SIGPIPE)",
@@ -65,12 +67,21 @@ _OF_CODE: Final = {
 _OF_REASON: Final = {
     Reason.KEY_STATE_CONFLICT: ExitCode.STATE,
     Reason.SESSION_NOT_ACTIVE: ExitCode.STATE,
+    Reason.LEASE_FENCED: ExitCode.STATE,
     Reason.RATE_LIMITED: ExitCode.UNAVAILABLE,
     Reason.METADATA_TOO_LARGE: ExitCode.USAGE,
 }
 """Reasons that mean something else to a script than their gRPC code does."""
 
-_SHOWN: Final = ("missing", "audit_id", "policy_reasons", "approval_id", "anchor", "session")
+_SHOWN: Final = (
+    "missing",
+    "audit_id",
+    "policy_reasons",
+    "approval_id",
+    "anchor",
+    "session",
+    "generation",
+)
 
 
 class CliError(Exception):

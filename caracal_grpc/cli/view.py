@@ -14,14 +14,16 @@ _OMITTED: Final = "UNSPECIFIED"
 def view(message: Message) -> dict[str, Any]:
     """Every field of `message` by its name in the proto, in the order of the proto.
 
-    Times are RFC 3339 in UTC, lives are seconds, enum values are lower-case words, bytes are hex; a
-    message that is not set is `None`.
+    Times are RFC 3339 in UTC, lives are seconds, enum values are lower-case words, bytes are hex,
+    maps are in the order of their keys; a message that is not set is `None`.
     """
     return {field.name: _field(message, field) for field in message.DESCRIPTOR.fields}
 
 
 def _field(message: Message, field: Any) -> Any:
     value = getattr(message, field.name)
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        return {key: value[key] for key in sorted(value)}
     if isinstance(value, str | int | float | bytes | Message):
         unset = isinstance(value, Message) and not message.HasField(field.name)
         return None if unset else _one(field, value)

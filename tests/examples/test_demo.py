@@ -69,7 +69,14 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
 
 def test_the_demo_prints_every_flow_with_the_documented_keys(shown: Shown) -> None:
     """Programs find what the documentation names, and nothing else."""
-    assert list(shown.flows) == ["success", "denied", "revoked", "rotated"]
+    assert list(shown.flows) == [
+        "success",
+        "denied",
+        "step_up",
+        "delegated",
+        "revoked",
+        "rotated",
+    ]
     assert shown.keys == {"flows", "ledger"}
     assert all(set(flow) == KEYS for flow in shown.flows.values())
     assert all(flow["elapsed_ms"] > 0 for flow in shown.flows.values())
@@ -83,6 +90,8 @@ def test_every_flow_behaves(shown: Shown) -> None:
     assert outcome == {
         "success": (True, "OK", ""),
         "denied": (True, "PERMISSION_DENIED", "POLICY_DENIED"),
+        "step_up": (True, "FAILED_PRECONDITION", "STEP_UP_REQUIRED"),
+        "delegated": (True, "UNAUTHENTICATED", "MANDATE_REVOKED"),
         "revoked": (True, "UNAUTHENTICATED", "MANDATE_REVOKED"),
         "rotated": (True, "OK", ""),
     }
@@ -90,7 +99,13 @@ def test_every_flow_behaves(shown: Shown) -> None:
 
 def test_the_flows_tell_what_only_they_measured(shown: Shown) -> None:
     """Subject and actor, the guard's refusal, the time of the cut, the keys and the calls."""
-    success, refused, cut, rotated = (flow["details"] for flow in shown.flows.values())
+    success, refused, held, handed, cut, rotated = (
+        flow["details"] for flow in shown.flows.values()
+    )
+    assert held["approval"].startswith("apr_")
+    assert held["second_use"]["reason"] == "APPROVAL_CONSUMED"
+    assert handed["widened"]["reason"] == "CEILING_EXCEEDED"
+    assert handed["beside"] == "OK"
     assert (success["subject"], success["actor"]) == ("agent", "orders")
     assert refused["guard"] == {"grpc_code": "PERMISSION_DENIED", "reason": "SCOPE_INSUFFICIENT"}
     assert cut["acknowledged_to_cut_ms"] >= 0
@@ -113,8 +128,8 @@ def test_each_decision_of_the_demo_is_in_a_ledger_that_verifies(shown: Shown) ->
 def test_the_demo_tells_people_what_happens_and_why(shown: Shown) -> None:
     """Each flow has its heading, each expectation its tick, each decision its tree."""
     headings = [each for each in shown.story.splitlines() if re.match(r"\d\. ", each)]
-    assert len(headings) == 5
-    assert (shown.story.count("✓"), shown.story.count("✗")) == (14, 0)
+    assert len(headings) == 7
+    assert (shown.story.count("✓"), shown.story.count("✗")) == (24, 0)
     assert "agent asked for payments:refund on resource://payments" in shown.story
     assert "refused: POLICY_DENIED" in shown.story
     cut = r"MANDATE_REVOKED, (before|[0-9.]+ ms after) the acknowledgement, [0-9.]+ ms after the"
@@ -130,7 +145,7 @@ def test_the_demo_leaves_nothing_behind(shown: Shown) -> None:
 def test_the_demo_cleans_up_when_it_is_told_to_stop(examples: Run) -> None:
     """SIGTERM in the middle of the traffic leaves no process and no file."""
     process = examples.start(*CLI, "demo")
-    _until(process, "4. ")
+    _until(process, "6. ")
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (INTERRUPTED, "caracal-grpc: interrupted\n")
@@ -141,7 +156,7 @@ def test_the_demo_cleans_up_when_it_is_told_to_stop(examples: Run) -> None:
 def test_nothing_outlives_a_demo_that_is_killed(examples: Run) -> None:
     """Neither the etcd nor the services go on without it."""
     process = examples.start(*CLI, "demo")
-    _until(process, "4. ")
+    _until(process, "6. ")
     assert len(examples.alive()) == 4
     process.kill()
     process.communicate()

@@ -3,52 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 import yaml
 
 from tests.examples.processes import CLI, SHOP, Run, line
-
-
-@dataclass(frozen=True)
-class Zone:
-    """A running authority in which the zone of the shop is declared."""
-
-    run: Run
-    authority: subprocess.Popen[str]
-    applied: dict[str, object]
-
-    def caracal(self, *arguments: str) -> str:
-        """The command line with the operator's profile."""
-        return self.run.run(*CLI, *arguments, CARACAL_PROFILE="dev/operator.json")
-
-    def service(self, name: str, **settings: str) -> tuple[subprocess.Popen[str], str]:
-        """A service of the shop on a free port, and its address."""
-        listen = {f"SHOP_{name.upper()}": "127.0.0.1:0"}
-        process = self.script(name, **listen, **settings)
-        return process, line(process).split()[-1]
-
-    def script(self, name: str, **settings: str) -> subprocess.Popen[str]:
-        """One of the programs of the shop."""
-        profile = {"CARACAL_PROFILE": f"dev/shop-{name}.json"}
-        return self.run.start(sys.executable, str(SHOP / f"{name}.py"), **profile, **settings)
-
-
-@pytest.fixture
-def zone(examples: Run) -> Iterator[Zone]:
-    """`dev` with `zone.yaml` applied."""
-    authority = examples.start(*CLI, "dev", "--json", "--port=0", "--data-dir=dev")
-    line(authority)
-    command = (*CLI, "apply", "-f", str(SHOP / "zone.yaml"), "--json")
-    applied = json.loads(examples.run(*command, CARACAL_PROFILE="dev/operator.json"))
-    yield Zone(examples, authority, applied)
-    authority.terminate()
-    assert authority.wait(20) == 0
-    assert examples.alive() == []
+from tests.examples.zone import Zone
 
 
 def test_applying_the_zone_again_changes_nothing(zone: Zone) -> None:

@@ -15,7 +15,7 @@ from tests.readme.text import README, ROOT, block, blocks
 CHAPTER = README.partition("## Guard a service that you have")[2].partition("\n## ")[0]
 CHECK = block("sh", "rules check --module")
 RUN = block("sh", "python server.py &")
-STOP = block("sh", "caracal-grpc revoke")
+STOP = block("sh", "caracal-grpc revoke --zone hello")
 TEST = block("sh", "pytest test_server.py")
 
 WAIT = "until (: < /dev/tcp/127.0.0.1/7441) 2>&-; do sleep 0.1; done\n"

@@ -10,7 +10,6 @@ from typing import Any, Final
 import grpc.aio
 
 from caracal_grpc.cli.demo.shop import Shop
-from caracal_grpc.crypto.system import SystemIds
 from caracal_grpc.interceptors.client.channel import aio_channel
 from caracal_grpc.interceptors.client.exchange import exchange_request
 from caracal_grpc.interceptors.client.tokens import Ask
@@ -39,6 +38,7 @@ class Agent:
     tokens: Any
     sessions: Any
     address: str
+    payments_address: str
 
     @classmethod
     @asynccontextmanager
@@ -59,12 +59,13 @@ class Agent:
                 tokens=TokenServiceStub(authority),
                 sessions=SessionServiceStub(own),
                 address=orders,
+                payments_address=payments,
             )
 
     async def exchange(self, *scopes: str) -> Any:
         """A fresh mandate for Orders, out of no cache, as the authority answered it."""
         ask = Ask(ORDERS, frozenset(scopes))
-        request = exchange_request(self.edge.profile, ask, SystemIds().new("req"))
+        request = exchange_request(self.edge.profile, ask)
         return await self.tokens.Exchange(request, timeout=TIMEOUT)
 
     def place(self, mandate: str) -> Any:

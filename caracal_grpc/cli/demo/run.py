@@ -14,12 +14,14 @@ from typing import Any, Final
 import grpc.aio
 
 from caracal_grpc.cli.demo.allowed import success
+from caracal_grpc.cli.demo.delegated import delegated
 from caracal_grpc.cli.demo.denied import denied
 from caracal_grpc.cli.demo.flow import Flow, failed, refused
 from caracal_grpc.cli.demo.record import Record, Verdict
 from caracal_grpc.cli.demo.revoked import revoked
 from caracal_grpc.cli.demo.rotated import rotated
 from caracal_grpc.cli.demo.stage import Stage, staged
+from caracal_grpc.cli.demo.step_up import step_up
 from caracal_grpc.cli.demo.story import Story, console
 from caracal_grpc.cli.errors import CliError, ExitCode
 from caracal_grpc.cli.output import print_json
@@ -27,6 +29,8 @@ from caracal_grpc.cli.output import print_json
 _FLOWS: Final[tuple[Callable[[Stage, Flow], Awaitable[None]], ...]] = (
     success,
     denied,
+    step_up,
+    delegated,
     revoked,
     rotated,
 )

@@ -39,12 +39,15 @@ _ANY_PORT: Final = "127.0.0.1:0"
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Everything that the flows use. `names` are those of the applications, by id."""
+    """Everything that the flows use. `names` are those of the applications, by id; `profiles` are
+    theirs, by name.
+    """
 
     zone: str
     operator: grpc.aio.Channel
     agent: Agent
     names: Mapping[str, str]
+    profiles: Mapping[str, Profile]
     folder: Path
 
     def name(self, application: str) -> str:
@@ -73,6 +76,7 @@ async def staged(folder: Path) -> AsyncIterator[Stage]:
             operator=operator,
             agent=await stack.enter_async_context(Agent.meeting(edge, goods, orders, payments)),
             names=_names({"operator": target.path, **profiles}),
+            profiles={name: Profile.load(path) for name, path in profiles.items()},
             folder=folder,
         )
 

@@ -38,6 +38,18 @@ CHAPTERS: Final = {
         "Policy refuses before a call is ever made, and the guard refuses at the door, without "
         "asking anyone.",
     ),
+    "step_up": Chapter(
+        "A request that a person must release",
+        "The clerk asks for a refund. Policy holds it until the manager has approved it.",
+        "The approval is for exactly that request, and is used up by it: nobody approves one thing "
+        "and finds another one done.",
+    ),
+    "delegated": Chapter(
+        "Work handed on, three hops deep",
+        "The agent hands work to the planner, that one to the buyer, that one to the courier.",
+        "Each hop can only narrow. Revoking one ends what is below it, at every edge and at once, "
+        "and nothing beside it.",
+    ),
     "revoked": Chapter(
         "A live stream is cut",
         "The agent follows its order in a session. The operator revokes that session.",
