@@ -13,7 +13,7 @@ from caracal_grpc.authority.authority import Authority
 from caracal_grpc.authority.keys.keyring import Keyring
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.authority.zones.bootstrap import bootstrap, needs_bootstrap
-from caracal_grpc.authority.zones.plan import Credential
+from caracal_grpc.authority.zones.change import Credential
 from caracal_grpc.config import ServeSettings, is_wildcard, read_certificates
 from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.core.limits import AUTHORITY_ZONE
