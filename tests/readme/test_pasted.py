@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+import yaml
 
 from tests.examples.processes import SHOP, Run, line
 from tests.readme.desk import APPLY, Desk, desk
@@ -59,7 +60,8 @@ def test_profile_is_where_the_readme_has_it(house: House) -> None:
 def test_apply_writes_the_profiles_that_are_named(house: House) -> None:
     """One for each application, beside the one in use."""
     written = re.findall(r"profile of (\w+): (\S+)", house.applied)
-    names = ("agent", "orders", "payments")
+    zone = yaml.safe_load((SHOP / "zone.yaml").read_text())
+    names = [each["name"] for each in zone["applications"]]
     assert dict(written) == {name: str(house.desk.profiles / f"shop-{name}.json") for name in names}
 
 

@@ -86,6 +86,7 @@ async def test_a_replica_whose_clock_is_slow_issues_what_lives(two: tuple[Rig, R
     """It knows the floor, and issues as of it; nothing that it issues is dead on arrival."""
     first, second = two
     await first.advance(60)
+    await second.fresh()
     floor = first.clock.now()
     done = await raise_floor(first, floor)
     await second.state.reached(done.revision)
