@@ -20,7 +20,7 @@ from caracal_grpc.authority.revocation.revocations import Revocations
 from caracal_grpc.authority.sessions.own import own_session
 from caracal_grpc.authority.sessions.starter import Starter
 from caracal_grpc.authority.state.access import require_zone, sees
-from caracal_grpc.authority.state.fallen import Fallen, falling
+from caracal_grpc.authority.state.fallen import Fallen, falling, top_of
 from caracal_grpc.authority.state.recorder import Recorder
 from caracal_grpc.authority.state.state import State, not_found
 from caracal_grpc.authority.state.tree import Tree
@@ -156,7 +156,8 @@ class Delegations:
         """
         require_zone(caller, zone)
         top = self._seen(caller, zone, name)
-        return tuple(falling(self._state, self._tree, top, self._clock.now()))
+        now = self._clock.now()
+        return tuple(falling(self._state, self._tree, top_of(self._state, top, now), now))
 
     async def _made(self, caller: Mandate, request: DelegationRequest) -> tuple[Session, int]:
         receiver = self._terms.receiver(request.zone, request.receiver)

@@ -9,7 +9,7 @@ from typing import Final
 
 from caracal_grpc.authority.revocation.anchors import mark_of, session_of
 from caracal_grpc.authority.revocation.session_filter import SessionFilter
-from caracal_grpc.authority.state.fallen import Fallen, falling
+from caracal_grpc.authority.state.fallen import Fallen, Top, falling, top_of
 from caracal_grpc.authority.state.liveness import is_over
 from caracal_grpc.authority.state.state import State, not_found
 from caracal_grpc.authority.state.tree import Tree
@@ -40,7 +40,12 @@ class Impacts:
         self._tree = tree
         self._clock = clock
 
-    def of(self, tops: Iterable[Session]) -> Impact:
+    def before(self, tops: Iterable[Session]) -> list[Top]:
+        """The sessions as they are before they fall."""
+        now = self._clock.now()
+        return [top_of(self._state, top, now) for top in tops]
+
+    def of(self, tops: Iterable[Top]) -> Impact:
         """What falls with any of `tops`, none of which is below another."""
         now = self._clock.now()
         below = chain.from_iterable(falling(self._state, self._tree, top, now) for top in tops)
@@ -62,7 +67,7 @@ class Impacts:
         if kind in {ids.SESSION, ids.DELEGATION}:
             found = self._state.find_session(zone, session_of(anchor))
             return [found] if found else []
-        part = _HOLDERS.get(kind or "")
+        part = HOLDERS.get(kind or "")
         if part is None:
             return []
         return self._topmost(self._state.sessions(zone), lambda each: part(each) == anchor)
@@ -90,7 +95,8 @@ class Impacts:
         return fitting.isdisjoint(each.id for each in self._state.lineage(session)[:-1])
 
 
-_HOLDERS: Final[dict[str, Callable[[Session], str]]] = {
+HOLDERS: Final[dict[str, Callable[[Session], str]]] = {
     ids.APPLICATION: lambda session: session.application,
     ids.USER: lambda session: session.subject,
 }
+"""Anchors that hold sessions, and how each is told from a session."""

@@ -16,7 +16,7 @@ from typing import Any, Final
 from caracal_grpc.authority.keys.keyring import Keyring
 from caracal_grpc.authority.revocation.anchors import mark_of
 from caracal_grpc.authority.revocation.deaths import Deaths
-from caracal_grpc.authority.revocation.impact import NOTHING, Impact, Impacts
+from caracal_grpc.authority.revocation.impact import HOLDERS, NOTHING, Impact, Impacts
 from caracal_grpc.authority.revocation.session_filter import SessionFilter
 from caracal_grpc.authority.state import places
 from caracal_grpc.authority.state.access import require_zone
@@ -98,11 +98,11 @@ class Revocations:
         """What would fall with `anchor`; raises as `revoke`, as far as this replica knows."""
         self._require_revocable(caller, zone, anchor)
         self._impacts.require_known(zone, anchor)
-        return self._impacts.of(self._impacts.tops_of(zone, anchor))
+        return self._impacts.of(self._impacts.before(self._impacts.tops_of(zone, anchor)))
 
     def impact_of_fitting(self, caller: Mandate, zone: str, wanted: SessionFilter) -> Impact:
         """What would fall with the sessions that `wanted` fits; raises as `revoke_fitting`."""
-        return self._impacts.of(self._fitting(caller, zone, wanted))
+        return self._impacts.of(self._impacts.before(self._fitting(caller, zone, wanted)))
 
     def impact_of_issued_before(self, caller: Mandate, zone: str, moment: float) -> Impact:
         """No session would fall; raises as `revoke_issued_before`."""
@@ -149,13 +149,17 @@ class Revocations:
         return await self._unbroken.run(self._revoke_before(caller, zone, second, reason))
 
     async def _revoke(self, caller: Mandate, zone: str, anchor: str, reason: str) -> Revoked:
-        impact = self._impacts.of(self._impacts.tops_of(zone, anchor))
+        tops = self._impacts.before(self._impacts.tops_of(zone, anchor))
+        # Who holds sessions ends them with itself, so what falls is told before; else the write is
+        # first, which a large tree must not hold up.
+        held = self._impacts.of(tops) if ids.prefix_of(anchor) in HOLDERS else None
         revision = self._deaths.known(zone, anchor)
         if not revision:
             dead = self._deaths.put(caller.application, zone, anchor, reason)
             revision = await self._deaths.kill([dead])
         audit_id = await self._recorded(caller, zone, {"anchor": anchor}, reason)
-        return await self._settled(Revoked(revision, audit_id, impact))
+        await self._settled(revision)
+        return Revoked(revision, audit_id, held or self._impacts.of(tops))
 
     async def _revoke_all(
         self,
@@ -165,7 +169,7 @@ class Revocations:
         wanted: SessionFilter,
         reason: str,
     ) -> Revoked:
-        impact, revision = self._impacts.of(tops), self._state.revision
+        before, revision = self._impacts.before(tops), self._state.revision
         dead = [self._deaths.put(caller.application, zone, each.id, reason) for each in tops]
         done: list[str] = []
         said: dict[str, Any] = {"filter": str(wanted)}
@@ -176,18 +180,19 @@ class Revocations:
         finally:
             said |= {"count": len(done), "of": len(dead), "sessions": tuple(done[:_SAID])}
             audit_id = await self._recorded(caller, zone, said, reason)
-        return await self._settled(Revoked(revision, audit_id, impact))
+        await self._settled(revision)
+        return Revoked(revision, audit_id, self._impacts.of(before))
 
     async def _revoke_before(self, caller: Mandate, zone: str, second: int, reason: str) -> Revoked:
         revision = await self._deaths.kill_before(caller.application, zone, second, reason)
         moment = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         audit_id = await self._recorded(caller, zone, {"issued_before": moment}, reason)
-        return await self._settled(Revoked(revision, audit_id))
+        await self._settled(revision)
+        return Revoked(revision, audit_id)
 
-    async def _settled(self, revoked: Revoked) -> Revoked:
+    async def _settled(self, revision: int) -> None:
         with contextlib.suppress(CaracalError):  # a mirror that lags changes nothing of what holds
-            await self._state.reached(revoked.revision)
-        return revoked
+            await self._state.reached(revision)
 
     async def _recorded(self, caller: Mandate, zone: str, said: dict[str, Any], reason: str) -> str:
         details = {**said, "why": plain_text(reason)}

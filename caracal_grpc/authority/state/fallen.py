@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from caracal_grpc.authority.state.liveness import OVER, effective_state
+from caracal_grpc.authority.state.liveness import (
+    OVER,
+    effective_state,
+    state_below,
+    state_of,
+)
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.authority.state.tree import Tree
 from caracal_grpc.core.session import Session, SessionState
@@ -25,13 +30,30 @@ class Fallen:
     state: SessionState
 
 
-def falling(state: State, tree: Tree, top: Session, now: float) -> Iterator[Fallen]:
-    """What would fall with `top` at `now`, those above before those below; none if it is over.
+@dataclass(frozen=True, slots=True)
+class Top:
+    """The topmost of what falls, and what it was before, with all above it considered."""
 
-    It reads on while it is iterated, so do not wait meanwhile.
+    session: Session
+    state: SessionState
+
+
+def top_of(state: State, session: Session, now: float) -> Top:
+    """`session` as it is at `now`, before it falls."""
+    return Top(session, effective_state(state, session, now))
+
+
+def falling(state: State, tree: Tree, top: Top, now: float) -> Iterator[Fallen]:
+    """What falls with `top`, those above before those below; none if it was over.
+
+    It may be asked when `top` has fallen already: what is below one is not ended by itself. It
+    reads on while it is iterated, so do not wait meanwhile.
     """
-    for session, depth in tree.below(top.zone, top.id):
-        found = effective_state(state, session, now)
-        if found not in OVER:
-            application = state.application(session.zone, session.application)
-            yield Fallen(session, application.name if application else "", depth, found)
+    line: list[SessionState] = []
+    for found, depth in tree.below(top.session.zone, top.session.id):
+        del line[depth:]
+        line.append(state_below(state_of(state, found, now), line[-1]) if line else top.state)
+        if line[-1] not in OVER:
+            session = found if depth else top.session
+            name = state.name_of(session.zone, session.application)
+            yield Fallen(session, name, depth, line[-1])

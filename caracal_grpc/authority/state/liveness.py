@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from caracal_grpc.authority.state import places
@@ -65,7 +66,16 @@ def effective_state(state: State, session: Session, now: float) -> SessionState:
         line = state.lineage(session)
     except CaracalError:  # one above it is gone from the store, long after its end
         return "terminated"
-    found = {own, *(state_of(state, each, now) for each in line)}
+    return _longest({own, *(state_of(state, each, now) for each in line)})
+
+
+def state_below(own: SessionState, above: SessionState) -> SessionState:
+    """What a session is that is `own` by itself, below one that is `above` with all above it."""
+    return own if own in OVER else _longest({own, above})
+
+
+def _longest(found: AbstractSet[SessionState]) -> SessionState:
+    """The state of those found that lasts longest."""
     return next(each for each in _STATES if each in found)
 
 
