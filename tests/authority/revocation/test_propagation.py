@@ -243,8 +243,8 @@ async def test_who_waits_long_is_written_again(rig: Rig, monkeypatch: pytest.Mon
     async with edge(rig, silent=True) as slow, waiting(rig, revision) as wait:
         await until(lambda: slow.asked)
         for _ in range(6):
-            await elapse(rig, 25)
             before = {each.key.id: each.revision for each in await waits(rig)}
+            await elapse(rig, 25)
             async with asyncio.timeout(10):
                 while any(each.revision == before.get(each.key.id) for each in await waits(rig)):
                     await asyncio.sleep(BEAT)
