@@ -149,6 +149,6 @@ def _label(node: Node, now: datetime) -> Text:
     kind = "service" if node["kind"] == "service" else ""
     names = [node["application"], node["delegation"], node["session"]]
     rest = [*reach(node["ceiling"]), kind, ends]
-    label = Text(f"{node['state']:<10}", style=_STYLES.get(node["state"], "red"))
+    label = Text(f"{node['state']:<11}", style=_STYLES.get(node["state"], "red"))
     label.append(plain(" ".join(each for each in [*names, *rest] if each)), style="default")
     return label
