@@ -28,7 +28,7 @@ from tests.bench.world import ZONE, World, child
 
 CALLERS = 16
 LEAVES = 100
-"""Mandates in the tree, each of a session at its end, of which the last counts."""
+"""Mandates in the tree, each of a session at its end, all of which must be refused."""
 
 REACH = [application_pb2.Ceiling(resource="resource://echo", scopes=["echo:say"])]
 
@@ -104,11 +104,15 @@ async def _kill(world: World, agent: _Agent, guarded: grpc.aio.Channel, count: i
     sent = time.perf_counter()
     await world.revocations.Revoke(asked)
     acknowledged = time.perf_counter()
-    refused = await asyncio.gather(*(_refused(say, bearer) for bearer in bearers))
-    late = max(0.0, max(refused) - acknowledged) * 1000
-    name = f"tree of {count:,} sessions revoked, acknowledged to the last of {LEAVES} refused"
+    first = await _refused(say, bearers[0])
+    # All hang on one anchor, so an edge that refuses one refuses each, at the first try: a hundred
+    # that ask without a pause would measure themselves.
+    for bearer in bearers:
+        await _refused(say, bearer, tries=1)
+    late = max(0.0, first - acknowledged) * 1000
+    name = f"tree of {count:,} sessions revoked, acknowledged to refused below"
     detail = f"acknowledged {(acknowledged - sent) * 1000:.1f} ms after it was sent; one write"
-    return Row(name, late, "ms", 50, "at most", detail)
+    return Row(name, late, "ms", 10, "at most", detail)
 
 
 async def _tree(agent: _Agent, count: int) -> tuple[str, list[str]]:
@@ -136,11 +140,14 @@ async def _mandate(world: World, session: str) -> tuple[tuple[str, str], ...]:
     return (("authorization", f"Bearer {issued.mandate}"),)
 
 
-async def _refused(say: Call | Any, bearer: tuple[tuple[str, str], ...]) -> float:
+async def _refused(
+    say: Call | Any, bearer: tuple[tuple[str, str], ...], tries: int = 1_000_000
+) -> float:
     """Calls without a pause until it is refused; when."""
-    while True:
+    for _ in range(tries):
         try:
             await say(b"x", metadata=bearer)
         except grpc.aio.AioRpcError as error:
             assert error.code() is grpc.StatusCode.UNAUTHENTICATED, error
             return time.perf_counter()
+    raise AssertionError("a mandate below what was revoked still passes")

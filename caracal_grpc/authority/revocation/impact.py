@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, KeysView
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, KeysView
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Final
@@ -29,6 +30,9 @@ class Impact:
     count: int = 0
 
 
+_PIECE: Final = 100
+"""Sessions that are told of at a time: some milliseconds."""
+
 NOTHING: Final = Impact()
 
 
@@ -47,10 +51,24 @@ class Impacts:
 
     def of(self, tops: Iterable[Top]) -> Impact:
         """What falls with any of `tops`, none of which is below another."""
-        now = self._clock.now()
-        below = chain.from_iterable(falling(self._state, self._tree, top, now) for top in tops)
+        below = self._below(tops)
         fallen = tuple(islice(below, LISTED))
         return Impact(fallen, len(fallen) + sum(1 for _ in below))
+
+    async def told(self, tops: Iterable[Top]) -> Impact:
+        """The same of what has fallen, in pieces: edges are told of it meanwhile, not after."""
+        fallen: list[Fallen] = []
+        count = 0
+        for count, each in enumerate(self._below(tops), start=1):
+            if count <= LISTED:
+                fallen.append(each)
+            if count % _PIECE == 0:
+                await asyncio.sleep(0)
+        return Impact(tuple(fallen), count)
+
+    def _below(self, tops: Iterable[Top]) -> Iterator[Fallen]:
+        now = self._clock.now()
+        return chain.from_iterable(falling(self._state, self._tree, top, now) for top in tops)
 
     def require_known(self, zone: str, anchor: str) -> None:
         """Raises `OBJECT_NOT_FOUND` unless this replica knows what `anchor` names."""

@@ -159,7 +159,7 @@ class Revocations:
             revision = await self._deaths.kill([dead])
         audit_id = await self._recorded(caller, zone, {"anchor": anchor}, reason)
         await self._settled(revision)
-        return Revoked(revision, audit_id, held or self._impacts.of(tops))
+        return Revoked(revision, audit_id, held or await self._impacts.told(tops))
 
     async def _revoke_all(
         self,
@@ -181,7 +181,7 @@ class Revocations:
             said |= {"count": len(done), "of": len(dead), "sessions": tuple(done[:_SAID])}
             audit_id = await self._recorded(caller, zone, said, reason)
         await self._settled(revision)
-        return Revoked(revision, audit_id, self._impacts.of(before))
+        return Revoked(revision, audit_id, await self._impacts.told(before))
 
     async def _revoke_before(self, caller: Mandate, zone: str, second: int, reason: str) -> Revoked:
         revision = await self._deaths.kill_before(caller.application, zone, second, reason)

@@ -47,7 +47,7 @@ def falling(state: State, tree: Tree, top: Top, now: float) -> Iterator[Fallen]:
     """What falls with `top`, those above before those below; none if it was over.
 
     It may be asked when `top` has fallen already: what is below one is not ended by itself. It
-    reads on while it is iterated, so do not wait meanwhile.
+    reads on while it is iterated, so who waits meanwhile is told of what is there by then.
     """
     line: list[SessionState] = []
     for found, depth in tree.below(top.session.zone, top.session.id):

@@ -35,7 +35,7 @@ class Tree:
     def below(self, zone: str, session: str) -> Iterator[tuple[Session, int]]:
         """The session and all below it with their depths, itself at 0: each above its own.
 
-        Nothing for one that is unknown. It reads on while it is iterated, so do not wait meanwhile.
+        Nothing for one that is unknown. It reads on while it is iterated, as things are by then.
         """
         root = self._state.find_session(zone, session)
         waiting = [(root, 0)] if root else []
