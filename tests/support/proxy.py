@@ -86,7 +86,8 @@ class Proxy:
             self._open[way].clear()
 
     def heal(self) -> None:
-        """Ends every partition."""
+        """Ends every partition, and forgets those that are planned."""
+        self._planned.clear()
         for gate in self._open.values():
             gate.set()
 
