@@ -79,6 +79,15 @@ class Policy(_Part):
     modules: list[str] = []
 
 
+class RateLimits(_Part):
+    """How much may be asked for, at each replica; 0 means the default."""
+
+    application_per_second: Annotated[int, Field(ge=0, le=100_000)] = 0
+    application_burst: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    zone_per_second: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    zone_burst: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+
+
 class Settings(_Part):
     """Settings of the zone; 0 means the default."""
 
@@ -86,6 +95,9 @@ class Settings(_Part):
     max_hops: Annotated[int, Field(ge=0, le=10)] = 0
     key_publish_seconds: Seconds = 0
     chain_visibility: Literal["full", "hashed", "last"] = "full"
+    jwks_max_age_seconds: Seconds = 0
+    key_rotate_seconds: Annotated[int, Field(ge=0, le=31_536_000)] = 0
+    limits: RateLimits = RateLimits()
 
 
 class Issuer(_Part):

@@ -24,6 +24,7 @@ USER: Final = "usr"
 FEED: Final = "fed"
 REPLICA: Final = "rep"
 WAIT: Final = "wai"
+CREDENTIAL: Final = "crd"
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS: Final = tuple(high + low for high in _ALPHABET for low in _ALPHABET)

@@ -28,6 +28,10 @@ DEFAULT_MAX_HOPS: Final = 5
 MAX_HOPS: Final = 10
 DEFAULT_KEY_PUBLISH: Final = 15
 MAX_KEY_PUBLISH: Final = 86_400
+MAX_JWKS_AGE: Final = 86_400
+DEFAULT_KEY_ROTATE: Final = 30 * 86_400
+MIN_KEY_ROTATE: Final = 3_600
+MAX_KEY_ROTATE: Final = 365 * 86_400
 MAX_LIVE_KEYS: Final = 32
 """Keys of one zone that verify at a time: every edge holds them all, and takes at most 64."""
 
@@ -105,30 +109,59 @@ MAX_WAITS_EACH: Final = 10
 MAX_ZONE_WAITS: Final = 64
 """Waits in one zone, at all replicas: each replica writes how far it is with each of them."""
 
+DEFAULT_APPLICATION_RATE: Final = 1_000
+MAX_APPLICATION_RATE: Final = 100_000
+DEFAULT_ZONE_RATE: Final = 5_000
+MAX_ZONE_RATE: Final = 1_000_000
+"""Exchanges a second that one replica decides for an application, and for a zone."""
+
+MAX_CREDENTIALS: Final = 4
+"""Secrets of one application that live."""
+MAX_POLICY_VERSIONS: Final = 50
+MAX_PAGE: Final = 500
+DEFAULT_PAGE: Final = 100
+
 REQUEST_WINDOW: Final = 60
 """How long a repeated `request_id` answers with the same mandate."""
 
 AUTHORITY_RESOURCE: Final = "resource://caracal"
 AUTHORITY_ZONE: Final = "caracal"
 AUTHORITY_SCOPES: Final = (
+    "caracal:applications:read",
+    "caracal:applications:write",
     "caracal:approvals:decide",
     "caracal:approvals:read",
     "caracal:approvals:release",
     "caracal:audit:read",
     "caracal:audit:record",
+    "caracal:credentials:read",
+    "caracal:credentials:write",
     "caracal:delegations:create",
     "caracal:delegations:read",
     "caracal:delegations:revoke",
+    "caracal:diagnostics:read",
     "caracal:feed:watch",
+    "caracal:issuers:read",
+    "caracal:issuers:write",
+    "caracal:keys:compromise",
     "caracal:keys:read",
+    "caracal:keys:reseal",
     "caracal:keys:rotate",
     "caracal:mandates:consume",
+    "caracal:policies:activate",
+    "caracal:policies:read",
+    "caracal:policies:write",
+    "caracal:proof_systems:read",
+    "caracal:proof_systems:write",
+    "caracal:resources:read",
+    "caracal:resources:write",
     "caracal:revocations:read",
     "caracal:revocations:write",
     "caracal:sessions:admin",
     "caracal:sessions:read",
     "caracal:sessions:start",
     "caracal:sessions:terminate",
+    "caracal:zones:freeze",
     "caracal:zones:read",
     "caracal:zones:write",
 )

@@ -61,6 +61,7 @@ class Reason(StrEnum):
     LEASE_FENCED = "LEASE_FENCED"
     ISSUER_UNAVAILABLE = "ISSUER_UNAVAILABLE"
     PROOF_INVALID = "PROOF_INVALID"
+    ZONE_FROZEN = "ZONE_FROZEN"
 
 
 _BY_CODE: Final = {
@@ -104,6 +105,7 @@ _BY_CODE: Final = {
         Reason.SESSION_NOT_ACTIVE,
         Reason.KEY_STATE_CONFLICT,
         Reason.LEASE_FENCED,
+        Reason.ZONE_FROZEN,
     ),
     "INVALID_ARGUMENT": (Reason.FIELD_INVALID,),
     "NOT_FOUND": (Reason.OBJECT_NOT_FOUND,),

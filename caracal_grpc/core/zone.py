@@ -15,7 +15,9 @@ ChainVisibility = Literal["full", "hashed", "last"]
 class Zone:
     """A tenant and trust boundary. Times are in seconds.
 
-    `hidden_until` is the Unix time until which mandates may be alive that hid their lineage before
+    `frozen` grants nothing but what is for the authority itself. `jwks_max_age` is how long a consumer
+    that is not on the feed may keep the key set, `key_rotate` how old the signing key may get. Rates
+    are exchanges a second at one replica, bursts those at once. `hidden_until` is the Unix time until which mandates may be alive that hid their lineage before
     the zone was told to show it; 0 when there are none.
     """
 
@@ -26,6 +28,13 @@ class Zone:
     key_publish: int = limits.DEFAULT_KEY_PUBLISH
     chain_visibility: ChainVisibility = "full"
     hidden_until: int = 0
+    frozen: bool = False
+    jwks_max_age: int = 0
+    key_rotate: int = limits.DEFAULT_KEY_ROTATE
+    application_rate: int = limits.DEFAULT_APPLICATION_RATE
+    application_burst: int = 2 * limits.DEFAULT_APPLICATION_RATE
+    zone_rate: int = limits.DEFAULT_ZONE_RATE
+    zone_burst: int = 2 * limits.DEFAULT_ZONE_RATE
 
     def to_value(self) -> dict[str, Any]:
         """The JSON form for the store."""

@@ -2,19 +2,76 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from caracal_grpc.core.decision import Decision
+    from caracal_grpc.policy.bundle import Bundle
 
-    from caracal_grpc.core.decision import Decision, PolicyInput
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong with a policy: `place` is a module, with line and column from 1, or a grant."""
+
+    severity: Severity
+    place: str
+    text: str
+    line: int = 0
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """How one rule `test_…` of a module of tests ended."""
+
+    module: str
+    name: str
+    passed: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a policy was found to be. `tests` is empty while it does not compile."""
+
+    findings: tuple[Finding, ...] = ()
+    tests: tuple[Tested, ...] = ()
+
+    @property
+    def valid(self) -> bool:
+        """Whether it may decide: no error, and every test holds."""
+        errors = any(each.severity == "error" for each in self.findings)
+        return not errors and all(each.passed for each in self.tests)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTrace:
+    """A rule that took part in an answer, and what it came to, in JSON."""
+
+    module: str
+    line: int
+    name: str
+    value_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One answer, and the rules behind it; `failure` says why there is none."""
+
+    decision: Decision | None
+    rules: tuple[RuleTrace, ...] = ()
+    failure: str = ""
 
 
 class Policy(Protocol):
-    """A compiled set of modules with its data; belongs to the thread that compiled it.
+    """A policy that is ready to decide. Close it when another takes its place.
 
-    Close it on that thread when it is replaced. Otherwise a traceback that still holds it may leave
-    it to the garbage collector on another thread, where an engine cannot be freed.
+    A question is the policy input (`core.decision.PolicyInput`) as JSON text, which is made once,
+    asked, and recorded.
     """
 
     @property
@@ -22,22 +79,38 @@ class Policy(Protocol):
         """`sha256:` and 16 hex digits over modules and data; any changed byte changes it."""
         ...
 
-    def decide(self, document: PolicyInput) -> Decision:
-        """The answer to `document`; raises `POLICY_FAILED` for anything but a usable answer."""
+    async def decide(self, question: str) -> Decision:
+        """The answer; raises `POLICY_FAILED` for anything but a usable answer in bounded time."""
         ...
 
-    def close(self) -> None:
+    async def explain(self, question: str) -> Explanation:
+        """The answer with the rules behind it; an answer that cannot be used is told, not raised."""
+        ...
+
+    async def close(self) -> None:
         """Frees the engine; every later decision fails. Closing twice is closing once."""
         ...
 
 
 class Engine(Protocol):
-    """A way to run Rego."""
+    """A way to run Rego. What it runs is bounded in time and memory and cannot stall the caller."""
 
-    def compile(self, modules: Mapping[str, str], data: Mapping[str, Any]) -> Policy:
-        """The policy of `modules` (name to source) over `data` (name to document).
+    async def compile(self, bundle: Bundle) -> Policy:
+        """The policy of `bundle`.
 
-        A document `grants` is `data.caracal.grants` inside the modules. Raises `FIELD_INVALID` with
-        a violation `<module>:<line>:<column>` for each fault.
+        Raises `FIELD_INVALID` with a violation `<module>:<line>:<column>` for each fault, and
+        `POLICY_FAILED` when the engine cannot judge it.
         """
         ...
+
+    async def validate(self, bundle: Bundle, tests: Mapping[str, str]) -> Report:
+        """What is wrong with `bundle`, and how `tests`, modules by name, end; raises `POLICY_FAILED`."""
+        ...
+
+    async def close(self) -> None:
+        """Ends what it runs."""
+        ...
+
+
+Data = Mapping[str, Any]
+"""Documents by name; `grants` is `data.caracal.grants` inside the modules."""

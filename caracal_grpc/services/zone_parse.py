@@ -47,15 +47,27 @@ def parse(zone: zone_pb2.Zone) -> Declaration:
         ),
         grants=tuple(_parse_grant(grant) for grant in zone.policy.grants),
         modules={module.name: module.source for module in zone.policy.modules},
-        settings=Settings(
-            zone.settings.default_ttl_seconds,
-            zone.settings.max_hops,
-            zone.settings.key_publish_seconds,
-            _visibility(zone.settings.chain_visibility),
-        ),
+        settings=settings(zone.settings),
         issuers=tuple(map(_issuer, zone.issuers)),
         proof_systems=tuple(map(_issuer, zone.proof_systems)),
         webhooks=tuple(Webhook(each.name, each.url) for each in zone.webhooks),
+    )
+
+
+def settings(declared: zone_pb2.ZoneSettings) -> Settings:
+    """The settings in the message; raises `FIELD_INVALID`."""
+    limits = declared.limits
+    return Settings(
+        default_ttl=declared.default_ttl_seconds,
+        max_hops=declared.max_hops,
+        key_publish=declared.key_publish_seconds,
+        chain_visibility=_visibility(declared.chain_visibility),
+        jwks_max_age=declared.jwks_max_age_seconds,
+        key_rotate=declared.key_rotate_seconds,
+        application_rate=limits.application_per_second,
+        application_burst=limits.application_burst,
+        zone_rate=limits.zone_per_second,
+        zone_burst=limits.zone_burst,
     )
 
 

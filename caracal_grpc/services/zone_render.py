@@ -8,7 +8,7 @@ from typing import Any, Final
 from caracal_grpc.authority.zones.zones import ZoneReport
 from caracal_grpc.core.application import Application
 from caracal_grpc.core.issuer import TrustedIssuer
-from caracal_grpc.core.zone import Resource
+from caracal_grpc.core.zone import Resource, Zone
 from caracal_grpc.services import render
 from caracal_grpc.v1 import application_pb2, resource_pb2, zone_pb2
 
@@ -28,15 +28,29 @@ def rendered(report: ZoneReport) -> zone_pb2.Zone:
         applications=[_application(each) for each in report.applications],
         resources=[_resource(each) for each in report.resources],
         policy=_policy(report.policy, report.policy_version),
-        settings=zone_pb2.ZoneSettings(
-            default_ttl_seconds=zone.default_ttl,
-            max_hops=zone.max_hops,
-            key_publish_seconds=zone.key_publish,
-            chain_visibility=_VISIBILITIES[zone.chain_visibility],
-        ),
+        settings=settings(zone),
+        frozen=zone.frozen,
         issuers=[_issuer(each) for each in report.issuers],
         proof_systems=[_issuer(each) for each in report.proof_systems],
         webhooks=[zone_pb2.Webhook(name=each.name, url=each.url) for each in report.webhooks],
+    )
+
+
+def settings(zone: Zone) -> zone_pb2.ZoneSettings:
+    """The settings of the zone for the wire, its defaults filled in."""
+    return zone_pb2.ZoneSettings(
+        default_ttl_seconds=zone.default_ttl,
+        max_hops=zone.max_hops,
+        key_publish_seconds=zone.key_publish,
+        chain_visibility=_VISIBILITIES[zone.chain_visibility],
+        jwks_max_age_seconds=zone.jwks_max_age,
+        key_rotate_seconds=zone.key_rotate,
+        limits=zone_pb2.RateLimits(
+            application_per_second=zone.application_rate,
+            application_burst=zone.application_burst,
+            zone_per_second=zone.zone_rate,
+            zone_burst=zone.zone_burst,
+        ),
     )
 
 

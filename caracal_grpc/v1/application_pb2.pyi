@@ -1,3 +1,4 @@
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -15,27 +16,43 @@ class Ceiling(_message.Message):
     def __init__(self, resource: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Application(_message.Message):
-    __slots__ = ("id", "name", "labels", "ceiling", "disabled", "standing_session_id")
+    __slots__ = ("id", "name", "labels", "ceiling", "disabled", "standing_session_id", "etag")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     CEILING_FIELD_NUMBER: _ClassVar[int]
     DISABLED_FIELD_NUMBER: _ClassVar[int]
     STANDING_SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     labels: _containers.RepeatedScalarFieldContainer[str]
     ceiling: _containers.RepeatedCompositeFieldContainer[Ceiling]
     disabled: bool
     standing_session_id: str
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., ceiling: _Optional[_Iterable[_Union[Ceiling, _Mapping]]] = ..., disabled: bool = ..., standing_session_id: _Optional[str] = ...) -> None: ...
+    etag: str
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., ceiling: _Optional[_Iterable[_Union[Ceiling, _Mapping]]] = ..., disabled: bool = ..., standing_session_id: _Optional[str] = ..., etag: _Optional[str] = ...) -> None: ...
 
 class Credential(_message.Message):
-    __slots__ = ("application_id", "application_name", "client_secret")
+    __slots__ = ("application_id", "application_name", "client_secret", "id")
     APPLICATION_ID_FIELD_NUMBER: _ClassVar[int]
     APPLICATION_NAME_FIELD_NUMBER: _ClassVar[int]
     CLIENT_SECRET_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
     application_id: str
     application_name: str
     client_secret: str
-    def __init__(self, application_id: _Optional[str] = ..., application_name: _Optional[str] = ..., client_secret: _Optional[str] = ...) -> None: ...
+    id: str
+    def __init__(self, application_id: _Optional[str] = ..., application_name: _Optional[str] = ..., client_secret: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
+
+class CredentialInfo(_message.Message):
+    __slots__ = ("id", "application_id", "create_time", "expire_time")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    APPLICATION_ID_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    application_id: str
+    create_time: _timestamp_pb2.Timestamp
+    expire_time: _timestamp_pb2.Timestamp
+    def __init__(self, id: _Optional[str] = ..., application_id: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

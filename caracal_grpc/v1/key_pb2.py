@@ -25,19 +25,19 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x63\x61racal/v1/key.proto\x12\ncaracal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"c\n\nJsonWebKey\x12\x0b\n\x03kty\x18\x01 \x01(\t\x12\x0b\n\x03\x63rv\x18\x02 \x01(\t\x12\t\n\x01x\x18\x03 \x01(\t\x12\t\n\x01y\x18\x04 \x01(\t\x12\x0b\n\x03kid\x18\x05 \x01(\t\x12\x0b\n\x03use\x18\x06 \x01(\t\x12\x0b\n\x03\x61lg\x18\x07 \x01(\t\"\x8e\x01\n\x06KeySet\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12$\n\x04keys\x18\x03 \x03(\x0b\x32\x16.caracal.v1.JsonWebKey\x12\x17\n\x0fmax_ttl_seconds\x18\x04 \x01(\x05\x12\x10\n\x08max_hops\x18\x05 \x01(\x05\x12\x15\n\rissued_before\x18\x06 \x01(\x03\"\xee\x01\n\nSigningKey\x12&\n\x06public\x18\x01 \x01(\x0b\x32\x16.caracal.v1.JsonWebKey\x12#\n\x05state\x18\x02 \x01(\x0e\x32\x14.caracal.v1.KeyState\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\ractivate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bretire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x81\x01\n\x08KeyState\x12\x19\n\x15KEY_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11KEY_STATE_PENDING\x10\x01\x12\x14\n\x10KEY_STATE_ACTIVE\x10\x02\x12\x16\n\x12KEY_STATE_RETIRING\x10\x03\x12\x15\n\x11KEY_STATE_RETIRED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x63\x61racal/v1/key.proto\x12\ncaracal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"c\n\nJsonWebKey\x12\x0b\n\x03kty\x18\x01 \x01(\t\x12\x0b\n\x03\x63rv\x18\x02 \x01(\t\x12\t\n\x01x\x18\x03 \x01(\t\x12\t\n\x01y\x18\x04 \x01(\t\x12\x0b\n\x03kid\x18\x05 \x01(\t\x12\x0b\n\x03use\x18\x06 \x01(\t\x12\x0b\n\x03\x61lg\x18\x07 \x01(\t\"\x8e\x01\n\x06KeySet\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12$\n\x04keys\x18\x03 \x03(\x0b\x32\x16.caracal.v1.JsonWebKey\x12\x17\n\x0fmax_ttl_seconds\x18\x04 \x01(\x05\x12\x10\n\x08max_hops\x18\x05 \x01(\x05\x12\x15\n\rissued_before\x18\x06 \x01(\x03\"\x93\x02\n\nSigningKey\x12&\n\x06public\x18\x01 \x01(\x0b\x32\x16.caracal.v1.JsonWebKey\x12#\n\x05state\x18\x02 \x01(\x0e\x32\x14.caracal.v1.KeyState\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\ractivate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bretire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x63ompromised\x18\x06 \x01(\x08\x12\x0e\n\x06kek_id\x18\x07 \x01(\t*\x81\x01\n\x08KeyState\x12\x19\n\x15KEY_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11KEY_STATE_PENDING\x10\x01\x12\x14\n\x10KEY_STATE_ACTIVE\x10\x02\x12\x16\n\x12KEY_STATE_RETIRING\x10\x03\x12\x15\n\x11KEY_STATE_RETIRED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'caracal_grpc.v1.key_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_KEYSTATE']._serialized_start=557
-  _globals['_KEYSTATE']._serialized_end=686
+  _globals['_KEYSTATE']._serialized_start=594
+  _globals['_KEYSTATE']._serialized_end=723
   _globals['_JSONWEBKEY']._serialized_start=69
   _globals['_JSONWEBKEY']._serialized_end=168
   _globals['_KEYSET']._serialized_start=171
   _globals['_KEYSET']._serialized_end=313
   _globals['_SIGNINGKEY']._serialized_start=316
-  _globals['_SIGNINGKEY']._serialized_end=554
+  _globals['_SIGNINGKEY']._serialized_end=591
 # @@protoc_insertion_point(module_scope)

@@ -56,15 +56,19 @@ class KeySet(_message.Message):
     def __init__(self, zone: _Optional[str] = ..., issuer: _Optional[str] = ..., keys: _Optional[_Iterable[_Union[JsonWebKey, _Mapping]]] = ..., max_ttl_seconds: _Optional[int] = ..., max_hops: _Optional[int] = ..., issued_before: _Optional[int] = ...) -> None: ...
 
 class SigningKey(_message.Message):
-    __slots__ = ("public", "state", "create_time", "activate_time", "retire_time")
+    __slots__ = ("public", "state", "create_time", "activate_time", "retire_time", "compromised", "kek_id")
     PUBLIC_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     ACTIVATE_TIME_FIELD_NUMBER: _ClassVar[int]
     RETIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    COMPROMISED_FIELD_NUMBER: _ClassVar[int]
+    KEK_ID_FIELD_NUMBER: _ClassVar[int]
     public: JsonWebKey
     state: KeyState
     create_time: _timestamp_pb2.Timestamp
     activate_time: _timestamp_pb2.Timestamp
     retire_time: _timestamp_pb2.Timestamp
-    def __init__(self, public: _Optional[_Union[JsonWebKey, _Mapping]] = ..., state: _Optional[_Union[KeyState, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., activate_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., retire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    compromised: bool
+    kek_id: str
+    def __init__(self, public: _Optional[_Union[JsonWebKey, _Mapping]] = ..., state: _Optional[_Union[KeyState, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., activate_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., retire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., compromised: bool = ..., kek_id: _Optional[str] = ...) -> None: ...

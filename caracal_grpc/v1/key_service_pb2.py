@@ -26,7 +26,7 @@ from caracal_grpc.v1 import authority_pb2 as caracal_dot_v1_dot_authority__pb2
 from caracal_grpc.v1 import key_pb2 as caracal_dot_v1_dot_key__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63\x61racal/v1/key_service.proto\x12\ncaracal.v1\x1a\x1a\x63\x61racal/v1/authority.proto\x1a\x14\x63\x61racal/v1/key.proto\" \n\x10GetKeySetRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\"8\n\x11GetKeySetResponse\x12#\n\x07key_set\x18\x01 \x01(\x0b\x32\x12.caracal.v1.KeySet\"\x1f\n\x0fListKeysRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\"8\n\x10ListKeysResponse\x12$\n\x04keys\x18\x01 \x03(\x0b\x32\x16.caracal.v1.SigningKey\" \n\x10RotateKeyRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\"\\\n\x11RotateKeyResponse\x12#\n\x03key\x18\x01 \x01(\x0b\x32\x16.caracal.v1.SigningKey\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x10\n\x08\x61udit_id\x18\x03 \x01(\t2\xe6\x02\n\nKeyService\x12{\n\tGetKeySet\x12\x1c.caracal.v1.GetKeySetRequest\x1a\x1d.caracal.v1.GetKeySetResponse\"1\xaa\xe2\"-\x10\x01\x1a)public keys are for everyone who verifies\x12^\n\x08ListKeys\x12\x1b.caracal.v1.ListKeysRequest\x1a\x1c.caracal.v1.ListKeysResponse\"\x17\xaa\xe2\"\x13\n\x11\x63\x61racal:keys:read\x12\x63\n\tRotateKey\x12\x1c.caracal.v1.RotateKeyRequest\x1a\x1d.caracal.v1.RotateKeyResponse\"\x19\xaa\xe2\"\x15\n\x13\x63\x61racal:keys:rotate\x1a\x16\xaa\xe2\"\x12resource://caracalb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63\x61racal/v1/key_service.proto\x12\ncaracal.v1\x1a\x1a\x63\x61racal/v1/authority.proto\x1a\x14\x63\x61racal/v1/key.proto\" \n\x10GetKeySetRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\"8\n\x11GetKeySetResponse\x12#\n\x07key_set\x18\x01 \x01(\x0b\x32\x12.caracal.v1.KeySet\"\x1f\n\x0fListKeysRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\"8\n\x10ListKeysResponse\x12$\n\x04keys\x18\x01 \x03(\x0b\x32\x16.caracal.v1.SigningKey\" \n\x10RotateKeyRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\"\\\n\x11RotateKeyResponse\x12#\n\x03key\x18\x01 \x01(\x0b\x32\x16.caracal.v1.SigningKey\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x10\n\x08\x61udit_id\x18\x03 \x01(\t\"-\n\x10RetireKeyRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\x0b\n\x03kid\x18\x02 \x01(\t\"\\\n\x11RetireKeyResponse\x12#\n\x03key\x18\x01 \x01(\x0b\x32\x16.caracal.v1.SigningKey\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x10\n\x08\x61udit_id\x18\x03 \x01(\t\"A\n\x14\x43ompromiseKeyRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\x0b\n\x03kid\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"f\n\x15\x43ompromiseKeyResponse\x12)\n\tsuccessor\x18\x01 \x01(\x0b\x32\x16.caracal.v1.SigningKey\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x10\n\x08\x61udit_id\x18\x03 \x01(\t\"!\n\x11ResealKeysRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\"m\n\x12ResealKeysResponse\x12\x0e\n\x06kek_id\x18\x01 \x01(\t\x12\x10\n\x08resealed\x18\x02 \x01(\x05\x12\x11\n\tunchanged\x18\x03 \x01(\x05\x12\x10\n\x08revision\x18\x04 \x01(\x03\x12\x10\n\x08\x61udit_id\x18\x05 \x01(\t2\xa8\x05\n\nKeyService\x12{\n\tGetKeySet\x12\x1c.caracal.v1.GetKeySetRequest\x1a\x1d.caracal.v1.GetKeySetResponse\"1\xaa\xe2\"-\x10\x01\x1a)public keys are for everyone who verifies\x12^\n\x08ListKeys\x12\x1b.caracal.v1.ListKeysRequest\x1a\x1c.caracal.v1.ListKeysResponse\"\x17\xaa\xe2\"\x13\n\x11\x63\x61racal:keys:read\x12\x63\n\tRotateKey\x12\x1c.caracal.v1.RotateKeyRequest\x1a\x1d.caracal.v1.RotateKeyResponse\"\x19\xaa\xe2\"\x15\n\x13\x63\x61racal:keys:rotate\x12\x63\n\tRetireKey\x12\x1c.caracal.v1.RetireKeyRequest\x1a\x1d.caracal.v1.RetireKeyResponse\"\x19\xaa\xe2\"\x15\n\x13\x63\x61racal:keys:rotate\x12s\n\rCompromiseKey\x12 .caracal.v1.CompromiseKeyRequest\x1a!.caracal.v1.CompromiseKeyResponse\"\x1d\xaa\xe2\"\x19\n\x17\x63\x61racal:keys:compromise\x12\x66\n\nResealKeys\x12\x1d.caracal.v1.ResealKeysRequest\x1a\x1e.caracal.v1.ResealKeysResponse\"\x19\xaa\xe2\"\x15\n\x13\x63\x61racal:keys:reseal\x1a\x16\xaa\xe2\"\x12resource://caracalb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +41,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_KEYSERVICE'].methods_by_name['ListKeys']._serialized_options = b'\252\342\"\023\n\021caracal:keys:read'
   _globals['_KEYSERVICE'].methods_by_name['RotateKey']._loaded_options = None
   _globals['_KEYSERVICE'].methods_by_name['RotateKey']._serialized_options = b'\252\342\"\025\n\023caracal:keys:rotate'
+  _globals['_KEYSERVICE'].methods_by_name['RetireKey']._loaded_options = None
+  _globals['_KEYSERVICE'].methods_by_name['RetireKey']._serialized_options = b'\252\342\"\025\n\023caracal:keys:rotate'
+  _globals['_KEYSERVICE'].methods_by_name['CompromiseKey']._loaded_options = None
+  _globals['_KEYSERVICE'].methods_by_name['CompromiseKey']._serialized_options = b'\252\342\"\031\n\027caracal:keys:compromise'
+  _globals['_KEYSERVICE'].methods_by_name['ResealKeys']._loaded_options = None
+  _globals['_KEYSERVICE'].methods_by_name['ResealKeys']._serialized_options = b'\252\342\"\025\n\023caracal:keys:reseal'
   _globals['_GETKEYSETREQUEST']._serialized_start=94
   _globals['_GETKEYSETREQUEST']._serialized_end=126
   _globals['_GETKEYSETRESPONSE']._serialized_start=128
@@ -53,6 +59,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROTATEKEYREQUEST']._serialized_end=309
   _globals['_ROTATEKEYRESPONSE']._serialized_start=311
   _globals['_ROTATEKEYRESPONSE']._serialized_end=403
-  _globals['_KEYSERVICE']._serialized_start=406
-  _globals['_KEYSERVICE']._serialized_end=764
+  _globals['_RETIREKEYREQUEST']._serialized_start=405
+  _globals['_RETIREKEYREQUEST']._serialized_end=450
+  _globals['_RETIREKEYRESPONSE']._serialized_start=452
+  _globals['_RETIREKEYRESPONSE']._serialized_end=544
+  _globals['_COMPROMISEKEYREQUEST']._serialized_start=546
+  _globals['_COMPROMISEKEYREQUEST']._serialized_end=611
+  _globals['_COMPROMISEKEYRESPONSE']._serialized_start=613
+  _globals['_COMPROMISEKEYRESPONSE']._serialized_end=715
+  _globals['_RESEALKEYSREQUEST']._serialized_start=717
+  _globals['_RESEALKEYSREQUEST']._serialized_end=750
+  _globals['_RESEALKEYSRESPONSE']._serialized_start=752
+  _globals['_RESEALKEYSRESPONSE']._serialized_end=861
+  _globals['_KEYSERVICE']._serialized_start=864
+  _globals['_KEYSERVICE']._serialized_end=1544
 # @@protoc_insertion_point(module_scope)

@@ -47,3 +47,61 @@ class RotateKeyResponse(_message.Message):
     revision: int
     audit_id: str
     def __init__(self, key: _Optional[_Union[_key_pb2.SigningKey, _Mapping]] = ..., revision: _Optional[int] = ..., audit_id: _Optional[str] = ...) -> None: ...
+
+class RetireKeyRequest(_message.Message):
+    __slots__ = ("zone", "kid")
+    ZONE_FIELD_NUMBER: _ClassVar[int]
+    KID_FIELD_NUMBER: _ClassVar[int]
+    zone: str
+    kid: str
+    def __init__(self, zone: _Optional[str] = ..., kid: _Optional[str] = ...) -> None: ...
+
+class RetireKeyResponse(_message.Message):
+    __slots__ = ("key", "revision", "audit_id")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    AUDIT_ID_FIELD_NUMBER: _ClassVar[int]
+    key: _key_pb2.SigningKey
+    revision: int
+    audit_id: str
+    def __init__(self, key: _Optional[_Union[_key_pb2.SigningKey, _Mapping]] = ..., revision: _Optional[int] = ..., audit_id: _Optional[str] = ...) -> None: ...
+
+class CompromiseKeyRequest(_message.Message):
+    __slots__ = ("zone", "kid", "reason")
+    ZONE_FIELD_NUMBER: _ClassVar[int]
+    KID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    zone: str
+    kid: str
+    reason: str
+    def __init__(self, zone: _Optional[str] = ..., kid: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class CompromiseKeyResponse(_message.Message):
+    __slots__ = ("successor", "revision", "audit_id")
+    SUCCESSOR_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    AUDIT_ID_FIELD_NUMBER: _ClassVar[int]
+    successor: _key_pb2.SigningKey
+    revision: int
+    audit_id: str
+    def __init__(self, successor: _Optional[_Union[_key_pb2.SigningKey, _Mapping]] = ..., revision: _Optional[int] = ..., audit_id: _Optional[str] = ...) -> None: ...
+
+class ResealKeysRequest(_message.Message):
+    __slots__ = ("zone",)
+    ZONE_FIELD_NUMBER: _ClassVar[int]
+    zone: str
+    def __init__(self, zone: _Optional[str] = ...) -> None: ...
+
+class ResealKeysResponse(_message.Message):
+    __slots__ = ("kek_id", "resealed", "unchanged", "revision", "audit_id")
+    KEK_ID_FIELD_NUMBER: _ClassVar[int]
+    RESEALED_FIELD_NUMBER: _ClassVar[int]
+    UNCHANGED_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    AUDIT_ID_FIELD_NUMBER: _ClassVar[int]
+    kek_id: str
+    resealed: int
+    unchanged: int
+    revision: int
+    audit_id: str
+    def __init__(self, kek_id: _Optional[str] = ..., resealed: _Optional[int] = ..., unchanged: _Optional[int] = ..., revision: _Optional[int] = ..., audit_id: _Optional[str] = ...) -> None: ...

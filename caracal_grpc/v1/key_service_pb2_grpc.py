@@ -52,6 +52,21 @@ class KeyServiceStub(object):
                 request_serializer=caracal_dot_v1_dot_key__service__pb2.RotateKeyRequest.SerializeToString,
                 response_deserializer=caracal_dot_v1_dot_key__service__pb2.RotateKeyResponse.FromString,
                 _registered_method=True)
+        self.RetireKey = channel.unary_unary(
+                '/caracal.v1.KeyService/RetireKey',
+                request_serializer=caracal_dot_v1_dot_key__service__pb2.RetireKeyRequest.SerializeToString,
+                response_deserializer=caracal_dot_v1_dot_key__service__pb2.RetireKeyResponse.FromString,
+                _registered_method=True)
+        self.CompromiseKey = channel.unary_unary(
+                '/caracal.v1.KeyService/CompromiseKey',
+                request_serializer=caracal_dot_v1_dot_key__service__pb2.CompromiseKeyRequest.SerializeToString,
+                response_deserializer=caracal_dot_v1_dot_key__service__pb2.CompromiseKeyResponse.FromString,
+                _registered_method=True)
+        self.ResealKeys = channel.unary_unary(
+                '/caracal.v1.KeyService/ResealKeys',
+                request_serializer=caracal_dot_v1_dot_key__service__pb2.ResealKeysRequest.SerializeToString,
+                response_deserializer=caracal_dot_v1_dot_key__service__pb2.ResealKeysResponse.FromString,
+                _registered_method=True)
 
 
 class KeyServiceServicer(object):
@@ -77,12 +92,48 @@ class KeyServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RotateKey(self, request, context):
-        """Publishes a new key, which signs after the zone's `key_publish_seconds`; the one before it goes
-        on verifying until everything that it signed has expired. The caller must hold
+        """Publishes a new key, which signs once the slowest consumer knows it: after the zone's
+        `key_publish_seconds`, or its `jwks_max_age_seconds` and a leeway when that is longer. The one before it
+        goes on verifying until everything that it signed has expired. The authority does the same by itself
+        when a key is as old as `key_rotate_seconds`. The caller must hold
         `caracal:keys:rotate` in that zone or in the zone `caracal`. Answers FIELD_INVALID,
         KEY_STATE_CONFLICT while a key is pending or the zone has as many keys as an edge holds,
         OBJECT_NOT_FOUND, ZONE_FORBIDDEN, CONFLICT, AUTHORITY_STALE; and STORE_UNAVAILABLE and
         AUDIT_UNAVAILABLE, after which the key may be published all the same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetireKey(self, request, context):
+        """Ends a key before its time: one that has signed nothing that may still be alive, or nothing yet. The
+        private half is destroyed. The caller must hold `caracal:keys:rotate` in that zone or in the zone
+        `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN, KEY_STATE_CONFLICT for the key that
+        signs, and for one whose mandates may be alive, saying how long to wait; CONFLICT, AUTHORITY_STALE; and
+        STORE_UNAVAILABLE and AUDIT_UNAVAILABLE, after which it may hold all the same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompromiseKey(self, request, context):
+        """Ends a key that somebody else may have: everything that it signed is dead at every edge from the
+        revision on, and its private half is destroyed. When it is the one that signs, another is made in the
+        same write and signs at once. The caller must hold `caracal:keys:compromise` in that zone or in the zone
+        `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN, KEY_STATE_CONFLICT when the zone has
+        as many keys as an edge holds, CONFLICT, AUTHORITY_STALE, STORE_UNAVAILABLE; and AUDIT_UNAVAILABLE,
+        after which it holds all the same. Again is no error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResealKeys(self, request, context):
+        """Seals every private key anew under the key-encryption key that the authority was started with, while
+        it runs; the one before is needed until this is done, and no longer. The caller must hold
+        `caracal:keys:reseal` in the zone `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN,
+        KEY_STATE_CONFLICT for a value that none of its key-encryption keys opens, CONFLICT, AUTHORITY_STALE;
+        and STORE_UNAVAILABLE and AUDIT_UNAVAILABLE, after which part of it may hold.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -105,6 +156,21 @@ def add_KeyServiceServicer_to_server(servicer, server):
                     servicer.RotateKey,
                     request_deserializer=caracal_dot_v1_dot_key__service__pb2.RotateKeyRequest.FromString,
                     response_serializer=caracal_dot_v1_dot_key__service__pb2.RotateKeyResponse.SerializeToString,
+            ),
+            'RetireKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetireKey,
+                    request_deserializer=caracal_dot_v1_dot_key__service__pb2.RetireKeyRequest.FromString,
+                    response_serializer=caracal_dot_v1_dot_key__service__pb2.RetireKeyResponse.SerializeToString,
+            ),
+            'CompromiseKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompromiseKey,
+                    request_deserializer=caracal_dot_v1_dot_key__service__pb2.CompromiseKeyRequest.FromString,
+                    response_serializer=caracal_dot_v1_dot_key__service__pb2.CompromiseKeyResponse.SerializeToString,
+            ),
+            'ResealKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResealKeys,
+                    request_deserializer=caracal_dot_v1_dot_key__service__pb2.ResealKeysRequest.FromString,
+                    response_serializer=caracal_dot_v1_dot_key__service__pb2.ResealKeysResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -191,6 +257,87 @@ class KeyService(object):
             '/caracal.v1.KeyService/RotateKey',
             caracal_dot_v1_dot_key__service__pb2.RotateKeyRequest.SerializeToString,
             caracal_dot_v1_dot_key__service__pb2.RotateKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetireKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caracal.v1.KeyService/RetireKey',
+            caracal_dot_v1_dot_key__service__pb2.RetireKeyRequest.SerializeToString,
+            caracal_dot_v1_dot_key__service__pb2.RetireKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompromiseKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caracal.v1.KeyService/CompromiseKey',
+            caracal_dot_v1_dot_key__service__pb2.CompromiseKeyRequest.SerializeToString,
+            caracal_dot_v1_dot_key__service__pb2.CompromiseKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResealKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caracal.v1.KeyService/ResealKeys',
+            caracal_dot_v1_dot_key__service__pb2.ResealKeysRequest.SerializeToString,
+            caracal_dot_v1_dot_key__service__pb2.ResealKeysResponse.FromString,
             options,
             channel_credentials,
             insecure,

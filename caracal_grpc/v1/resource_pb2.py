@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63\x61racal/v1/resource.proto\x12\ncaracal.v1\")\n\x06MayAct\x12\r\n\x05\x61\x63tor\x18\x01 \x01(\t\x12\x10\n\x08subjects\x18\x02 \x03(\t\"f\n\x08Resource\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06scopes\x18\x02 \x03(\t\x12\x17\n\x0fmax_ttl_seconds\x18\x03 \x01(\x05\x12#\n\x07may_act\x18\x04 \x03(\x0b\x32\x12.caracal.v1.MayActb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63\x61racal/v1/resource.proto\x12\ncaracal.v1\")\n\x06MayAct\x12\r\n\x05\x61\x63tor\x18\x01 \x01(\t\x12\x10\n\x08subjects\x18\x02 \x03(\t\"t\n\x08Resource\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06scopes\x18\x02 \x03(\t\x12\x17\n\x0fmax_ttl_seconds\x18\x03 \x01(\x05\x12#\n\x07may_act\x18\x04 \x03(\x0b\x32\x12.caracal.v1.MayAct\x12\x0c\n\x04\x65tag\x18\x05 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,5 +34,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MAYACT']._serialized_start=41
   _globals['_MAYACT']._serialized_end=82
   _globals['_RESOURCE']._serialized_start=84
-  _globals['_RESOURCE']._serialized_end=186
+  _globals['_RESOURCE']._serialized_end=200
 # @@protoc_insertion_point(module_scope)

@@ -15,13 +15,15 @@ class MayAct(_message.Message):
     def __init__(self, actor: _Optional[str] = ..., subjects: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Resource(_message.Message):
-    __slots__ = ("name", "scopes", "max_ttl_seconds", "may_act")
+    __slots__ = ("name", "scopes", "max_ttl_seconds", "may_act", "etag")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SCOPES_FIELD_NUMBER: _ClassVar[int]
     MAX_TTL_SECONDS_FIELD_NUMBER: _ClassVar[int]
     MAY_ACT_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
     name: str
     scopes: _containers.RepeatedScalarFieldContainer[str]
     max_ttl_seconds: int
     may_act: _containers.RepeatedCompositeFieldContainer[MayAct]
-    def __init__(self, name: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., max_ttl_seconds: _Optional[int] = ..., may_act: _Optional[_Iterable[_Union[MayAct, _Mapping]]] = ...) -> None: ...
+    etag: str
+    def __init__(self, name: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., max_ttl_seconds: _Optional[int] = ..., may_act: _Optional[_Iterable[_Union[MayAct, _Mapping]]] = ..., etag: _Optional[str] = ...) -> None: ...

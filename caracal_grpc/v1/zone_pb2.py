@@ -26,33 +26,35 @@ from caracal_grpc.v1 import application_pb2 as caracal_dot_v1_dot_application__p
 from caracal_grpc.v1 import resource_pb2 as caracal_dot_v1_dot_resource__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x63\x61racal/v1/zone.proto\x12\ncaracal.v1\x1a\x1c\x63\x61racal/v1/application.proto\x1a\x19\x63\x61racal/v1/resource.proto\"\xc1\x01\n\x05Grant\x12\x13\n\x0b\x61pplication\x18\x01 \x01(\t\x12\x10\n\x08resource\x18\x02 \x01(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12\x10\n\x08subjects\x18\x04 \x03(\t\x12\x0e\n\x06labels\x18\x05 \x03(\t\x12\x13\n\x0bttl_seconds\x18\x06 \x01(\x05\x12\x0f\n\x07step_up\x18\x07 \x03(\t\x12\r\n\x05users\x18\x08 \x03(\t\x12*\n\x08\x61pproval\x18\t \x01(\x0b\x32\x18.caracal.v1.ApprovalRule\"]\n\x0c\x41pprovalRule\x12\x0f\n\x07reviews\x18\x01 \x01(\x05\x12\x11\n\treviewers\x18\x02 \x03(\t\x12\x13\n\x0bttl_seconds\x18\x03 \x01(\x05\x12\x14\n\x0cproof_system\x18\x04 \x01(\t\"\x85\x01\n\x06Issuer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12\x10\n\x08\x61udience\x18\x03 \x01(\t\x12\x10\n\x08jwks_uri\x18\x04 \x01(\t\x12\x0c\n\x04jwks\x18\x05 \x01(\t\x12\x12\n\nalgorithms\x18\x06 \x03(\t\x12\x17\n\x0fmax_age_seconds\x18\x07 \x01(\x05\"$\n\x07Webhook\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\",\n\x0cPolicyModule\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\"g\n\x06Policy\x12!\n\x06grants\x18\x01 \x03(\x0b\x32\x11.caracal.v1.Grant\x12)\n\x07modules\x18\x02 \x03(\x0b\x32\x18.caracal.v1.PolicyModule\x12\x0f\n\x07version\x18\x03 \x01(\t\"\x91\x01\n\x0cZoneSettings\x12\x1b\n\x13\x64\x65\x66\x61ult_ttl_seconds\x18\x01 \x01(\x05\x12\x10\n\x08max_hops\x18\x02 \x01(\x05\x12\x1b\n\x13key_publish_seconds\x18\x03 \x01(\x05\x12\x35\n\x10\x63hain_visibility\x18\x04 \x01(\x0e\x32\x1b.caracal.v1.ChainVisibility\"\xc3\x02\n\x04Zone\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12-\n\x0c\x61pplications\x18\x03 \x03(\x0b\x32\x17.caracal.v1.Application\x12\'\n\tresources\x18\x04 \x03(\x0b\x32\x14.caracal.v1.Resource\x12\"\n\x06policy\x18\x05 \x01(\x0b\x32\x12.caracal.v1.Policy\x12*\n\x08settings\x18\x06 \x01(\x0b\x32\x18.caracal.v1.ZoneSettings\x12#\n\x07issuers\x18\x07 \x03(\x0b\x32\x12.caracal.v1.Issuer\x12)\n\rproof_systems\x18\x08 \x03(\x0b\x32\x12.caracal.v1.Issuer\x12%\n\x08webhooks\x18\t \x03(\x0b\x32\x13.caracal.v1.Webhook\"^\n\x06\x43hange\x12(\n\x06\x61\x63tion\x18\x01 \x01(\x0e\x32\x18.caracal.v1.ChangeAction\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0e\n\x06\x66ields\x18\x04 \x03(\t*\x86\x01\n\x0f\x43hainVisibility\x12 \n\x1c\x43HAIN_VISIBILITY_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43HAIN_VISIBILITY_FULL\x10\x01\x12\x1b\n\x17\x43HAIN_VISIBILITY_HASHED\x10\x02\x12\x19\n\x15\x43HAIN_VISIBILITY_LAST\x10\x03*{\n\x0c\x43hangeAction\x12\x1d\n\x19\x43HANGE_ACTION_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43HANGE_ACTION_CREATE\x10\x01\x12\x18\n\x14\x43HANGE_ACTION_UPDATE\x10\x02\x12\x18\n\x14\x43HANGE_ACTION_DELETE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x63\x61racal/v1/zone.proto\x12\ncaracal.v1\x1a\x1c\x63\x61racal/v1/application.proto\x1a\x19\x63\x61racal/v1/resource.proto\"\xc1\x01\n\x05Grant\x12\x13\n\x0b\x61pplication\x18\x01 \x01(\t\x12\x10\n\x08resource\x18\x02 \x01(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12\x10\n\x08subjects\x18\x04 \x03(\t\x12\x0e\n\x06labels\x18\x05 \x03(\t\x12\x13\n\x0bttl_seconds\x18\x06 \x01(\x05\x12\x0f\n\x07step_up\x18\x07 \x03(\t\x12\r\n\x05users\x18\x08 \x03(\t\x12*\n\x08\x61pproval\x18\t \x01(\x0b\x32\x18.caracal.v1.ApprovalRule\"]\n\x0c\x41pprovalRule\x12\x0f\n\x07reviews\x18\x01 \x01(\x05\x12\x11\n\treviewers\x18\x02 \x03(\t\x12\x13\n\x0bttl_seconds\x18\x03 \x01(\x05\x12\x14\n\x0cproof_system\x18\x04 \x01(\t\"\x93\x01\n\x06Issuer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12\x10\n\x08\x61udience\x18\x03 \x01(\t\x12\x10\n\x08jwks_uri\x18\x04 \x01(\t\x12\x0c\n\x04jwks\x18\x05 \x01(\t\x12\x12\n\nalgorithms\x18\x06 \x03(\t\x12\x17\n\x0fmax_age_seconds\x18\x07 \x01(\x05\x12\x0c\n\x04\x65tag\x18\x08 \x01(\t\"$\n\x07Webhook\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\",\n\x0cPolicyModule\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\"\x90\x01\n\x06Policy\x12!\n\x06grants\x18\x01 \x03(\x0b\x32\x11.caracal.v1.Grant\x12)\n\x07modules\x18\x02 \x03(\x0b\x32\x18.caracal.v1.PolicyModule\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\'\n\x05tests\x18\x04 \x03(\x0b\x32\x18.caracal.v1.PolicyModule\"\xf3\x01\n\x0cZoneSettings\x12\x1b\n\x13\x64\x65\x66\x61ult_ttl_seconds\x18\x01 \x01(\x05\x12\x10\n\x08max_hops\x18\x02 \x01(\x05\x12\x1b\n\x13key_publish_seconds\x18\x03 \x01(\x05\x12\x35\n\x10\x63hain_visibility\x18\x04 \x01(\x0e\x32\x1b.caracal.v1.ChainVisibility\x12\x1c\n\x14jwks_max_age_seconds\x18\x05 \x01(\x05\x12\x1a\n\x12key_rotate_seconds\x18\x06 \x01(\x05\x12&\n\x06limits\x18\x07 \x01(\x0b\x32\x16.caracal.v1.RateLimits\"t\n\nRateLimits\x12\x1e\n\x16\x61pplication_per_second\x18\x01 \x01(\x05\x12\x19\n\x11\x61pplication_burst\x18\x02 \x01(\x05\x12\x17\n\x0fzone_per_second\x18\x03 \x01(\x05\x12\x12\n\nzone_burst\x18\x04 \x01(\x05\"\xe1\x02\n\x04Zone\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12-\n\x0c\x61pplications\x18\x03 \x03(\x0b\x32\x17.caracal.v1.Application\x12\'\n\tresources\x18\x04 \x03(\x0b\x32\x14.caracal.v1.Resource\x12\"\n\x06policy\x18\x05 \x01(\x0b\x32\x12.caracal.v1.Policy\x12*\n\x08settings\x18\x06 \x01(\x0b\x32\x18.caracal.v1.ZoneSettings\x12#\n\x07issuers\x18\x07 \x03(\x0b\x32\x12.caracal.v1.Issuer\x12)\n\rproof_systems\x18\x08 \x03(\x0b\x32\x12.caracal.v1.Issuer\x12%\n\x08webhooks\x18\t \x03(\x0b\x32\x13.caracal.v1.Webhook\x12\x0e\n\x06\x66rozen\x18\n \x01(\x08\x12\x0c\n\x04\x65tag\x18\x0b \x01(\t\"^\n\x06\x43hange\x12(\n\x06\x61\x63tion\x18\x01 \x01(\x0e\x32\x18.caracal.v1.ChangeAction\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0e\n\x06\x66ields\x18\x04 \x03(\t*\x86\x01\n\x0f\x43hainVisibility\x12 \n\x1c\x43HAIN_VISIBILITY_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43HAIN_VISIBILITY_FULL\x10\x01\x12\x1b\n\x17\x43HAIN_VISIBILITY_HASHED\x10\x02\x12\x19\n\x15\x43HAIN_VISIBILITY_LAST\x10\x03*{\n\x0c\x43hangeAction\x12\x1d\n\x19\x43HANGE_ACTION_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43HANGE_ACTION_CREATE\x10\x01\x12\x18\n\x14\x43HANGE_ACTION_UPDATE\x10\x02\x12\x18\n\x14\x43HANGE_ACTION_DELETE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'caracal_grpc.v1.zone_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHAINVISIBILITY']._serialized_start=1281
-  _globals['_CHAINVISIBILITY']._serialized_end=1415
-  _globals['_CHANGEACTION']._serialized_start=1417
-  _globals['_CHANGEACTION']._serialized_end=1540
+  _globals['_CHAINVISIBILITY']._serialized_start=1583
+  _globals['_CHAINVISIBILITY']._serialized_end=1717
+  _globals['_CHANGEACTION']._serialized_start=1719
+  _globals['_CHANGEACTION']._serialized_end=1842
   _globals['_GRANT']._serialized_start=95
   _globals['_GRANT']._serialized_end=288
   _globals['_APPROVALRULE']._serialized_start=290
   _globals['_APPROVALRULE']._serialized_end=383
   _globals['_ISSUER']._serialized_start=386
-  _globals['_ISSUER']._serialized_end=519
-  _globals['_WEBHOOK']._serialized_start=521
-  _globals['_WEBHOOK']._serialized_end=557
-  _globals['_POLICYMODULE']._serialized_start=559
-  _globals['_POLICYMODULE']._serialized_end=603
-  _globals['_POLICY']._serialized_start=605
-  _globals['_POLICY']._serialized_end=708
-  _globals['_ZONESETTINGS']._serialized_start=711
-  _globals['_ZONESETTINGS']._serialized_end=856
-  _globals['_ZONE']._serialized_start=859
-  _globals['_ZONE']._serialized_end=1182
-  _globals['_CHANGE']._serialized_start=1184
-  _globals['_CHANGE']._serialized_end=1278
+  _globals['_ISSUER']._serialized_end=533
+  _globals['_WEBHOOK']._serialized_start=535
+  _globals['_WEBHOOK']._serialized_end=571
+  _globals['_POLICYMODULE']._serialized_start=573
+  _globals['_POLICYMODULE']._serialized_end=617
+  _globals['_POLICY']._serialized_start=620
+  _globals['_POLICY']._serialized_end=764
+  _globals['_ZONESETTINGS']._serialized_start=767
+  _globals['_ZONESETTINGS']._serialized_end=1010
+  _globals['_RATELIMITS']._serialized_start=1012
+  _globals['_RATELIMITS']._serialized_end=1128
+  _globals['_ZONE']._serialized_start=1131
+  _globals['_ZONE']._serialized_end=1484
+  _globals['_CHANGE']._serialized_start=1486
+  _globals['_CHANGE']._serialized_end=1580
 # @@protoc_insertion_point(module_scope)

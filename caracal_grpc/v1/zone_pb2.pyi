@@ -66,7 +66,7 @@ class ApprovalRule(_message.Message):
     def __init__(self, reviews: _Optional[int] = ..., reviewers: _Optional[_Iterable[str]] = ..., ttl_seconds: _Optional[int] = ..., proof_system: _Optional[str] = ...) -> None: ...
 
 class Issuer(_message.Message):
-    __slots__ = ("name", "issuer", "audience", "jwks_uri", "jwks", "algorithms", "max_age_seconds")
+    __slots__ = ("name", "issuer", "audience", "jwks_uri", "jwks", "algorithms", "max_age_seconds", "etag")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ISSUER_FIELD_NUMBER: _ClassVar[int]
     AUDIENCE_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +74,7 @@ class Issuer(_message.Message):
     JWKS_FIELD_NUMBER: _ClassVar[int]
     ALGORITHMS_FIELD_NUMBER: _ClassVar[int]
     MAX_AGE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
     name: str
     issuer: str
     audience: str
@@ -81,7 +82,8 @@ class Issuer(_message.Message):
     jwks: str
     algorithms: _containers.RepeatedScalarFieldContainer[str]
     max_age_seconds: int
-    def __init__(self, name: _Optional[str] = ..., issuer: _Optional[str] = ..., audience: _Optional[str] = ..., jwks_uri: _Optional[str] = ..., jwks: _Optional[str] = ..., algorithms: _Optional[_Iterable[str]] = ..., max_age_seconds: _Optional[int] = ...) -> None: ...
+    etag: str
+    def __init__(self, name: _Optional[str] = ..., issuer: _Optional[str] = ..., audience: _Optional[str] = ..., jwks_uri: _Optional[str] = ..., jwks: _Optional[str] = ..., algorithms: _Optional[_Iterable[str]] = ..., max_age_seconds: _Optional[int] = ..., etag: _Optional[str] = ...) -> None: ...
 
 class Webhook(_message.Message):
     __slots__ = ("name", "url")
@@ -100,29 +102,49 @@ class PolicyModule(_message.Message):
     def __init__(self, name: _Optional[str] = ..., source: _Optional[str] = ...) -> None: ...
 
 class Policy(_message.Message):
-    __slots__ = ("grants", "modules", "version")
+    __slots__ = ("grants", "modules", "version", "tests")
     GRANTS_FIELD_NUMBER: _ClassVar[int]
     MODULES_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    TESTS_FIELD_NUMBER: _ClassVar[int]
     grants: _containers.RepeatedCompositeFieldContainer[Grant]
     modules: _containers.RepeatedCompositeFieldContainer[PolicyModule]
     version: str
-    def __init__(self, grants: _Optional[_Iterable[_Union[Grant, _Mapping]]] = ..., modules: _Optional[_Iterable[_Union[PolicyModule, _Mapping]]] = ..., version: _Optional[str] = ...) -> None: ...
+    tests: _containers.RepeatedCompositeFieldContainer[PolicyModule]
+    def __init__(self, grants: _Optional[_Iterable[_Union[Grant, _Mapping]]] = ..., modules: _Optional[_Iterable[_Union[PolicyModule, _Mapping]]] = ..., version: _Optional[str] = ..., tests: _Optional[_Iterable[_Union[PolicyModule, _Mapping]]] = ...) -> None: ...
 
 class ZoneSettings(_message.Message):
-    __slots__ = ("default_ttl_seconds", "max_hops", "key_publish_seconds", "chain_visibility")
+    __slots__ = ("default_ttl_seconds", "max_hops", "key_publish_seconds", "chain_visibility", "jwks_max_age_seconds", "key_rotate_seconds", "limits")
     DEFAULT_TTL_SECONDS_FIELD_NUMBER: _ClassVar[int]
     MAX_HOPS_FIELD_NUMBER: _ClassVar[int]
     KEY_PUBLISH_SECONDS_FIELD_NUMBER: _ClassVar[int]
     CHAIN_VISIBILITY_FIELD_NUMBER: _ClassVar[int]
+    JWKS_MAX_AGE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    KEY_ROTATE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
     default_ttl_seconds: int
     max_hops: int
     key_publish_seconds: int
     chain_visibility: ChainVisibility
-    def __init__(self, default_ttl_seconds: _Optional[int] = ..., max_hops: _Optional[int] = ..., key_publish_seconds: _Optional[int] = ..., chain_visibility: _Optional[_Union[ChainVisibility, str]] = ...) -> None: ...
+    jwks_max_age_seconds: int
+    key_rotate_seconds: int
+    limits: RateLimits
+    def __init__(self, default_ttl_seconds: _Optional[int] = ..., max_hops: _Optional[int] = ..., key_publish_seconds: _Optional[int] = ..., chain_visibility: _Optional[_Union[ChainVisibility, str]] = ..., jwks_max_age_seconds: _Optional[int] = ..., key_rotate_seconds: _Optional[int] = ..., limits: _Optional[_Union[RateLimits, _Mapping]] = ...) -> None: ...
+
+class RateLimits(_message.Message):
+    __slots__ = ("application_per_second", "application_burst", "zone_per_second", "zone_burst")
+    APPLICATION_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    APPLICATION_BURST_FIELD_NUMBER: _ClassVar[int]
+    ZONE_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    ZONE_BURST_FIELD_NUMBER: _ClassVar[int]
+    application_per_second: int
+    application_burst: int
+    zone_per_second: int
+    zone_burst: int
+    def __init__(self, application_per_second: _Optional[int] = ..., application_burst: _Optional[int] = ..., zone_per_second: _Optional[int] = ..., zone_burst: _Optional[int] = ...) -> None: ...
 
 class Zone(_message.Message):
-    __slots__ = ("name", "issuer", "applications", "resources", "policy", "settings", "issuers", "proof_systems", "webhooks")
+    __slots__ = ("name", "issuer", "applications", "resources", "policy", "settings", "issuers", "proof_systems", "webhooks", "frozen", "etag")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ISSUER_FIELD_NUMBER: _ClassVar[int]
     APPLICATIONS_FIELD_NUMBER: _ClassVar[int]
@@ -132,6 +154,8 @@ class Zone(_message.Message):
     ISSUERS_FIELD_NUMBER: _ClassVar[int]
     PROOF_SYSTEMS_FIELD_NUMBER: _ClassVar[int]
     WEBHOOKS_FIELD_NUMBER: _ClassVar[int]
+    FROZEN_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
     name: str
     issuer: str
     applications: _containers.RepeatedCompositeFieldContainer[_application_pb2.Application]
@@ -141,7 +165,9 @@ class Zone(_message.Message):
     issuers: _containers.RepeatedCompositeFieldContainer[Issuer]
     proof_systems: _containers.RepeatedCompositeFieldContainer[Issuer]
     webhooks: _containers.RepeatedCompositeFieldContainer[Webhook]
-    def __init__(self, name: _Optional[str] = ..., issuer: _Optional[str] = ..., applications: _Optional[_Iterable[_Union[_application_pb2.Application, _Mapping]]] = ..., resources: _Optional[_Iterable[_Union[_resource_pb2.Resource, _Mapping]]] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ..., settings: _Optional[_Union[ZoneSettings, _Mapping]] = ..., issuers: _Optional[_Iterable[_Union[Issuer, _Mapping]]] = ..., proof_systems: _Optional[_Iterable[_Union[Issuer, _Mapping]]] = ..., webhooks: _Optional[_Iterable[_Union[Webhook, _Mapping]]] = ...) -> None: ...
+    frozen: bool
+    etag: str
+    def __init__(self, name: _Optional[str] = ..., issuer: _Optional[str] = ..., applications: _Optional[_Iterable[_Union[_application_pb2.Application, _Mapping]]] = ..., resources: _Optional[_Iterable[_Union[_resource_pb2.Resource, _Mapping]]] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ..., settings: _Optional[_Union[ZoneSettings, _Mapping]] = ..., issuers: _Optional[_Iterable[_Union[Issuer, _Mapping]]] = ..., proof_systems: _Optional[_Iterable[_Union[Issuer, _Mapping]]] = ..., webhooks: _Optional[_Iterable[_Union[Webhook, _Mapping]]] = ..., frozen: bool = ..., etag: _Optional[str] = ...) -> None: ...
 
 class Change(_message.Message):
     __slots__ = ("action", "kind", "name", "fields")

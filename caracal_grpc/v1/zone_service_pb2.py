@@ -25,9 +25,10 @@ _sym_db = _symbol_database.Default()
 from caracal_grpc.v1 import application_pb2 as caracal_dot_v1_dot_application__pb2
 from caracal_grpc.v1 import authority_pb2 as caracal_dot_v1_dot_authority__pb2
 from caracal_grpc.v1 import zone_pb2 as caracal_dot_v1_dot_zone__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63\x61racal/v1/zone_service.proto\x12\ncaracal.v1\x1a\x1c\x63\x61racal/v1/application.proto\x1a\x1a\x63\x61racal/v1/authority.proto\x1a\x15\x63\x61racal/v1/zone.proto\"e\n\x17ZoneServiceApplyRequest\x12\x1e\n\x04zone\x18\x01 \x01(\x0b\x32\x10.caracal.v1.Zone\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\"\xb8\x01\n\x18ZoneServiceApplyResponse\x12#\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x12.caracal.v1.Change\x12+\n\x0b\x63redentials\x18\x02 \x03(\x0b\x32\x16.caracal.v1.Credential\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x10\n\x08\x61udit_id\x18\x04 \x01(\t\x12\x0e\n\x06issuer\x18\x05 \x01(\t\x12\x16\n\x0epolicy_version\x18\x06 \x01(\t\"%\n\x15ZoneServiceGetRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\"J\n\x16ZoneServiceGetResponse\x12\x1e\n\x04zone\x18\x01 \x01(\x0b\x32\x10.caracal.v1.Zone\x12\x10\n\x08revision\x18\x02 \x01(\x03\x32\xfc\x01\n\x0bZoneService\x12m\n\x05\x41pply\x12#.caracal.v1.ZoneServiceApplyRequest\x1a$.caracal.v1.ZoneServiceApplyResponse\"\x19\xaa\xe2\"\x15\n\x13\x63\x61racal:zones:write\x12\x66\n\x03Get\x12!.caracal.v1.ZoneServiceGetRequest\x1a\".caracal.v1.ZoneServiceGetResponse\"\x18\xaa\xe2\"\x14\n\x12\x63\x61racal:zones:read\x1a\x16\xaa\xe2\"\x12resource://caracalb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63\x61racal/v1/zone_service.proto\x12\ncaracal.v1\x1a\x1c\x63\x61racal/v1/application.proto\x1a\x1a\x63\x61racal/v1/authority.proto\x1a\x15\x63\x61racal/v1/zone.proto\x1a google/protobuf/field_mask.proto\"t\n\x17ZoneServiceApplyRequest\x12\x1e\n\x04zone\x18\x01 \x01(\x0b\x32\x10.caracal.v1.Zone\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\x12\r\n\x05prune\x18\x04 \x01(\x08\"\xe0\x01\n\x18ZoneServiceApplyResponse\x12#\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x12.caracal.v1.Change\x12+\n\x0b\x63redentials\x18\x02 \x03(\x0b\x32\x16.caracal.v1.Credential\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x10\n\x08\x61udit_id\x18\x04 \x01(\t\x12\x0e\n\x06issuer\x18\x05 \x01(\t\x12\x16\n\x0epolicy_version\x18\x06 \x01(\t\x12&\n\nundeclared\x18\x07 \x03(\x0b\x32\x12.caracal.v1.Change\"%\n\x15ZoneServiceGetRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\"J\n\x16ZoneServiceGetResponse\x12\x1e\n\x04zone\x18\x01 \x01(\x0b\x32\x10.caracal.v1.Zone\x12\x10\n\x08revision\x18\x02 \x01(\x03\"O\n\x16ZoneServiceListRequest\x12\x0e\n\x06\x66ilter\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"S\n\x17ZoneServiceListResponse\x12\x1f\n\x05zones\x18\x01 \x03(\x0b\x32\x10.caracal.v1.Zone\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\":\n\x18ZoneServiceCreateRequest\x12\x1e\n\x04zone\x18\x01 \x01(\x0b\x32\x10.caracal.v1.Zone\"_\n\x19ZoneServiceCreateResponse\x12\x1e\n\x04zone\x18\x01 \x01(\x0b\x32\x10.caracal.v1.Zone\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x10\n\x08\x61udit_id\x18\x03 \x01(\t\"k\n\x18ZoneServiceUpdateRequest\x12\x1e\n\x04zone\x18\x01 \x01(\x0b\x32\x10.caracal.v1.Zone\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"_\n\x19ZoneServiceUpdateResponse\x12\x1e\n\x04zone\x18\x01 \x01(\x0b\x32\x10.caracal.v1.Zone\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x10\n\x08\x61udit_id\x18\x03 \x01(\t\"6\n\x18ZoneServiceDeleteRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"?\n\x19ZoneServiceDeleteResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x10\n\x08\x61udit_id\x18\x02 \x01(\t\"8\n\x18ZoneServiceFreezeRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"?\n\x19ZoneServiceFreezeResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x10\n\x08\x61udit_id\x18\x02 \x01(\t\":\n\x1aZoneServiceUnfreezeRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"A\n\x1bZoneServiceUnfreezeResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x10\n\x08\x61udit_id\x18\x02 \x01(\t2\xc5\x07\n\x0bZoneService\x12\x88\x01\n\x05\x41pply\x12#.caracal.v1.ZoneServiceApplyRequest\x1a$.caracal.v1.ZoneServiceApplyResponse\"4\xaa\xe2\"0\n\x13\x63\x61racal:zones:write\n\x19\x63\x61racal:policies:activate\x12\x66\n\x03Get\x12!.caracal.v1.ZoneServiceGetRequest\x1a\".caracal.v1.ZoneServiceGetResponse\"\x18\xaa\xe2\"\x14\n\x12\x63\x61racal:zones:read\x12i\n\x04List\x12\".caracal.v1.ZoneServiceListRequest\x1a#.caracal.v1.ZoneServiceListResponse\"\x18\xaa\xe2\"\x14\n\x12\x63\x61racal:zones:read\x12p\n\x06\x43reate\x12$.caracal.v1.ZoneServiceCreateRequest\x1a%.caracal.v1.ZoneServiceCreateResponse\"\x19\xaa\xe2\"\x15\n\x13\x63\x61racal:zones:write\x12p\n\x06Update\x12$.caracal.v1.ZoneServiceUpdateRequest\x1a%.caracal.v1.ZoneServiceUpdateResponse\"\x19\xaa\xe2\"\x15\n\x13\x63\x61racal:zones:write\x12p\n\x06\x44\x65lete\x12$.caracal.v1.ZoneServiceDeleteRequest\x1a%.caracal.v1.ZoneServiceDeleteResponse\"\x19\xaa\xe2\"\x15\n\x13\x63\x61racal:zones:write\x12q\n\x06\x46reeze\x12$.caracal.v1.ZoneServiceFreezeRequest\x1a%.caracal.v1.ZoneServiceFreezeResponse\"\x1a\xaa\xe2\"\x16\n\x14\x63\x61racal:zones:freeze\x12w\n\x08Unfreeze\x12&.caracal.v1.ZoneServiceUnfreezeRequest\x1a\'.caracal.v1.ZoneServiceUnfreezeResponse\"\x1a\xaa\xe2\"\x16\n\x14\x63\x61racal:zones:freeze\x1a\x16\xaa\xe2\"\x12resource://caracalb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,17 +38,53 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ZONESERVICE']._loaded_options = None
   _globals['_ZONESERVICE']._serialized_options = b'\252\342\"\022resource://caracal'
   _globals['_ZONESERVICE'].methods_by_name['Apply']._loaded_options = None
-  _globals['_ZONESERVICE'].methods_by_name['Apply']._serialized_options = b'\252\342\"\025\n\023caracal:zones:write'
+  _globals['_ZONESERVICE'].methods_by_name['Apply']._serialized_options = b'\252\342\"0\n\023caracal:zones:write\n\031caracal:policies:activate'
   _globals['_ZONESERVICE'].methods_by_name['Get']._loaded_options = None
   _globals['_ZONESERVICE'].methods_by_name['Get']._serialized_options = b'\252\342\"\024\n\022caracal:zones:read'
-  _globals['_ZONESERVICEAPPLYREQUEST']._serialized_start=126
-  _globals['_ZONESERVICEAPPLYREQUEST']._serialized_end=227
-  _globals['_ZONESERVICEAPPLYRESPONSE']._serialized_start=230
-  _globals['_ZONESERVICEAPPLYRESPONSE']._serialized_end=414
-  _globals['_ZONESERVICEGETREQUEST']._serialized_start=416
-  _globals['_ZONESERVICEGETREQUEST']._serialized_end=453
-  _globals['_ZONESERVICEGETRESPONSE']._serialized_start=455
-  _globals['_ZONESERVICEGETRESPONSE']._serialized_end=529
-  _globals['_ZONESERVICE']._serialized_start=532
-  _globals['_ZONESERVICE']._serialized_end=784
+  _globals['_ZONESERVICE'].methods_by_name['List']._loaded_options = None
+  _globals['_ZONESERVICE'].methods_by_name['List']._serialized_options = b'\252\342\"\024\n\022caracal:zones:read'
+  _globals['_ZONESERVICE'].methods_by_name['Create']._loaded_options = None
+  _globals['_ZONESERVICE'].methods_by_name['Create']._serialized_options = b'\252\342\"\025\n\023caracal:zones:write'
+  _globals['_ZONESERVICE'].methods_by_name['Update']._loaded_options = None
+  _globals['_ZONESERVICE'].methods_by_name['Update']._serialized_options = b'\252\342\"\025\n\023caracal:zones:write'
+  _globals['_ZONESERVICE'].methods_by_name['Delete']._loaded_options = None
+  _globals['_ZONESERVICE'].methods_by_name['Delete']._serialized_options = b'\252\342\"\025\n\023caracal:zones:write'
+  _globals['_ZONESERVICE'].methods_by_name['Freeze']._loaded_options = None
+  _globals['_ZONESERVICE'].methods_by_name['Freeze']._serialized_options = b'\252\342\"\026\n\024caracal:zones:freeze'
+  _globals['_ZONESERVICE'].methods_by_name['Unfreeze']._loaded_options = None
+  _globals['_ZONESERVICE'].methods_by_name['Unfreeze']._serialized_options = b'\252\342\"\026\n\024caracal:zones:freeze'
+  _globals['_ZONESERVICEAPPLYREQUEST']._serialized_start=160
+  _globals['_ZONESERVICEAPPLYREQUEST']._serialized_end=276
+  _globals['_ZONESERVICEAPPLYRESPONSE']._serialized_start=279
+  _globals['_ZONESERVICEAPPLYRESPONSE']._serialized_end=503
+  _globals['_ZONESERVICEGETREQUEST']._serialized_start=505
+  _globals['_ZONESERVICEGETREQUEST']._serialized_end=542
+  _globals['_ZONESERVICEGETRESPONSE']._serialized_start=544
+  _globals['_ZONESERVICEGETRESPONSE']._serialized_end=618
+  _globals['_ZONESERVICELISTREQUEST']._serialized_start=620
+  _globals['_ZONESERVICELISTREQUEST']._serialized_end=699
+  _globals['_ZONESERVICELISTRESPONSE']._serialized_start=701
+  _globals['_ZONESERVICELISTRESPONSE']._serialized_end=784
+  _globals['_ZONESERVICECREATEREQUEST']._serialized_start=786
+  _globals['_ZONESERVICECREATEREQUEST']._serialized_end=844
+  _globals['_ZONESERVICECREATERESPONSE']._serialized_start=846
+  _globals['_ZONESERVICECREATERESPONSE']._serialized_end=941
+  _globals['_ZONESERVICEUPDATEREQUEST']._serialized_start=943
+  _globals['_ZONESERVICEUPDATEREQUEST']._serialized_end=1050
+  _globals['_ZONESERVICEUPDATERESPONSE']._serialized_start=1052
+  _globals['_ZONESERVICEUPDATERESPONSE']._serialized_end=1147
+  _globals['_ZONESERVICEDELETEREQUEST']._serialized_start=1149
+  _globals['_ZONESERVICEDELETEREQUEST']._serialized_end=1203
+  _globals['_ZONESERVICEDELETERESPONSE']._serialized_start=1205
+  _globals['_ZONESERVICEDELETERESPONSE']._serialized_end=1268
+  _globals['_ZONESERVICEFREEZEREQUEST']._serialized_start=1270
+  _globals['_ZONESERVICEFREEZEREQUEST']._serialized_end=1326
+  _globals['_ZONESERVICEFREEZERESPONSE']._serialized_start=1328
+  _globals['_ZONESERVICEFREEZERESPONSE']._serialized_end=1391
+  _globals['_ZONESERVICEUNFREEZEREQUEST']._serialized_start=1393
+  _globals['_ZONESERVICEUNFREEZEREQUEST']._serialized_end=1451
+  _globals['_ZONESERVICEUNFREEZERESPONSE']._serialized_start=1453
+  _globals['_ZONESERVICEUNFREEZERESPONSE']._serialized_end=1518
+  _globals['_ZONESERVICE']._serialized_start=1521
+  _globals['_ZONESERVICE']._serialized_end=2486
 # @@protoc_insertion_point(module_scope)

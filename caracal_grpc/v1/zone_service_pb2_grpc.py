@@ -47,6 +47,36 @@ class ZoneServiceStub(object):
                 request_serializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceGetRequest.SerializeToString,
                 response_deserializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceGetResponse.FromString,
                 _registered_method=True)
+        self.List = channel.unary_unary(
+                '/caracal.v1.ZoneService/List',
+                request_serializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceListRequest.SerializeToString,
+                response_deserializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceListResponse.FromString,
+                _registered_method=True)
+        self.Create = channel.unary_unary(
+                '/caracal.v1.ZoneService/Create',
+                request_serializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceCreateRequest.SerializeToString,
+                response_deserializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceCreateResponse.FromString,
+                _registered_method=True)
+        self.Update = channel.unary_unary(
+                '/caracal.v1.ZoneService/Update',
+                request_serializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceUpdateRequest.SerializeToString,
+                response_deserializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceUpdateResponse.FromString,
+                _registered_method=True)
+        self.Delete = channel.unary_unary(
+                '/caracal.v1.ZoneService/Delete',
+                request_serializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceDeleteRequest.SerializeToString,
+                response_deserializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceDeleteResponse.FromString,
+                _registered_method=True)
+        self.Freeze = channel.unary_unary(
+                '/caracal.v1.ZoneService/Freeze',
+                request_serializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceFreezeRequest.SerializeToString,
+                response_deserializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceFreezeResponse.FromString,
+                _registered_method=True)
+        self.Unfreeze = channel.unary_unary(
+                '/caracal.v1.ZoneService/Unfreeze',
+                request_serializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceUnfreezeRequest.SerializeToString,
+                response_deserializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceUnfreezeResponse.FromString,
+                _registered_method=True)
 
 
 class ZoneServiceServicer(object):
@@ -57,8 +87,9 @@ class ZoneServiceServicer(object):
 
     def Apply(self, request, context):
         """Brings a zone to the declared state, or shows what that would change. Makes the zone, with its
-        keys and ledger, when it is new. Removing an application revokes everything that it holds. The
-        caller must hold `caracal:zones:write` in the zone `caracal`.
+        keys and ledger, when it is new. Removing an application revokes everything that it holds. A policy
+        that is declared becomes a version and is activated. The caller must hold `caracal:zones:write` and
+        `caracal:policies:activate` in the zone `caracal`.
 
         It is one atomic commit of up to about 120 writes: an application is two, one removed three, and
         anything else one. A larger change goes in several commits and closes the zone to exchanges
@@ -83,6 +114,65 @@ class ZoneServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def List(self, request, context):
+        """Lists zones by page. The caller must hold `caracal:zones:read`; who is not of the zone `caracal` sees
+        its own zone alone. Answers FIELD_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Create(self, request, context):
+        """Makes a zone, with its keys and ledger. It grants nothing before it has a policy. The caller must
+        hold `caracal:zones:write` in the zone `caracal`. Answers FIELD_INVALID, OBJECT_EXISTS,
+        ZONE_FORBIDDEN, CONFLICT, AUTHORITY_STALE; and STORE_UNAVAILABLE and AUDIT_UNAVAILABLE, after which
+        it may be made all the same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Update(self, request, context):
+        """Changes settings of a zone. The caller must hold `caracal:zones:write` in the zone `caracal`. Answers
+        FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN, CONFLICT, AUTHORITY_STALE; and STORE_UNAVAILABLE
+        and AUDIT_UNAVAILABLE, after which the change may hold all the same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Delete(self, request, context):
+        """Removes a zone that has no application any more, and that nobody has to be told about: all that it
+        issued is dead. Its ledger stays. The zone `caracal` cannot be removed. The caller must hold
+        `caracal:zones:write` in the zone `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN,
+        CONFLICT, AUTHORITY_STALE; and STORE_UNAVAILABLE and AUDIT_UNAVAILABLE, after which it may be gone
+        all the same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Freeze(self, request, context):
+        """Freezes a zone: from the revision on every exchange in it is refused with ZONE_FROZEN, but for
+        mandates for the authority itself, by which edges go on hearing of revocations. What was granted
+        before lives on to its end; `RevocationService.Revoke` ends it. The caller must hold
+        `caracal:zones:freeze` in that zone or in the zone `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND,
+        ZONE_FORBIDDEN, CONFLICT, AUTHORITY_STALE, STORE_UNAVAILABLE; and AUDIT_UNAVAILABLE, after which it is
+        frozen all the same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Unfreeze(self, request, context):
+        """Ends that. The caller must hold `caracal:zones:freeze` in the zone `caracal`. Answers as `Freeze`:
+        FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN, CONFLICT, AUTHORITY_STALE, STORE_UNAVAILABLE; and
+        AUDIT_UNAVAILABLE, after which it may hold all the same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ZoneServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -95,6 +185,36 @@ def add_ZoneServiceServicer_to_server(servicer, server):
                     servicer.Get,
                     request_deserializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceGetRequest.FromString,
                     response_serializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceGetResponse.SerializeToString,
+            ),
+            'List': grpc.unary_unary_rpc_method_handler(
+                    servicer.List,
+                    request_deserializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceListRequest.FromString,
+                    response_serializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceListResponse.SerializeToString,
+            ),
+            'Create': grpc.unary_unary_rpc_method_handler(
+                    servicer.Create,
+                    request_deserializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceCreateRequest.FromString,
+                    response_serializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceCreateResponse.SerializeToString,
+            ),
+            'Update': grpc.unary_unary_rpc_method_handler(
+                    servicer.Update,
+                    request_deserializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceUpdateRequest.FromString,
+                    response_serializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceUpdateResponse.SerializeToString,
+            ),
+            'Delete': grpc.unary_unary_rpc_method_handler(
+                    servicer.Delete,
+                    request_deserializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceDeleteRequest.FromString,
+                    response_serializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceDeleteResponse.SerializeToString,
+            ),
+            'Freeze': grpc.unary_unary_rpc_method_handler(
+                    servicer.Freeze,
+                    request_deserializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceFreezeRequest.FromString,
+                    response_serializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceFreezeResponse.SerializeToString,
+            ),
+            'Unfreeze': grpc.unary_unary_rpc_method_handler(
+                    servicer.Unfreeze,
+                    request_deserializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceUnfreezeRequest.FromString,
+                    response_serializer=caracal_dot_v1_dot_zone__service__pb2.ZoneServiceUnfreezeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -154,6 +274,168 @@ class ZoneService(object):
             '/caracal.v1.ZoneService/Get',
             caracal_dot_v1_dot_zone__service__pb2.ZoneServiceGetRequest.SerializeToString,
             caracal_dot_v1_dot_zone__service__pb2.ZoneServiceGetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def List(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caracal.v1.ZoneService/List',
+            caracal_dot_v1_dot_zone__service__pb2.ZoneServiceListRequest.SerializeToString,
+            caracal_dot_v1_dot_zone__service__pb2.ZoneServiceListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Create(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caracal.v1.ZoneService/Create',
+            caracal_dot_v1_dot_zone__service__pb2.ZoneServiceCreateRequest.SerializeToString,
+            caracal_dot_v1_dot_zone__service__pb2.ZoneServiceCreateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Update(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caracal.v1.ZoneService/Update',
+            caracal_dot_v1_dot_zone__service__pb2.ZoneServiceUpdateRequest.SerializeToString,
+            caracal_dot_v1_dot_zone__service__pb2.ZoneServiceUpdateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Delete(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caracal.v1.ZoneService/Delete',
+            caracal_dot_v1_dot_zone__service__pb2.ZoneServiceDeleteRequest.SerializeToString,
+            caracal_dot_v1_dot_zone__service__pb2.ZoneServiceDeleteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Freeze(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caracal.v1.ZoneService/Freeze',
+            caracal_dot_v1_dot_zone__service__pb2.ZoneServiceFreezeRequest.SerializeToString,
+            caracal_dot_v1_dot_zone__service__pb2.ZoneServiceFreezeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Unfreeze(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caracal.v1.ZoneService/Unfreeze',
+            caracal_dot_v1_dot_zone__service__pb2.ZoneServiceUnfreezeRequest.SerializeToString,
+            caracal_dot_v1_dot_zone__service__pb2.ZoneServiceUnfreezeResponse.FromString,
             options,
             channel_credentials,
             insecure,

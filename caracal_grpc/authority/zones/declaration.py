@@ -29,6 +29,12 @@ class Settings:
     max_hops: int = 0
     key_publish: int = 0
     chain_visibility: ChainVisibility = "full"
+    jwks_max_age: int = 0
+    key_rotate: int = 0
+    application_rate: int = 0
+    application_burst: int = 0
+    zone_rate: int = 0
+    zone_burst: int = 0
 
 
 @dataclass(frozen=True, slots=True)

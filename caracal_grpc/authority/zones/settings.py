@@ -10,6 +10,8 @@ from caracal_grpc.core.zone import ChainVisibility, Zone
 def new_zone(declared: Declaration, issuer: str, present: Zone | None, now: float) -> Zone:
     """The zone that a declaration describes, its defaults filled in, after the `present` one."""
     settings = declared.settings
+    application_rate = settings.application_rate or limits.DEFAULT_APPLICATION_RATE
+    zone_rate = settings.zone_rate or limits.DEFAULT_ZONE_RATE
     return Zone(
         name=declared.name,
         issuer=issuer,
@@ -18,6 +20,13 @@ def new_zone(declared: Declaration, issuer: str, present: Zone | None, now: floa
         key_publish=settings.key_publish or limits.DEFAULT_KEY_PUBLISH,
         chain_visibility=settings.chain_visibility,
         hidden_until=_hidden_until(settings.chain_visibility, present, now),
+        frozen=present is not None and present.frozen,
+        jwks_max_age=settings.jwks_max_age,
+        key_rotate=settings.key_rotate or limits.DEFAULT_KEY_ROTATE,
+        application_rate=application_rate,
+        application_burst=settings.application_burst or 2 * application_rate,
+        zone_rate=zone_rate,
+        zone_burst=settings.zone_burst or 2 * zone_rate,
     )
 
 
