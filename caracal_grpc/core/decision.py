@@ -54,6 +54,21 @@ class Decision:
             raise _failed("no scopes were requested, so an allow must list them as scopes")
         return reachable & requested
 
+    def to_value(self) -> dict[str, Any]:
+        """The result that `parse_result` reads as this decision: JSON, without what is not said."""
+        value: dict[str, Any] = {"decision": self.outcome}
+        if self.reasons:
+            value["reasons"] = list(self.reasons)
+        if self.scopes is not None:
+            value["scopes"] = list(self.scopes)
+        if self.ttl_seconds is not None:
+            value["ttl_seconds"] = self.ttl_seconds
+        if self.obligations:
+            value["obligations"] = list(self.obligations)
+        if self.step_up is not None:
+            value["step_up"] = {name: _plain(detail) for name, detail in self.step_up.items()}
+        return value
+
 
 def parse_result(value: object) -> Decision:
     """The decision in `value`, the document `result` of a policy; raises `POLICY_FAILED` otherwise.
@@ -74,6 +89,10 @@ def parse_result(value: object) -> Decision:
     if (outcome == "step_up") != ("step_up" in members) and outcome != "deny":
         raise _failed("step_up is required by the decision step_up, and forbidden by allow")
     return Decision(cast("Outcome", outcome), **members)
+
+
+def _plain(detail: object) -> object:
+    return list(detail) if isinstance(detail, tuple) else detail
 
 
 def _outcome(name: str, value: object) -> str:

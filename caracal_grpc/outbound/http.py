@@ -30,7 +30,8 @@ class HttpOutbound:
 
     The address is judged where the socket for it is made, so it makes no difference whether a name
     or a number led to it, nor what the name resolved to before. `ca` holds certificates in PEM that
-    are trusted besides those of the system. `timeout` is in seconds.
+    are trusted besides those of the system. `timeout` is in seconds. With `keep_alive` connections
+    are used again, for who asks one server all the time; at most `connections` are open.
     """
 
     def __init__(
@@ -40,11 +41,15 @@ class HttpOutbound:
         ca: bytes | None = None,
         names: Names | None = None,
         timeout: float = TIMEOUT,
+        keep_alive: bool = False,
+        connections: int = _CONNECTIONS,
     ) -> None:
         self._allowed = allowed
         self._ca = ca
         self._names = names or Names()
         self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._keep_alive = keep_alive
+        self._connections = connections
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
@@ -61,6 +66,21 @@ class HttpOutbound:
         async with self._answer("POST", url, data=body, headers=headers) as response:
             if response.status // 100 != 2:
                 raise OutboundError(f"the answer is {response.status}, not 2xx")
+
+    async def ask(
+        self, url: str, body: bytes, content_type: str, limit: int, token: str = ""
+    ) -> bytes:
+        """The body of the 200 answer to a POST of `body`, at most `limit` bytes.
+
+        With `token` as a bearer token. Raises `OutboundError`.
+        """
+        headers = {"Content-Type": content_type}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        async with self._answer("POST", url, data=body, headers=headers) as response:
+            if response.status != 200:
+                raise OutboundError(f"the answer is {response.status}, not 200")
+            return await _body(response, limit)
 
     async def close(self) -> None:
         """Lets go of connections; later requests are `OutboundError`."""
@@ -108,8 +128,8 @@ class HttpOutbound:
                 ssl=tls,
                 resolver=self._names,
                 use_dns_cache=False,
-                force_close=True,
-                limit=_CONNECTIONS,
+                force_close=not self._keep_alive,
+                limit=self._connections,
                 socket_factory=self._socket,
             )
             self._session = aiohttp.ClientSession(

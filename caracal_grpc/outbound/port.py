@@ -24,6 +24,15 @@ class Outbound(Protocol):
         """Delivers `body`; returns on a 2xx answer, raises `OutboundError` on any other."""
         ...
 
+    async def ask(
+        self, url: str, body: bytes, content_type: str, limit: int, token: str = ""
+    ) -> bytes:
+        """The body of the 200 answer to a POST of `body`, at most `limit` bytes.
+
+        With `token` as a bearer token. Raises `OutboundError`.
+        """
+        ...
+
     async def close(self) -> None:
         """Lets go of connections; later requests are `OutboundError`."""
         ...

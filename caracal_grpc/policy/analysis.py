@@ -7,18 +7,19 @@ process, and an unknown function shows only when a decision reaches it. Both are
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Final
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.policy.builtins import ALLOWED_BUILTINS
-from caracal_grpc.policy.lexical import module_invalid
-from caracal_grpc.policy.syntax import Call, Module, Path, read_module
+from caracal_grpc.policy.lexical import Fault, modules_invalid
+from caracal_grpc.policy.syntax import Call, Module, Path, Place, read_module
 
 PACKAGE: Final = ("data", "caracal", "authz")
 RESULT: Final = (*PACKAGE, "result")
+TESTS: Final = ("data", "caracal", "authz_test")
 MAX_CALL_DEPTH: Final = 32
 """Functions that call functions."""
 MAX_NAMES: Final = 512
@@ -30,24 +31,23 @@ _CANARY: Final = ("data", "caracal", "authz", "canary")
 def require_sound(tree: str) -> list[str]:
     """The rules of the modules whose syntax is `tree`, in JSON, once they have proved sound.
 
-    Raises `FIELD_INVALID`, naming the place, for modules that must not decide: they must be
+    Raises `FIELD_INVALID`, naming the places, for modules that must not decide: they must be
     `package caracal.authz`, define the rule `result`, call only functions of their own and allowed
     built-ins, not recurse, and not use `with`.
     """
-    modules = _read(tree)
-    for module in modules:
-        if module.package != PACKAGE:
-            raise module_invalid(module.name, 1, 1, "must be package caracal.authz")
-        for place in module.withs:
-            raise module_invalid(
-                place.module, place.line, place.column, "uses with, which is for tests of a policy"
-            )
-    _require_rules(modules)
-    functions = frozenset[Path]().union(*(module.functions for module in modules))
-    calls = [call for module in modules for call in module.calls]
-    _require_known(calls, functions)
-    _require_no_recursion(calls, functions)
+    modules = read(tree)
+    faults = [*_misplaced(modules), *_mocking(modules), *_unfit_rules(modules), *_calls(modules)]
+    if faults:
+        raise modules_invalid(faults)
     return sorted({".".join(rule) for module in modules for rule in module.rules})
+
+
+def faults_of_tests(policy: Sequence[Module], tests: Sequence[Module]) -> list[Fault]:
+    """What keeps modules of tests from being run over those of a policy that is sound."""
+    return [
+        *_misplaced(tests, TESTS, "package caracal.authz_test"),
+        *_calls([*policy, *tests]),
+    ]
 
 
 def require_canary(tree: str) -> None:
@@ -55,7 +55,7 @@ def require_canary(tree: str) -> None:
 
     An engine whose tree took another form would otherwise pass every module unread.
     """
-    calls = [call for module in _read(tree) for call in module.calls]
+    calls = [call for module in read(tree) for call in module.calls]
     if not any(call.caller == call.path == _CANARY for call in calls):
         raise _unreadable()
 
@@ -63,7 +63,8 @@ def require_canary(tree: str) -> None:
 CANARY_SOURCE: Final = "package caracal.authz\n\ncanary(x) := [y | y := canary(x)]\n"
 
 
-def _read(tree: str) -> list[Module]:
+def read(tree: str) -> list[Module]:
+    """The modules in `tree`; raises `POLICY_FAILED` for one of an unknown form."""
     try:
         return [read_module(element) for element in json.loads(tree)]
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as exc:
@@ -75,23 +76,41 @@ def _unreadable() -> CaracalError:
     return CaracalError(Reason.POLICY_FAILED, text)
 
 
-def _require_rules(modules: Iterable[Module]) -> None:
+def _misplaced(
+    modules: Iterable[Module], package: Path = PACKAGE, text: str = "package caracal.authz"
+) -> Iterator[Fault]:
+    for module in modules:
+        if module.package != package:
+            yield Fault(Place(module.name, 1, 1), f"must be {text}")
+
+
+def _mocking(modules: Iterable[Module]) -> Iterator[Fault]:
+    for module in modules:
+        for place in module.withs:
+            yield Fault(place, "uses with, which is for tests of a policy")
+
+
+def _unfit_rules(modules: Iterable[Module]) -> Iterator[Fault]:
     rules = {rule for module in modules for rule in module.rules}
-    names = rules.union(*(module.functions for module in modules))
-    last = max(module.name for module in modules)
+    names = {each.path for module in modules for each in module.definitions}
+    last = Place(max(module.name for module in modules), 1, 1)
     if RESULT not in rules:
-        raise module_invalid(last, 1, 1, "no module defines the rule result")
+        yield Fault(last, "no module defines the rule result")
     if len(names) > MAX_NAMES:
-        raise module_invalid(last, 1, 1, f"the policy has more than {MAX_NAMES} rules")
+        yield Fault(last, f"the policy has more than {MAX_NAMES} rules")
 
 
-def _require_known(calls: Iterable[Call], functions: frozenset[Path]) -> None:
+def _calls(modules: Sequence[Module]) -> Iterator[Fault]:
+    """Calls of what no policy may call, and of a function within itself."""
+    functions = frozenset[Path]().union(*(module.functions for module in modules))
+    calls = [call for module in modules for call in module.calls]
     for call in calls:
         if call.path not in functions and call.written not in ALLOWED_BUILTINS:
-            raise _call_invalid(call, f"calls {call.written[:64]}, which no policy may call")
+            yield Fault(call.place, f"calls {call.written[:64]}, which no policy may call")
+    yield from _recursion(calls, functions)
 
 
-def _require_no_recursion(calls: Iterable[Call], functions: frozenset[Path]) -> None:
+def _recursion(calls: Iterable[Call], functions: frozenset[Path]) -> Iterator[Fault]:
     """Orders the functions so that each comes after those that it calls."""
     inner = [call for call in calls if call.caller in functions and call.path in functions]
     callees: dict[Path, set[Path]] = {}
@@ -102,9 +121,10 @@ def _require_no_recursion(calls: Iterable[Call], functions: frozenset[Path]) -> 
     except CycleError as exc:
         cycle = set(exc.args[1])
         culprit = next(call for call in inner if call.caller in cycle and call.path in cycle)
-        raise _call_invalid(culprit, "is a call within itself; rego has no recursion") from exc
+        yield Fault(culprit.place, "is a call within itself; rego has no recursion")
+        return
     if _depth(order, callees) > MAX_CALL_DEPTH:
-        raise _call_invalid(inner[0], f"functions call more than {MAX_CALL_DEPTH} deep")
+        yield Fault(inner[0].place, f"functions call more than {MAX_CALL_DEPTH} deep")
 
 
 def _depth(order: Iterable[Path], callees: Mapping[Path, set[Path]]) -> int:
@@ -112,7 +132,3 @@ def _depth(order: Iterable[Path], callees: Mapping[Path, set[Path]]) -> int:
     for path in order:
         depths[path] = 1 + max((depths[callee] for callee in callees.get(path, ())), default=0)
     return max(depths.values(), default=0)
-
-
-def _call_invalid(call: Call, what: str) -> CaracalError:
-    return module_invalid(call.place.module, call.place.line, call.place.column, what)

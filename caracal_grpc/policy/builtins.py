@@ -2,7 +2,8 @@
 
 Absent are the network, the clock (a decision has `input.now`), randomness, the environment, output
 to the process (`print`, `trace`) and what makes much out of little (`numbers.range`,
-`net.cidr_expand`).
+`net.cidr_expand`). Absent, too, is what the default engine gets wrong (`strings.count`,
+`time.add_date`; measured on regorus 0.13 against what Open Policy Agent documents).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ _NAMES: Final = """
     base64url.encode_no_pad hex.decode hex.encode
     bits.and bits.lsh bits.negate bits.or bits.rsh bits.xor
     concat contains endswith format_int indexof indexof_n lower replace split sprintf startswith
-    strings.any_prefix_match strings.any_suffix_match strings.count strings.replace_n
+    strings.any_prefix_match strings.any_suffix_match strings.replace_n
     strings.reverse substring trim trim_left trim_prefix trim_right trim_space trim_suffix upper
     glob.match glob.quote_meta
     graph.reachable graph.reachable_paths walk
@@ -28,7 +29,7 @@ _NAMES: Final = """
     regex.find_all_string_submatch_n regex.find_n regex.is_valid regex.match regex.replace
     regex.split regex.template_match
     semver.compare semver.is_valid
-    time.add_date time.clock time.date time.diff time.format time.parse_duration_ns time.parse_ns
+    time.clock time.date time.diff time.format time.parse_duration_ns time.parse_ns
     time.parse_rfc3339_ns time.weekday
     units.parse units.parse_bytes
     urlquery.decode urlquery.decode_object urlquery.encode urlquery.encode_object

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
@@ -50,20 +51,32 @@ ByResource = dict[str, list[dict[str, Any]]]
 
 def grants_modules() -> dict[str, str]:
     """The modules of the built-in policy, for `Engine.compile`."""
-    source = files("caracal_grpc.policy").joinpath(GRANTS_MODULE).read_text(encoding="utf-8")
-    return {GRANTS_MODULE: source}
+    return {GRANTS_MODULE: _source()}
+
+
+def is_built_in(modules: Mapping[str, str]) -> bool:
+    """Whether these are the modules of the built-in policy, to the letter."""
+    return modules == grants_modules()
+
+
+@cache
+def _source() -> str:
+    return files("caracal_grpc.policy").joinpath(GRANTS_MODULE).read_text(encoding="utf-8")
 
 
 def grants_data(grants: Iterable[Grant]) -> dict[str, Any]:
     """The data of the built-in policy: `{"grants": {application: {resource: [grant, ...]}}}`.
 
-    What is granted on a family is also in the list of each resource of it that has one. Raises what
-    `validate_grants` raises, and `FIELD_INVALID` when that makes too much of it.
+    `number` of a grant is its place among `grants`, from 0. What is granted on a family is also in
+    the list of each resource of it that has one. Raises what `validate_grants` raises, and
+    `FIELD_INVALID` when that makes too much of it.
     """
     by_application: dict[str, ByResource] = {}
-    for grant in sorted(validate_grants(list(grants)), key=_life):
+    numbered = enumerate(validate_grants(list(grants)))
+    for number, grant in sorted(numbered, key=lambda each: _life(each[1])):
         resources = by_application.setdefault(grant["application"], {})
-        resources.setdefault(grant["resource"], []).append(_laid_out(grant))
+        laid_out = _laid_out(grant) | {"number": number}
+        resources.setdefault(grant["resource"], []).append(laid_out)
     if sum(map(_share, by_application.values())) > MAX_GRANTS:
         text = "are too many on single resources and their families at once; grant on families"
         raise field_invalid(_PATH, text)

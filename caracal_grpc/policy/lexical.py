@@ -8,11 +8,13 @@ kills the process. No engine bounds either, so this does.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from caracal_grpc.core.errors import CaracalError, FieldViolation
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.policy.syntax import Place
 
 MAX_NESTING: Final = 16
 """Brackets within brackets."""
@@ -20,6 +22,8 @@ MAX_CHAIN: Final = 32
 """Operators, references and subscripts in one expression."""
 MAX_BRACKET_WEIGHT: Final = 16_384
 """The sum of 2 to the power of its depth over all arrays, objects and sets of a module."""
+MAX_FAULTS: Final = 100
+"""Faults in one refusal."""
 
 _TOKEN: Final = re.compile(
     r"(?P<space>[ \t\r\n]+|\#[^\n]*)"
@@ -119,8 +123,26 @@ def position(source: str, offset: int) -> tuple[int, int]:
     return source.count("\n", 0, offset) + 1, offset - start + 1
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong at a place in a module."""
+
+    place: Place
+    text: str
+
+
 def module_invalid(name: str, line: int, column: int, what: str) -> CaracalError:
     """The refusal of a module (`FIELD_INVALID`) at a place: `what` says what is wrong there."""
-    violation = FieldViolation(f"{name}:{line}:{column}", what)
-    text = f"the policy does not compile: {name}, line {line}, column {column}: {what}"
-    return CaracalError(Reason.FIELD_INVALID, text, violations=(violation,))
+    return modules_invalid([Fault(Place(name, line, column), what)])
+
+
+def modules_invalid(faults: Sequence[Fault]) -> CaracalError:
+    """The refusal of modules for all of `faults`, of which the first is the one in the text."""
+    shown, first = faults[:MAX_FAULTS], faults[0]
+    violations = [
+        FieldViolation(f"{each.place.module}:{each.place.line}:{each.place.column}", each.text)
+        for each in shown
+    ]
+    at = f"{first.place.module}, line {first.place.line}, column {first.place.column}"
+    text = f"the policy does not compile: {at}: {first.text}"
+    return CaracalError(Reason.FIELD_INVALID, text, violations=violations)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 if TYPE_CHECKING:
     from caracal_grpc.core.decision import Decision
     from caracal_grpc.policy.bundle import Bundle
 
 Severity = Literal["error", "warning"]
+
+MAX_RULES: Final = 200
+"""Rules that an explanation names."""
+MAX_VALUE: Final = 1_000
+"""Characters of the JSON of what a rule came to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,7 @@ class Policy(Protocol):
         ...
 
     async def explain(self, question: str) -> Explanation:
-        """The answer with the rules behind it; an answer that cannot be used is told, not raised."""
+        """The answer with the rules behind it; one that cannot be used is told, not raised."""
         ...
 
     async def close(self) -> None:
@@ -104,7 +109,10 @@ class Engine(Protocol):
         ...
 
     async def validate(self, bundle: Bundle, tests: Mapping[str, str]) -> Report:
-        """What is wrong with `bundle`, and how `tests`, modules by name, end; raises `POLICY_FAILED`."""
+        """What is wrong with `bundle`, and how `tests`, modules by name, end.
+
+        Raises `POLICY_FAILED` when the engine cannot judge it.
+        """
         ...
 
     async def close(self) -> None:

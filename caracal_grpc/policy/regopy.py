@@ -1,29 +1,28 @@
-"""Rego by rego-cpp, in process: the independent second engine, slower and written by others."""
+"""Rego by rego-cpp: the independent second engine, slower and written by others."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import json
+from typing import Final
 
 import regopy
 
-from caracal_grpc.core.decision import Decision, PolicyInput, parse_result
+from caracal_grpc.core.decision import Decision, parse_result
 from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.policy.bundle import Bundle
-from caracal_grpc.policy.regorus import require_sound
+from caracal_grpc.policy.port import Explanation
 from caracal_grpc.policy.thread import OwnThread, closed
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from caracal_grpc.policy.workbench import require_sound
 
 _QUERY: Final = "result = data.caracal.authz.result"
 
 
-class RegopyPolicy:
-    """A policy compiled by rego-cpp; of use on the thread that compiled it only."""
+class RegopyEvaluator:
+    """The evaluator `regopy` (`policy.evaluator.Evaluator`)."""
 
     def __init__(self, bundle: Bundle) -> None:
-        self.version = bundle.version
+        require_sound(bundle)
         self._thread = OwnThread()
         self._engine = regopy.Interpreter()
         self._engine.log_level = regopy.LogLevel.NONE
@@ -43,29 +42,26 @@ class RegopyPolicy:
         self._thread.require()
         self._engine = self._plan = None
 
-    def decide(self, document: PolicyInput) -> Decision:
-        """The answer to `document`; raises `POLICY_FAILED` for anything but a usable answer."""
+    def explain(self, question: str) -> Explanation:
+        """The answer; this engine does not say what is behind it."""
+        try:
+            return Explanation(self.decide(question))
+        except CaracalError as failure:
+            return Explanation(None, failure=failure.message)
+
+    def decide(self, question: str) -> Decision:
+        """The answer to `question`; raises `POLICY_FAILED` for anything but a usable answer."""
         self._thread.require()
         if self._engine is None:
             raise closed()
         try:
-            self._engine.set_input(dict(document))
+            self._engine.set_input(json.loads(question))
             output = self._engine.query_bundle(self._plan)
-        except (regopy.RegoError, ValueError, TypeError) as exc:
+        except (regopy.RegoError, ValueError, TypeError, RecursionError) as exc:
             raise _failed() from exc
         if not output.ok() or len(output) != 1:
             raise _failed()
         return parse_result(output[0].bindings.get("result"))
-
-
-class RegopyEngine:
-    """The engine `regopy` (`policy.port.Engine`)."""
-
-    def compile(self, modules: Mapping[str, str], data: Mapping[str, Any]) -> RegopyPolicy:
-        """The policy of `modules` over `data`; raises `FIELD_INVALID` naming each fault's place."""
-        bundle = Bundle.of(modules, data)
-        require_sound(bundle)
-        return RegopyPolicy(bundle)
 
 
 def _refused() -> CaracalError:

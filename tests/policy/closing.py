@@ -1,12 +1,30 @@
-"""An engine that closes what it compiled, as the authority does with a policy that it replaces."""
+"""An engine in this process that closes what it compiled, as the authority does."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from caracal_grpc.policy.engines import engine
-from caracal_grpc.policy.port import Policy
+from caracal_grpc.core.decision import Decision, PolicyInput
+from caracal_grpc.policy.bundle import Bundle
+from caracal_grpc.policy.evaluator import Evaluator, evaluator
+
+
+class Compiled:
+    """What an engine made of a bundle, asked documents."""
+
+    def __init__(self, name: str, bundle: Bundle) -> None:
+        self.version = bundle.version
+        self.evaluator: Evaluator = evaluator(name, bundle)
+
+    def decide(self, document: PolicyInput) -> Decision:
+        """The answer to `document`."""
+        return self.evaluator.decide(json.dumps(document))
+
+    def close(self) -> None:
+        """Frees the engine."""
+        self.evaluator.close()
 
 
 class ClosingEngine:
@@ -14,15 +32,14 @@ class ClosingEngine:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._engine = engine(name)
-        self._policies: list[Policy] = []
+        self._compiled: list[Compiled] = []
 
-    def compile(self, modules: Mapping[str, str], data: Mapping[str, Any]) -> Policy:
+    def compile(self, modules: Mapping[str, str], data: Mapping[str, Any]) -> Compiled:
         """What the engine compiles."""
-        self._policies.append(self._engine.compile(modules, data))
-        return self._policies[-1]
+        self._compiled.append(Compiled(self.name, Bundle.of(modules, data)))
+        return self._compiled[-1]
 
     def close(self) -> None:
         """Closes every policy."""
-        while self._policies:
-            self._policies.pop().close()
+        while self._compiled:
+            self._compiled.pop().close()

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from caracal_grpc.core.decision import Decision
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.ids import family_of
-from caracal_grpc.policy.engines import ENGINES
+from caracal_grpc.policy.evaluator import ENGINES
 from caracal_grpc.policy.grants import grants_data, grants_modules
-from caracal_grpc.policy.port import Policy
-from tests.policy.closing import ClosingEngine
+from tests.policy.closing import ClosingEngine, Compiled
 from tests.policy.documents import CHARGE, PAYMENTS, REFUND, document
 
 NAMES = st.sampled_from(["shop", "web", "ann"])
@@ -97,7 +96,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     )
 
 
-def compiled(modules: dict[str, str], data: dict[str, Any]) -> Iterator[tuple[Policy, ...]]:
+def compiled(modules: dict[str, str], data: dict[str, Any]) -> Iterator[tuple[Compiled, ...]]:
     """The same policy in every engine."""
     engines = [ClosingEngine(name) for name in ENGINES]
     yield tuple(engine.compile(modules, data) for engine in engines)
@@ -106,18 +105,18 @@ def compiled(modules: dict[str, str], data: dict[str, Any]) -> Iterator[tuple[Po
 
 
 @pytest.fixture(scope="module")
-def by_grants() -> Iterator[tuple[Policy, ...]]:
+def by_grants() -> Iterator[tuple[Compiled, ...]]:
     """The built-in policy over `GRANTS`."""
     yield from compiled(grants_modules(), grants_data(GRANTS))
 
 
 @pytest.fixture(scope="module")
-def by_rego() -> Iterator[tuple[Policy, ...]]:
+def by_rego() -> Iterator[tuple[Compiled, ...]]:
     """The policy `CUSTOM`."""
     yield from compiled({"custom.rego": CUSTOM}, {"trusted": ["shop", "web"], "limit": 100})
 
 
-def outcome(policy: Policy, asked: dict[str, Any]) -> Decision | str:
+def outcome(policy: Compiled, asked: dict[str, Any]) -> Decision | str:
     """The decision, or the reason of the failure."""
     try:
         return policy.decide(asked)
@@ -127,7 +126,7 @@ def outcome(policy: Policy, asked: dict[str, Any]) -> Decision | str:
 
 @given(asked=documents())
 @settings(max_examples=150, deadline=None)
-def test_engines_agree_on_grants(by_grants: tuple[Policy, ...], asked: dict[str, Any]) -> None:
+def test_engines_agree_on_grants(by_grants: tuple[Compiled, ...], asked: dict[str, Any]) -> None:
     """The built-in policy means the same in each engine."""
     first, second = (outcome(policy, asked) for policy in by_grants)
     assert first == second
@@ -135,7 +134,7 @@ def test_engines_agree_on_grants(by_grants: tuple[Policy, ...], asked: dict[str,
 
 @given(asked=documents())
 @settings(max_examples=100, deadline=None)
-def test_engines_agree_on_rego(by_rego: tuple[Policy, ...], asked: dict[str, Any]) -> None:
+def test_engines_agree_on_rego(by_rego: tuple[Compiled, ...], asked: dict[str, Any]) -> None:
     """So does a policy with defaults, sets, comprehensions and text functions."""
     first, second = (outcome(policy, asked) for policy in by_rego)
     assert first == second
@@ -148,7 +147,7 @@ def test_engines_agree_on_rego(by_rego: tuple[Policy, ...], asked: dict[str, Any
 )
 @settings(max_examples=100, deadline=None)
 def test_odd_documents_are_allowed_by_neither_alone(
-    by_grants: tuple[Policy, ...], asked: dict[str, Any], name: str, value: object
+    by_grants: tuple[Compiled, ...], asked: dict[str, Any], name: str, value: object
 ) -> None:
     """A document with a member of another type is allowed by both engines or by neither."""
     asked[name] = value

@@ -10,9 +10,8 @@ import pytest
 from caracal_grpc.core.decision import Decision
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.policy import grants as module
-from caracal_grpc.policy.engines import ENGINES
+from caracal_grpc.policy.evaluator import ENGINES
 from caracal_grpc.policy.grants import grants_data, grants_modules
-from caracal_grpc.policy.port import Engine
 from tests.policy.closing import ClosingEngine
 from tests.policy.documents import CHARGE, REFUND, document, grant
 from tests.support.refusals import refused
@@ -22,7 +21,7 @@ NO_FAMILY = ("resource://payments", None)
 
 
 @pytest.fixture(params=ENGINES)
-def rego(request: pytest.FixtureRequest) -> Iterator[Engine]:
+def rego(request: pytest.FixtureRequest) -> Iterator[ClosingEngine]:
     """Every rule below holds on every engine."""
     closing = ClosingEngine(request.param)
     yield closing
@@ -30,7 +29,7 @@ def rego(request: pytest.FixtureRequest) -> Iterator[Engine]:
 
 
 def decide(
-    rego: Engine,
+    rego: ClosingEngine,
     grants: list[dict[str, Any]],
     name: str,
     family: str | None = FAMILY,
@@ -42,7 +41,7 @@ def decide(
     return policy.decide(document(resource=resource, **changes))
 
 
-def test_a_grant_on_a_family_holds_for_each_of_it(rego: Engine) -> None:
+def test_a_grant_on_a_family_holds_for_each_of_it(rego: ClosingEngine) -> None:
     """As its input says; a name alone has no family."""
     grants = [grant(resource=FAMILY)]
     assert decide(rego, grants, ONE).outcome == "allow"
@@ -52,7 +51,7 @@ def test_a_grant_on_a_family_holds_for_each_of_it(rego: Engine) -> None:
     assert decide(rego, grants, "resource://stock/s-1", "resource://stock/*").outcome == "deny"
 
 
-def test_a_grant_on_one_holds_for_no_other(rego: Engine) -> None:
+def test_a_grant_on_one_holds_for_no_other(rego: ClosingEngine) -> None:
     """Of the same family."""
     grants = [grant(resource=ONE)]
     assert decide(rego, grants, ONE).outcome == "allow"
@@ -60,7 +59,7 @@ def test_a_grant_on_one_holds_for_no_other(rego: Engine) -> None:
 
 
 @pytest.mark.parametrize(("family", "one"), [(60, 300), (300, 60), (60, 60)])
-def test_both_give_for_the_shorter_life(rego: Engine, family: int, one: int) -> None:
+def test_both_give_for_the_shorter_life(rego: ClosingEngine, family: int, one: int) -> None:
     """What both give lives as the shorter of them, and what one gives as that one."""
     grants = [
         grant(resource=FAMILY, scopes=[CHARGE], ttl_seconds=family),

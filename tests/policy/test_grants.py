@@ -10,14 +10,13 @@ import pytest
 from caracal_grpc.core.decision import Decision
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.policy.engines import ENGINES
+from caracal_grpc.policy.evaluator import ENGINES
 from caracal_grpc.policy.grants import (
     MAX_VIOLATIONS,
     grants_data,
     grants_modules,
     validate_grants,
 )
-from caracal_grpc.policy.port import Engine
 from tests.policy.closing import ClosingEngine
 from tests.policy.documents import CHARGE, REFUND, document, grant, on_behalf_of
 
@@ -26,26 +25,26 @@ OWN.append("caracal:sessions:terminate")
 
 
 @pytest.fixture(params=ENGINES)
-def rego(request: pytest.FixtureRequest) -> Iterator[Engine]:
+def rego(request: pytest.FixtureRequest) -> Iterator[ClosingEngine]:
     """Every rule below holds on every engine."""
     closing = ClosingEngine(request.param)
     yield closing
     closing.close()
 
 
-def decide(rego: Engine, *grants: dict[str, Any], **changes: Any) -> Decision:
+def decide(rego: ClosingEngine, *grants: dict[str, Any], **changes: Any) -> Decision:
     """The decision on `document(**changes)` under `grants`."""
     policy = rego.compile(grants_modules(), grants_data(grants))
     return policy.decide(document(**changes))
 
 
-def test_granted_scope_is_allowed(rego: Engine) -> None:
+def test_granted_scope_is_allowed(rego: ClosingEngine) -> None:
     """What is requested and granted is allowed, no more."""
     decision = decide(rego, grant())
     assert (decision.outcome, decision.scopes) == ("allow", (CHARGE,))
 
 
-def test_nothing_granted_is_denied(rego: Engine) -> None:
+def test_nothing_granted_is_denied(rego: ClosingEngine) -> None:
     """Without a grant there is no authority."""
     decision = decide(rego)
     assert (decision.outcome, decision.reasons) == ("deny", ("no_grant",))
@@ -58,49 +57,49 @@ def test_nothing_granted_is_denied(rego: Engine) -> None:
         {"resource": {"name": "resource://ledger", "scopes": [CHARGE]}},
     ],
 )
-def test_grant_holds_for_its_own_only(rego: Engine, changes: dict[str, Any]) -> None:
+def test_grant_holds_for_its_own_only(rego: ClosingEngine, changes: dict[str, Any]) -> None:
     """Another application or resource gains nothing."""
     assert decide(rego, grant(), **changes).reasons == ("no_grant",)
 
 
-def test_each_missing_scope_is_named(rego: Engine) -> None:
+def test_each_missing_scope_is_named(rego: ClosingEngine) -> None:
     """All that was requested must be granted."""
     decision = decide(rego, grant(scopes=[CHARGE]), requested_scopes=["b:c", CHARGE, REFUND])
     assert decision.outcome == "deny"
     assert decision.reasons == ("scope_not_granted:b:c", f"scope_not_granted:{REFUND}")
 
 
-def test_nothing_requested_is_all_that_is_granted(rego: Engine) -> None:
+def test_nothing_requested_is_all_that_is_granted(rego: ClosingEngine) -> None:
     """An empty request means every granted scope that the resource declares."""
     grants = [grant(scopes=[REFUND, CHARGE]), grant(scopes=["payments:gone"])]
     decision = decide(rego, *grants, requested_scopes=[])
     assert (decision.outcome, decision.scopes) == ("allow", (CHARGE, REFUND))
 
 
-def test_nothing_requested_of_nothing_declared_is_denied(rego: Engine) -> None:
+def test_nothing_requested_of_nothing_declared_is_denied(rego: ClosingEngine) -> None:
     """Grants of scopes that the resource no longer declares give nothing."""
     decision = decide(rego, grant(scopes=["payments:gone"]), requested_scopes=[])
     assert (decision.outcome, decision.reasons) == ("deny", ("no_grant",))
 
 
-def test_grants_add_up(rego: Engine) -> None:
+def test_grants_add_up(rego: ClosingEngine) -> None:
     """Two grants together give what each gives."""
     grants = [grant(scopes=[CHARGE]), grant(scopes=[REFUND])]
     assert decide(rego, *grants, requested_scopes=[REFUND, CHARGE]).outcome == "allow"
 
 
-def test_without_subjects_only_for_itself(rego: Engine) -> None:
+def test_without_subjects_only_for_itself(rego: ClosingEngine) -> None:
     """A plain grant is not for acting on behalf of anyone."""
     assert decide(rego, grant(), **on_behalf_of("web")).reasons == ("no_grant",)
 
 
-def test_itself_means_its_own_id(rego: Engine) -> None:
+def test_itself_means_its_own_id(rego: ClosingEngine) -> None:
     """A subject that only bears the name of the application is another."""
     subject = {"id": "app_else", "name": "shop", "type": "application"}
     assert decide(rego, grant(), subject=subject).outcome == "deny"
 
 
-def test_named_subject_only(rego: Engine) -> None:
+def test_named_subject_only(rego: ClosingEngine) -> None:
     """A grant for named subjects holds for those, and not for the application itself."""
     named = grant(subjects=["web"])
     assert decide(rego, named, **on_behalf_of("web")).outcome == "allow"
@@ -108,14 +107,14 @@ def test_named_subject_only(rego: Engine) -> None:
     assert decide(rego, named).outcome == "deny"
 
 
-def test_user_named_like_an_application_is_not_it(rego: Engine) -> None:
+def test_user_named_like_an_application_is_not_it(rego: ClosingEngine) -> None:
     """Names of users are the identity provider's, so they select no grant."""
     decision = decide(rego, grant(subjects=["web"]), **on_behalf_of("web", "user"))
     assert decision.outcome == "deny"
 
 
 @pytest.mark.parametrize("changes", [{}, on_behalf_of("web"), on_behalf_of("ann", "user")])
-def test_anyone_is_anyone(rego: Engine, changes: dict[str, Any]) -> None:
+def test_anyone_is_anyone(rego: ClosingEngine, changes: dict[str, Any]) -> None:
     """A star holds for applications, users and the application itself."""
     assert decide(rego, grant(subjects=["*"]), **changes).outcome == "allow"
 
@@ -123,13 +122,13 @@ def test_anyone_is_anyone(rego: Engine, changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("labels", "outcome"), [([], "deny"), (["c"], "deny"), (["c", "b"], "allow")]
 )
-def test_session_carries_a_label(rego: Engine, labels: list[str], outcome: str) -> None:
+def test_session_carries_a_label(rego: ClosingEngine, labels: list[str], outcome: str) -> None:
     """One of the labels is enough, and one is needed."""
     session = {"id": "ses_1", "root": "ses_1", "labels": labels}
     assert decide(rego, grant(labels=["a", "b"]), session=session).outcome == outcome
 
 
-def test_shortest_life_rules(rego: Engine) -> None:
+def test_shortest_life_rules(rego: ClosingEngine) -> None:
     """Of the grants that give a wanted scope; others do not shorten it."""
     grants = [
         grant(ttl_seconds=300),
@@ -140,7 +139,7 @@ def test_shortest_life_rules(rego: Engine) -> None:
     assert decide(rego, *grants).ttl_seconds == 60
 
 
-def test_step_up_for_held_scopes(rego: Engine) -> None:
+def test_step_up_for_held_scopes(rego: ClosingEngine) -> None:
     """A held scope asks for an approval of that scope, and only when it is wanted."""
     held = grant(step_up=[REFUND], ttl_seconds=60)
     assert decide(rego, held).outcome == "allow"
@@ -150,7 +149,7 @@ def test_step_up_for_held_scopes(rego: Engine) -> None:
     assert (decision.scopes, decision.ttl_seconds) == ((CHARGE, REFUND), 60)
 
 
-def needs(rego: Engine, *approvals: dict[str, Any]) -> dict[str, Any]:
+def needs(rego: ClosingEngine, *approvals: dict[str, Any]) -> dict[str, Any]:
     """What an approval needs that several grants ask for, without its scopes."""
     grants = [grant(step_up=[CHARGE], approval=approval) for approval in approvals]
     decision = decide(rego, *grants)
@@ -180,13 +179,13 @@ ONE = {"reviews": 1, "ttl_seconds": 900}
     ids=str,
 )
 def test_approval_contents_every_grant(
-    rego: Engine, approvals: list[dict[str, Any]], wanted: dict[str, Any]
+    rego: ClosingEngine, approvals: list[dict[str, Any]], wanted: dict[str, Any]
 ) -> None:
     """The most reviews, the shortest time, reviewers and a proof system that all of them name."""
     assert needs(rego, *approvals) == wanted
 
 
-def test_grants_without_a_reviewer_in_common_grant_nothing(rego: Engine) -> None:
+def test_grants_without_a_reviewer_in_common_grant_nothing(rego: ClosingEngine) -> None:
     """Nobody could approve what both of them hold."""
     one, other = (
         grant(step_up=[CHARGE], approval={"reviewers": [name]}) for name in ("ann", "bob")
@@ -195,19 +194,19 @@ def test_grants_without_a_reviewer_in_common_grant_nothing(rego: Engine) -> None
     assert (decision.outcome, decision.reasons) == ("deny", ("no_reviewer_in_common",))
 
 
-def test_grant_that_holds_another_scope_has_no_say(rego: Engine) -> None:
+def test_grant_that_holds_another_scope_has_no_say(rego: ClosingEngine) -> None:
     """Only what is wanted is held."""
     other = grant(step_up=[REFUND], approval={"reviews": 3, "reviewers": ["ann", "bob", "cleo"]})
     decision = decide(rego, grant(step_up=[CHARGE]), other)
     assert (decision.step_up or {})["reviews"] == 1
 
 
-def test_second_grant_does_not_release_a_held_scope(rego: Engine) -> None:
+def test_second_grant_does_not_release_a_held_scope(rego: ClosingEngine) -> None:
     """The strictest grant rules."""
     assert decide(rego, grant(step_up=[CHARGE]), grant()).outcome == "step_up"
 
 
-def test_context_approves_nothing(rego: Engine) -> None:
+def test_context_approves_nothing(rego: ClosingEngine) -> None:
     """The context is the caller's own word: naming a scope approved there releases none."""
     context = {"approved_scopes": [CHARGE], "approved": "true"}
     assert decide(rego, grant(step_up=[CHARGE]), context=context).outcome == "step_up"
@@ -217,13 +216,13 @@ AUTHORITY = {"name": "resource://caracal", "scopes": [*OWN, "caracal:policy:writ
 
 
 @pytest.mark.parametrize("changes", [{}, on_behalf_of("ann", "user")])
-def test_authority_serves_every_principal(rego: Engine, changes: dict[str, Any]) -> None:
+def test_authority_serves_every_principal(rego: ClosingEngine, changes: dict[str, Any]) -> None:
     """Watching the feed and running sessions needs no grant."""
     decision = decide(rego, resource=AUTHORITY, requested_scopes=OWN, **changes)
     assert (decision.outcome, decision.scopes) == ("allow", tuple(sorted(OWN)))
 
 
-def test_authority_grants_nothing_else_by_itself(rego: Engine) -> None:
+def test_authority_grants_nothing_else_by_itself(rego: ClosingEngine) -> None:
     """Other scopes of the authority need a grant, and an empty request brings the own ones."""
     asked = {"resource": AUTHORITY, "requested_scopes": ["caracal:policy:write"]}
     assert decide(rego, **asked).reasons == ("scope_not_granted:caracal:policy:write",)
@@ -233,14 +232,14 @@ def test_authority_grants_nothing_else_by_itself(rego: Engine) -> None:
     assert all_own.scopes == tuple(sorted(OWN))
 
 
-def test_own_scopes_are_of_the_authority_only(rego: Engine) -> None:
+def test_own_scopes_are_of_the_authority_only(rego: ClosingEngine) -> None:
     """The name of a scope does not carry it to another resource."""
     decision = decide(rego, requested_scopes=["caracal:feed:watch"])
     assert decision.outcome == "deny"
 
 
 @pytest.mark.parametrize("missing", ["principal", "subject", "resource", "requested_scopes"])
-def test_document_without_a_member_is_never_allowed(rego: Engine, missing: str) -> None:
+def test_document_without_a_member_is_never_allowed(rego: ClosingEngine, missing: str) -> None:
     """An incomplete document denies or fails."""
     policy = rego.compile(grants_modules(), grants_data([grant()]))
     incomplete = {name: value for name, value in document().items() if name != missing}

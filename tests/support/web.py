@@ -83,6 +83,10 @@ class WebServer:
             while self.count(path) < times:
                 await asyncio.sleep(0.002)
 
+    def answer(self, request: Request) -> Answer:
+        """What is answered to `request`."""
+        return self.answers.get(request.path, NOT_FOUND)
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         if task is None:
@@ -103,7 +107,7 @@ class WebServer:
         self.requests.append(request)
         if request.path in self._held:
             await self._held[request.path].wait()
-        answer = self.answers.get(request.path, NOT_FOUND)
+        answer = self.answer(request)
         headers = {"Content-Length": str(len(answer.body)), "Connection": "close"} | answer.headers
         lines = [
             f"HTTP/1.1 {answer.status} -",
