@@ -26,6 +26,9 @@ VERSION: Final = 1
 MAX_TEXT: Final = 512
 MAX_ITEMS: Final = 128
 MAX_DETAILS: Final = 32
+MAX_QUESTION: Final = 32_768
+MAX_ANSWER: Final = 16_384
+"""Characters of the JSON that a policy was asked, and of what it answered."""
 MAX_INT: Final = 2**53 - 1
 """The largest integer that JSON carries exactly everywhere (RFC 8785 section 3.2.2.3)."""
 
@@ -37,6 +40,7 @@ _UNFIT: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ALWAYS: Final = frozenset({"id", "zone", "time_ms", "type", "decision"})
 _NUMBERS: Final = ("time_ms", "hops", "expires_at")
 _LISTS: Final = ("actor_chain", "requested_scopes", "granted_scopes", "policy_reasons")
+_LONG: Final = {"question": MAX_QUESTION, "answer": MAX_ANSWER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,9 @@ class Entry:
     dotted, such as `exchange` or `session.start`. `decision` is `allow`, `deny`, or `done` for
     what is not asked of policy. `reason` is the name of a `Reason`, or empty. A text has at most
     512 characters, a list at most 128 items. Use `plain_text` for text that comes from outside.
+
+    `question` is what policy was asked, as JSON, exactly as it was asked; empty when it was not, or
+    when that is longer than an entry holds. `answer` is what it came to (`core.answer`).
     """
 
     id: str
@@ -85,6 +92,8 @@ class Entry:
     policy_reasons: tuple[str, ...] = ()
     narrowing: tuple[Narrowing, ...] = ()
     peer: str = ""
+    question: str = ""
+    answer: str = ""
     details: Mapping[str, Detail] = field(default_factory=_no_details)
 
     def __post_init__(self) -> None:
@@ -95,6 +104,8 @@ class Entry:
             _require_texts_and_lists(self)
         for name in _NUMBERS:
             _require_number(name, getattr(self, name))
+        for name, limit in _LONG.items():
+            _require_text(name, getattr(self, name), limit)
         if self.narrowing != ():
             _require_narrowing(self.narrowing)
         object.__setattr__(self, "details", _frozen_details(self.details))
@@ -162,9 +173,13 @@ def _require_texts_and_lists(entry: Entry) -> None:
         _require_list(name, getattr(entry, name))
 
 
-def _require_text(name: str, value: object) -> None:
-    if not isinstance(value, str) or len(value) > MAX_TEXT or _UNFIT.search(value):
-        raise field_invalid(name, f"must be at most {MAX_TEXT} characters without controls")
+def _require_text(name: str, value: object, limit: int = MAX_TEXT) -> None:
+    if not isinstance(value, str) or len(value) > limit or not _is_plain(value):
+        raise field_invalid(name, f"must be at most {limit} characters without controls")
+
+
+def _is_plain(value: str) -> bool:
+    return (value.isascii() and value.isprintable()) or not _UNFIT.search(value)
 
 
 def _require_number(name: str, value: object) -> None:
@@ -236,7 +251,8 @@ def _parse_step(name: str, step: object) -> Narrowing:
 _PLACE: Final = frozenset({"v", "index"})
 _FIELDS: Final = tuple(each.name for each in fields(Entry))
 _SPECIAL: Final = {"id", "zone", "type", "decision", "reason", "narrowing", "details"}
-_TEXTS: Final = tuple(n for n in _FIELDS if n not in {*_SPECIAL, *_NUMBERS, *_LISTS})
+_NOT_TEXTS: Final = {*_SPECIAL, *_NUMBERS, *_LISTS, *_LONG}
+_TEXTS: Final = tuple(n for n in _FIELDS if n not in _NOT_TEXTS)
 _texts_of: Final = attrgetter(*_TEXTS)
 _lists_of: Final = attrgetter(*_LISTS)
 _RENDER: Final[Mapping[str, Any]] = {

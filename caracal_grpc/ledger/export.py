@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from caracal_grpc.core.entry import MAX_INT
+from caracal_grpc.ledger.leaf import MAX_LEAF
 from caracal_grpc.ledger.port import Stored
 from caracal_grpc.ledger.tree import HASH_SIZE
 
 FORMAT: Final = "caracal-ledger"
 VERSION: Final = 1
-MAX_LINE: Final = 262_144
+MAX_LINE: Final = 8 * MAX_LEAF
 
 
 class ExportError(ValueError):

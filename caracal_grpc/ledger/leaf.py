@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from json import JSONEncoder
 from typing import Any, Final
 
-from caracal_grpc.core.entry import Entry
+from caracal_grpc.core.entry import MAX_ANSWER, MAX_QUESTION, Entry
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 
-MAX_LEAF: Final = 32_768
+MAX_LEAF: Final = 32_768 + 2 * (MAX_QUESTION + MAX_ANSWER)
+"""Bytes of a leaf: what policy was asked and answered is JSON within JSON, where a quote is two."""
 _INDEX: Final = "index"
 _ENCODE: Final = JSONEncoder(
     ensure_ascii=False, allow_nan=False, sort_keys=True, check_circular=False, separators=(",", ":")
@@ -40,7 +41,7 @@ class Draft:
 
 
 def draft(entry: Entry) -> Draft:
-    """The entry made ready; raises `LIMIT_EXCEEDED` when its event is over 32 KiB."""
+    """The entry made ready; raises `LIMIT_EXCEEDED` when its event is over `MAX_LEAF` bytes."""
     event = entry.to_event()
     head = _canonical({name: value for name, value in event.items() if name < _INDEX})
     tail = _canonical({name: value for name, value in event.items() if name > _INDEX})

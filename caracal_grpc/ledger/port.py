@@ -17,6 +17,8 @@ from caracal_grpc.core.reason import Reason
 from caracal_grpc.ledger.tree import leaf_hash
 
 MAX_PAGE: Final = 1_000
+MAX_PAGE_BYTES: Final = 2 * 1024 * 1024
+"""Of the entries of a page together: each tells what policy was asked, which may be long."""
 RETRY_AFTER: Final = 1.0
 
 
@@ -124,7 +126,7 @@ class Ledger(Protocol):
     async def search(
         self, zone: str, query: Filter = EVERYTHING, *, page_size: int = 100, page_token: str = ""
     ) -> Page:
-        """The next page of what `query` finds; at most 1000 entries.
+        """The next page of what `query` finds; at most 1000 entries and 2 MiB of them.
 
         Raises `FIELD_INVALID` for a page size out of range or a token of another search.
         """
@@ -140,6 +142,10 @@ class Ledger(Protocol):
 
     def export(self, zone: str, start: int = 0, end: int | None = None) -> AsyncIterator[Stored]:
         """The entries of a zone with `start` <= index < `end`, in order."""
+        ...
+
+    async def free_bytes(self) -> int:
+        """How many bytes are left for entries where they are kept."""
         ...
 
     async def close(self) -> None:

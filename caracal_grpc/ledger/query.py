@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from caracal_grpc.core.errors import CaracalError, field_invalid
-from caracal_grpc.ledger.port import EVERYTHING, MAX_PAGE, Filter, Page, Stored
+from caracal_grpc.ledger.port import EVERYTHING, MAX_PAGE, MAX_PAGE_BYTES, Filter, Page, Stored
 from caracal_grpc.ledger.schema import ENTRIES, SEARCHED
 from caracal_grpc.ledger.stored_tree import EVENT, LEAF
 
@@ -22,10 +22,8 @@ def find_page(connection: Connection, zone: str, query: Filter, size: int, token
     if not 1 <= size <= MAX_PAGE:
         raise field_invalid("page_size", f"must be from 1 to {MAX_PAGE}")
     after = _after(zone, query, token) if token else None
-    found = connection.execute(_select(zone, query, after).limit(size + 1)).all()
-    entries = tuple(_stored(row) for row in found[:size])
-    more = len(found) > size
-    return Page(entries, _token(zone, query, entries[-1].index) if more else "")
+    entries, more = _fitting(connection, _select(zone, query, after), size)
+    return Page(tuple(entries), _token(zone, query, entries[-1].index) if more else "")
 
 
 def find_one(connection: Connection, zone: str, audit_id: str) -> Stored | None:
@@ -41,7 +39,20 @@ def find_range(
     query = _select(zone, EVERYTHING, start - 1)
     if end is not None:
         query = query.where(ENTRIES.c.idx < end)
-    return [_stored(row) for row in connection.execute(query.limit(size))]
+    return _fitting(connection, query, size)[0]
+
+
+def _fitting(connection: Connection, query: Select[Any], size: int) -> tuple[list[Stored], bool]:
+    """What one page holds of what is found: one entry at least; and whether there is more."""
+    found: list[Stored] = []
+    weight = 0
+    with connection.execute(query.limit(size + 1)) as rows:
+        for row in rows:
+            weight += len(row.event)
+            if found and (len(found) == size or weight > MAX_PAGE_BYTES):
+                return found, True
+            found.append(_stored(row))
+    return found, False
 
 
 def _select(zone: str, query: Filter, after: int | None) -> Select[Any]:

@@ -140,6 +140,16 @@ class SqlLedger:
                 yield stored
             start = chunk[-1].index + 1
 
+    async def free_bytes(self) -> int:
+        """How many bytes are left on the disk of the file."""
+        if self._closing is not None:
+            raise unavailable("the audit ledger is closed")
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._reading, self._file.free_bytes)
+        except OSError as exc:
+            raise unavailable("the disk of the audit ledger does not answer") from exc
+
     async def close(self) -> None:
         """Records what was accepted, joins the threads and closes the file; idempotent."""
         if self._closing is None:

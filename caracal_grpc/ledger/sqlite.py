@@ -43,6 +43,11 @@ class SqliteFile:
     reader: Engine
     lock: int
 
+    def free_bytes(self) -> int:
+        """Bytes that are left on its disk for who is not root; raises `OSError`."""
+        disk = os.fstatvfs(self.lock)
+        return disk.f_bavail * disk.f_frsize
+
     def close(self) -> None:
         """Closes every connection, then lets another process in."""
         self.reader.dispose()

@@ -10,7 +10,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caracal_grpc.core.entry import MAX_INT, Entry, Narrowing, plain_text
+from caracal_grpc.core.entry import MAX_ANSWER, MAX_INT, MAX_QUESTION, Entry, Narrowing, plain_text
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.ledger.leaf import draft
@@ -38,6 +38,8 @@ ENTRIES = st.builds(
     policy_reasons=TEXTS,
     narrowing=st.lists(st.builds(Narrowing, TEXT, TEXTS), max_size=3).map(tuple),
     details=DETAILS,
+    question=TEXT.map(json.dumps),
+    answer=TEXT.map(json.dumps),
     **dict.fromkeys(
         ("application", "application_name", "subject", "subject_type", "resource", "session"), TEXT
     ),
@@ -152,5 +154,22 @@ def test_plain_text_fits_any_text() -> None:
 def test_an_overlong_event_is_refused() -> None:
     """Fields within their bounds may still make an event that is too long."""
     with pytest.raises(CaracalError) as refusal:
-        draft(entry(granted_scopes=("x" * 512,) * 128))
+        draft(entry(granted_scopes=("x" * 512,) * 128, actor_chain=("x" * 512,) * 128))
     assert refusal.value.reason is Reason.LIMIT_EXCEEDED
+
+
+def test_what_policy_was_asked_and_answered_fits_beside_all_else() -> None:
+    """At their longest, full of what JSON within JSON has to escape."""
+    long = entry(
+        question='"' * MAX_QUESTION, answer="\\" * MAX_ANSWER, granted_scopes=("x" * 256,) * 64
+    )
+    assert draft(long).entry is long
+
+
+@pytest.mark.parametrize(("name", "limit"), [("question", MAX_QUESTION), ("answer", MAX_ANSWER)])
+def test_what_policy_was_asked_and_answered_is_bounded(name: str, limit: int) -> None:
+    """Each by a bound of its own, and without controls."""
+    for bad in ("x" * (limit + 1), "a\nb", "a\u2028b", 7):
+        with pytest.raises(CaracalError) as refusal:
+            entry(**{name: bad})
+        assert refusal.value.violations[0].field == name

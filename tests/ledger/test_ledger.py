@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from caracal_grpc.core.entry import MAX_QUESTION
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.ledger.note import VerifierKey, open_checkpoint
-from caracal_grpc.ledger.port import Filter
+from caracal_grpc.ledger.port import MAX_PAGE_BYTES, Filter
 from caracal_grpc.ledger.sql import SqlLedger
 from caracal_grpc.ledger.tree import EMPTY_ROOT, leaf_hash, root_of
 from caracal_grpc.ledger.verify import verify_file
@@ -33,6 +34,14 @@ async def test_an_entry_comes_back_as_it_was_recorded(ledger: SqlLedger) -> None
     assert stored is not None
     assert (stored.entry, stored.index, stored.intact) == (one, 0, True)
     assert receipt.leaf_hash == stored.leaf == leaf_hash(stored.canonical)
+
+
+async def test_it_tells_how_much_room_is_left(ledger: SqlLedger) -> None:
+    """On the disk of its file, until it is closed."""
+    assert await ledger.free_bytes() > 0
+    await ledger.close()
+    with pytest.raises(CaracalError, match="closed"):
+        await ledger.free_bytes()
 
 
 async def test_what_was_never_recorded_is_not_found(ledger: SqlLedger) -> None:
@@ -134,6 +143,23 @@ async def test_pages_follow_each_other_without_gap(ledger: SqlLedger, newest_fir
         if not token:
             break
     assert seen == sorted(range(7), reverse=newest_first)
+
+
+async def test_a_page_of_long_entries_is_shorter(ledger: SqlLedger) -> None:
+    """No page weighs more than it may, none is empty, and an export has them all."""
+    for _ in range(50):
+        await ledger.append(entry(question='"' * MAX_QUESTION))
+    token, seen = "", list[int]()
+    while True:
+        page = await ledger.search("shop", page_size=50, page_token=token)
+        assert 1 <= len(page.entries) < 50
+        assert sum(len(each.canonical) for each in page.entries) <= MAX_PAGE_BYTES
+        seen += [each.index for each in page.entries]
+        token = page.next_page_token
+        if not token:
+            break
+    assert seen == list(range(50))
+    assert [each.index async for each in ledger.export("shop")] == seen
 
 
 @pytest.mark.parametrize("token", ["x", "é", "MS4=", "!!!!", "MTIz"])

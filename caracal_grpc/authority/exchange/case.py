@@ -10,9 +10,10 @@ from typing import Any, Final, TypeVar
 
 from caracal_grpc.authority.exchange.lineage import Lineage
 from caracal_grpc.authority.exchange.replay import ReplayKey
+from caracal_grpc.core.answer import Answer
 from caracal_grpc.core.application import Application
 from caracal_grpc.core.ceiling import Step
-from caracal_grpc.core.entry import Narrowing, plain_text
+from caracal_grpc.core.entry import MAX_QUESTION, Narrowing, plain_text
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.reason import Reason
@@ -80,7 +81,8 @@ class Issued:
 class Case:
     """What is known of one request so far; it becomes the ledger entry, whatever the outcome.
 
-    `approval` is the one that the request waits for, or that releases it.
+    `question` is what policy was asked, in the text in which it was asked, and `recordable` whether
+    the ledger may keep it. `approval` is the one that the request waits for, or that releases it.
     """
 
     request: ExchangeRequest
@@ -90,6 +92,9 @@ class Case:
     steps: tuple[Step, ...] = ()
     policy_version: str = ""
     policy_reasons: tuple[str, ...] = ()
+    question: str = ""
+    recordable: bool = False
+    answer: Answer | None = None
     approval: str = ""
 
     def facts(self) -> dict[str, Any]:
@@ -107,6 +112,8 @@ class Case:
         if self.application:
             facts["application"] = self.application.id
             facts["application_name"] = self.application.name
+        if self.answer and self.recordable and len(self.question) <= MAX_QUESTION:
+            facts |= {"question": self.question, "answer": self.answer.to_text()}
         if self.lineage:
             facts |= self.lineage.facts()
         if request.binding:

@@ -9,16 +9,16 @@ from caracal_grpc.core.reason import Reason
 from caracal_grpc.crypto.system import secret_matches
 
 
-def authenticate(state: State, zone: str, application: str, secret: str) -> Application:
-    """The application that `secret` belongs to; raises `CLIENT_AUTH_FAILED`.
+def authenticate(state: State, zone: str, application: str, secret: str, now: float) -> Application:
+    """The application that `secret` belongs to at `now`; raises `CLIENT_AUTH_FAILED`.
 
-    Within a zone, an unknown application, a wrong secret and a disabled application read and cost
-    the same, so that none can be told from another. An unknown zone has no ledger, so that its
-    refusal names no entry: that a zone exists is public, as its keys are.
+    Within a zone, an unknown application, a wrong secret, one that expired and a disabled
+    application read and cost the same, so that none can be told from another. An unknown zone has
+    no ledger, so that its refusal names no entry: that a zone exists is public, as its keys are.
     """
     found = state.application(zone, application) if state.find_zone(zone) else None
-    digest = found.secret_digest if found else None
-    matches = secret_matches(secret, digest)
+    living = found.living(now) if found else ()
+    matches = secret_matches(secret, [each.digest for each in living])
     if found is None or not matches or found.disabled or found.id in state.dead(zone):
         raise CaracalError(
             Reason.CLIENT_AUTH_FAILED,

@@ -1,18 +1,29 @@
-"""What a request may have: lineage, ceilings and policy, in one piece of time, for every path."""
+"""What a request may have: lineage, ceilings and policy, in one piece of time, for every path.
+
+Policy may take its time, so what it was asked about is looked at again when it has answered. Only
+an answer to the question that would be asked now counts: whatever was revoked, suspended, narrowed
+or replaced meanwhile has its say.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
 
 from caracal_grpc.authority.exchange.actor import ActorTokens
 from caracal_grpc.authority.exchange.case import Case, ExchangeRequest, policy_refusal, required
 from caracal_grpc.authority.exchange.lineage import Lineage, resolve
-from caracal_grpc.authority.exchange.policies import Policies
 from caracal_grpc.authority.exchange.question import who_asks
 from caracal_grpc.authority.exchange.subject import SubjectTokens
+from caracal_grpc.authority.policies.compiled import CompiledPolicy
+from caracal_grpc.authority.policies.policies import Policies
+from caracal_grpc.authority.state.frozen import require_unfrozen
 from caracal_grpc.authority.state.liveness import require_alive
 from caracal_grpc.authority.state.state import State, not_found
 from caracal_grpc.authority.state.unfinished import require_settled
+from caracal_grpc.core.answer import Answer, reach_of
 from caracal_grpc.core.ceiling import narrow, reachable, step
 from caracal_grpc.core.decision import Decision
 from caracal_grpc.core.entry import MAX_ITEMS
@@ -23,6 +34,24 @@ from caracal_grpc.core.ports import Clock
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.session import require_generation
 from caracal_grpc.core.zone import AUTHORITY, Resource, Zone
+
+ROUNDS: Final = 3
+"""How often policy is asked again because what it was asked about has changed meanwhile."""
+
+_ENCODE: Final = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Posed:
+    """What a request comes to before policy is asked, and the `question` that it asks."""
+
+    zone: Zone
+    resource: Resource
+    lineage: Lineage
+    scopes: frozenset[str]
+    question: Mapping[str, Any] = field(repr=False)
+    revision: int
+    """Of the store, that all of this was read from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +82,37 @@ class Decider:
         self._actors = actors
         self._clock = clock
 
-    def decide(self, case: Case) -> Ruling:
-        """What the request of `case` may have; raises the first reason why nothing."""
-        zone = self._state.zone(case.request.zone)
+    async def decide(self, case: Case) -> Ruling:
+        """What the request of `case` may have; raises the first reason why nothing.
+
+        Raises `STORE_UNAVAILABLE` when what policy is asked about changes all the time.
+        """
+        asked_at = int(self._clock.now())
+        posed = self._posed(case, asked_at)
+        for _ in range(ROUNDS):
+            policy = await self._policies.active(posed.zone.name)
+            decision = await self._ask(case, policy, posed)
+            moved = posed.revision != self._state.revision or asked_at != int(self._clock.now())
+            now = self._posed(case, asked_at) if moved else posed
+            if now.question == posed.question and self._policies.decides(now.zone.name, policy):
+                given = _given(case, now.scopes, decision)
+                return Ruling(now.zone, now.resource, now.lineage, given, decision)
+            posed = now
+        raise CaracalError(
+            Reason.STORE_UNAVAILABLE,
+            "others keep changing what the request stands on; try again",
+            retry_after=0.1,
+        )
+
+    def pose(self, case: Case, asked_at: int) -> Posed:
+        """What the request of `case` asks of policy as things are now; `asked_at` is its `now`.
+
+        Raises the first reason why there is nothing to ask.
+        """
+        self._state.require_fresh()
+        revision, zone = self._state.revision, self._state.zone(case.request.zone)
+        application = required(case.application)
+        case.application = self._state.application(zone.name, application.id) or application
         require_settled(self._state, zone.name)
         resource = self._resource(case.request)
         lineage = case.lineage = self._lineage(case, zone)
@@ -63,8 +120,27 @@ class Decider:
         require_generation(lineage.session, case.request.generation)
         self._require_may_act(resource, lineage)
         scopes = self._narrowed(case, resource, lineage)
-        decision = self._ask(case, zone, resource, scopes)
-        return Ruling(zone, resource, lineage, _given(case, scopes, decision), decision)
+        question = self._question(case, zone, resource, scopes, asked_at)
+        return Posed(zone, resource, lineage, scopes, question, revision)
+
+    def _posed(self, case: Case, asked_at: int) -> Posed:
+        """The same, in a zone that grants anything at all."""
+        posed = self.pose(case, asked_at)
+        require_unfrozen(posed.zone, posed.resource)
+        return posed
+
+    async def _ask(self, case: Case, policy: CompiledPolicy, posed: Posed) -> Decision:
+        case.policy_version, case.policy_reasons = policy.version, ()
+        case.question, case.answer = _ENCODE(posed.question), None
+        case.recordable = posed.zone.record_context or not case.request.context
+        try:
+            decision = await policy.decide(case.question)
+        except CaracalError as error:
+            case.answer = Answer.failed(error)
+            raise
+        case.policy_reasons = decision.reasons[:MAX_ITEMS]
+        case.answer = Answer.of(decision, *reach_of(posed.question))
+        return decision
 
     def _lineage(self, case: Case, zone: Zone) -> Lineage:
         request, application = case.request, required(case.application)
@@ -100,11 +176,11 @@ class Decider:
             raise at_the_authority(request.application)
         return resource
 
-    def _ask(self, case: Case, zone: Zone, resource: Resource, scopes: frozenset[str]) -> Decision:
-        policy = self._policies.active(zone.name)
-        case.policy_version = policy.version
+    def _question(
+        self, case: Case, zone: Zone, resource: Resource, scopes: frozenset[str], asked_at: int
+    ) -> dict[str, Any]:
         lineage, request = required(case.lineage), case.request
-        question = {
+        return {
             "zone": zone.name,
             **who_asks(self._state, lineage),
             "resource": {
@@ -116,11 +192,8 @@ class Decider:
             "requested_scopes": sorted(scopes) if request.scopes else [],
             "peer": {"address": request.peer} if request.peer else None,
             "context": dict(request.context),
-            "now": int(self._clock.now()),
+            "now": asked_at,
         }
-        decision = policy.decide(question)
-        case.policy_reasons = decision.reasons[:MAX_ITEMS]
-        return decision
 
     def _family(self, zone: Zone, resource: Resource) -> dict[str, str]:
         """What policy hears of the family that the resource is one of, if the zone declares it."""

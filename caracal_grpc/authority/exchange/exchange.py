@@ -7,7 +7,8 @@ durable, and when it is repeatable or uses something up, only when the store hol
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from caracal_grpc.authority.exchange.case import (
     Case,
@@ -17,6 +18,7 @@ from caracal_grpc.authority.exchange.case import (
 from caracal_grpc.authority.exchange.clients import authenticate
 from caracal_grpc.authority.exchange.decider import Decider
 from caracal_grpc.authority.exchange.minter import Minter
+from caracal_grpc.authority.exchange.rates import Rates
 from caracal_grpc.authority.exchange.replay import Replay
 from caracal_grpc.authority.exchange.requests import Grant, Requests
 from caracal_grpc.authority.exchange.step_up import StepUp
@@ -24,6 +26,7 @@ from caracal_grpc.authority.state.aliases import Aliases
 from caracal_grpc.authority.state.bucket import Bucket
 from caracal_grpc.authority.state.recorder import Recorder
 from caracal_grpc.authority.state.state import State
+from caracal_grpc.core.application import Application
 from caracal_grpc.core.entry import Entry
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.mandate import Mandate
@@ -36,7 +39,7 @@ FAILED_AUTH: Final = "too many failed authentications; wait and check the creden
 
 
 class Exchange:
-    """Issues mandates; call `issue`."""
+    """Issues mandates; call `issue`. Each decision is offered to `offer` once it is recorded."""
 
     def __init__(
         self,
@@ -48,7 +51,9 @@ class Exchange:
         aliases: Aliases,
         recorder: Recorder,
         clock: Clock,
+        offer: Callable[[Entry], None],
     ) -> None:
+        self._offer = offer
         self._state = state
         self._decider = decider
         self._minter = minter
@@ -59,11 +64,13 @@ class Exchange:
         self._clock = clock
         self._replay: Replay[Issued] = Replay(clock)
         self._failures = Bucket(clock, FAILED_AUTH_RATE, FAILED_AUTH_BURST, FAILED_AUTH)
+        self._rates = Rates(clock)
 
     async def issue(self, request: ExchangeRequest) -> Issued:
         """The mandate that `request` is granted, recorded; raises the first reason why not.
 
-        A refusal is recorded too, and carries the id of its entry as metadata `audit_id`.
+        A refusal is recorded too, and carries the id of its entry as metadata `audit_id`; of those
+        by the rate limits only some are.
         """
         case = await self._opened(request)
         if not request.request_id:
@@ -84,12 +91,27 @@ class Exchange:
         case = Case(request, self._recorder.new_id())
         try:
             case.application = authenticate(
-                self._state, request.zone, request.application, request.secret
+                self._state,
+                request.zone,
+                request.application,
+                request.secret,
+                self._clock.now(),
             )
         except CaracalError as refusal:
             self._failures.take()
             raise await self._refused(case, refusal) from None
+        await self._within_rates(case, case.application)
         return case
+
+    async def _within_rates(self, case: Case, application: Application) -> None:
+        """Counts the exchange; raises `RATE_LIMITED` for one too many."""
+        try:
+            self._rates.take(self._state.zone(case.request.zone), application.id)
+        except CaracalError as refusal:
+            unrecorded = self._rates.untold(application.id)
+            if unrecorded is None:
+                raise
+            raise await self._refused(case, refusal, unrecorded=unrecorded) from None
 
     async def _repeatable(self, case: Case) -> Issued:
         """The answer to all with the same request id; one that is dead by now is decided anew."""
@@ -116,12 +138,12 @@ class Exchange:
             grant = await self._requests.held(case, lambda: self._grant(case))
         except CaracalError as refusal:
             raise await self._refused(case, refusal) from refusal.__cause__
-        await self._recorder.record_all([grant.entry])
+        await self._record(grant.entry)
         return grant.issued
 
     async def _grant(self, case: Case) -> Grant:
         """What the request of `case` may have as things are now, signed; nothing holds yet."""
-        ruling = self._decider.decide(case)
+        ruling = await self._decider.decide(case)
         approval = await self._step_up.released(case, ruling)
         issued = self._minter.mint(case, ruling)
         changes, expects = self._step_up.uses(approval)
@@ -137,17 +159,28 @@ class Exchange:
         }
         return self._recorder.entry(case.audit_id, case.request.zone, "exchange", "allow", **facts)
 
-    async def _refused(self, case: Case, refusal: CaracalError) -> CaracalError:
-        """Records the refusal and returns it with the id of its entry."""
+    async def _record(self, entry: Entry) -> None:
+        """Records what was decided; only then do others hear of it, who must not hold it up."""
+        if await self._recorder.record_all([entry]):
+            self._offer(entry)
+
+    async def _refused(self, case: Case, refusal: CaracalError, **details: int) -> CaracalError:
+        """Records the refusal, with more `details`, and returns it with the id of its entry."""
         if self._state.find_zone(case.request.zone) is None:
             return refusal  # there is no ledger to record it in, and nothing more to be told
-        await self._recorder.record(
-            case.audit_id,
-            case.request.zone,
-            "exchange",
-            "deny",
-            **(case.facts() | {"reason": refusal.reason.value}),
+        facts = _denied(case, refusal, details)
+        await self._record(
+            self._recorder.entry(case.audit_id, case.request.zone, "exchange", "deny", **facts)
         )
         refusal.metadata["audit_id"] = case.audit_id
         request = case.request
         return self._aliases.veil(request.zone, request.application, refusal, request.session)
+
+
+def _denied(case: Case, refusal: CaracalError, details: Mapping[str, int]) -> dict[str, Any]:
+    """The fields of the entry of a refusal."""
+    facts = case.facts()
+    return facts | {
+        "reason": refusal.reason.value,
+        "details": {**facts.get("details", {}), **details},
+    }

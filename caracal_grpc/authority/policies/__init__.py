@@ -1,0 +1,1 @@
+"""The policies of zones: which one decides, compiled once a version."""

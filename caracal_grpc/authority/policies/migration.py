@@ -1,0 +1,64 @@
+"""Policies as format 1 of the store kept them: in the record of what is active, not as versions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from caracal_grpc.authority.policies.active import ActivePolicy
+from caracal_grpc.authority.policies.content import Content
+from caracal_grpc.authority.policies.versions import Versions
+from caracal_grpc.authority.state import places
+from caracal_grpc.authority.state.recorder import Recorder
+from caracal_grpc.authority.state.state import State
+from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.ports import Clock
+from caracal_grpc.core.reason import Reason
+from caracal_grpc.store.port import Expect, Record, Store
+
+_DESCRIPTION = "the policy that an earlier release kept"
+
+
+class Unversioned:
+    """Makes a version of each such policy, and activates it; without one nothing is granted."""
+
+    def __init__(
+        self, store: Store, state: State, versions: Versions, recorder: Recorder, clock: Clock
+    ) -> None:
+        self._store = store
+        self._state = state
+        self._versions = versions
+        self._recorder = recorder
+        self._clock = clock
+
+    async def migrate(self) -> None:
+        """Returns when there is none any more, whoever did it; raises `STORE_UNAVAILABLE`."""
+        for record in list(self._records()):
+            try:
+                await self._migrate(record)
+            except CaracalError as error:
+                if error.reason is not Reason.CONFLICT:
+                    raise  # else another replica, or an operator, was first
+
+    def _records(self) -> Iterator[Record]:
+        for zone in self._state.zones():
+            record = self._state.record(places.policy_place(zone.name))
+            if record is not None and "unversioned" in record.value:
+                yield record
+
+    async def _migrate(self, record: Record) -> None:
+        zone, content = record.key.zone, _content(record.value["unversioned"])
+        version = (await asyncio.to_thread(content.bundle)).version
+        await self._versions.make(zone, version, content, _DESCRIPTION, "")
+        active = ActivePolicy().activated(version, self._clock.now(), "")
+        expects = [Expect(record.key, record.revision), self._versions.held(zone, version)]
+        revision = await self._store.commit([active.put(zone)], expects)
+        await self._state.reached(revision)
+        await self._recorder.done(
+            None, zone, "policy.activate", policy_version=version, details={"why": _DESCRIPTION}
+        )
+
+
+def _content(value: Mapping[str, Any]) -> Content:
+    return Content(tuple(value["grants"]), value["modules"])
