@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal
 
@@ -26,13 +26,19 @@ PROOF: Final = "proof:"
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """What one reviewer said, who called with `application`; `time` is in Unix seconds."""
+    """What one reviewer said, who called with `application`; `time` is in Unix seconds.
+
+    `zone` and `kid` are of the key that signed the mandate which they called with, when it is that
+    which counts.
+    """
 
     application: str
     subject: str
     approved: bool
     reason: str
     time: float
+    zone: str = ""
+    kid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,11 @@ class Approval:
         if vote.approved and (released or again):
             return self
         return replace(self, votes=(*self.votes, vote))
+
+    def without(self, is_compromised: Callable[[str, str], bool]) -> Approval:
+        """Less the votes of who may not have been who they seemed: `is_compromised(zone, kid)`."""
+        kept = tuple(vote for vote in self.votes if not is_compromised(vote.zone, vote.kid))
+        return self if len(kept) == len(self.votes) else replace(self, votes=kept)
 
     def consumed(self, now: float) -> Approval:
         """As used at `now`."""

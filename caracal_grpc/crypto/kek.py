@@ -1,4 +1,4 @@
-"""The key-encryption key: 32 random bytes that never leave the process or its file."""
+"""A key-encryption key in this process: 32 random bytes that never leave it or where it is from."""
 
 from __future__ import annotations
 
@@ -13,10 +13,15 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.crypto.secret_file import read_secret_bytes
 
 KEK_BYTES: Final = 32
+NONCE_BYTES: Final = 12
+"""Of AES-GCM (NIST SP 800-38D section 5.2.1.1): random, one value for each data key."""
 
 _FEW_VALUES: Final = 16  # 32 random bytes hold fewer distinct values once in 10^15
 _HEX: Final = re.compile(rb"[0-9a-fA-F]{64}")
@@ -45,8 +50,12 @@ class Kek:
         Raises `FIELD_INVALID`, naming the path, for a file that others can read, for another
         length and for a key that is no random one.
         """
-        name = os.fspath(path)
-        return cls.of(_material(read_secret_bytes(path), name), name)
+        return cls.read(read_secret_bytes(path), os.fspath(path))
+
+    @classmethod
+    def read(cls, content: bytes, name: str) -> Kek:
+        """The key that `content` spells, in the forms of a file; raises as `load`."""
+        return cls.of(_material(content, name), name)
 
     @classmethod
     def of(cls, material: bytes, name: str = "kek") -> Kek:
@@ -57,6 +66,27 @@ class Kek:
             raise field_invalid(name, f"holds a pattern, not a random key; it {_WHAT}")
         digest = hmac.new(material, b"caracal key-encryption key id", hashlib.sha256)
         return cls(digest.hexdigest()[:16], material)
+
+    @property
+    def local(self) -> bool:
+        """Always: it is in memory."""
+        return True
+
+    def wrap(self, data_key: bytes, context: bytes) -> bytes:
+        """The data key under AES-256-GCM with `context` as associated data, its nonce in front."""
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return nonce + AESGCM(self.material).encrypt(nonce, data_key, context)
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        """What `wrap` was given; raises `ValueError` for another key, context or content."""
+        nonce, sealed = wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:]
+        try:
+            return AESGCM(self.material).decrypt(nonce, sealed, context)
+        except InvalidTag as exc:
+            raise ValueError("no data key of this key-encryption key") from exc
+
+    def close(self) -> None:
+        """Nothing is held but memory."""
 
 
 def _material(content: bytes, name: str) -> bytes:

@@ -6,10 +6,12 @@ import hashlib
 import hmac
 import secrets
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
 from caracal_grpc.core.ids import typeid
+from caracal_grpc.core.limits import MAX_CREDENTIALS
 
 _NOBODYS_DIGEST: Final = hashlib.sha256(b"no secret has this digest stored").hexdigest()
 _MAX_SECRET_CHARS: Final = 256
@@ -50,12 +52,15 @@ def secret_digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def secret_matches(secret: str, digest: str | None) -> bool:
-    """Whether `secret` has the stored `digest`, in a time that tells neither apart.
+def secret_matches(secret: str, digests: Collection[str]) -> bool:
+    """Whether `secret` has one of the stored `digests`, at most `MAX_CREDENTIALS`.
 
-    `None` is an application that does not exist: the work is the same and the answer is no.
+    It takes the same time whichever it has, and however many there are: for an application that
+    does not exist there is none, the work is the same and the answer is no.
     """
     bounded = secret if len(secret) <= _MAX_SECRET_CHARS else ""
-    expected = _NOBODYS_DIGEST if digest is None else digest
-    equal = hmac.compare_digest(secret_digest(bounded).encode(), expected.encode())
-    return equal and digest is not None
+    found = secret_digest(bounded).encode()
+    nobodys = (MAX_CREDENTIALS - len(digests)) * (_NOBODYS_DIGEST,)
+    # A list, so that every comparison is made; a generator would end with the first that matches.
+    equal = [hmac.compare_digest(found, each.encode()) for each in (*digests, *nobodys)]
+    return any(equal[: len(digests)])

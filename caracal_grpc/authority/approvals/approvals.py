@@ -126,7 +126,13 @@ class Approvals:
         kind = "approval.approve" if review.approved else "approval.reject"
         facts = _facts(before, plain_text(review.reason))
         vote = Vote(
-            caller.application, caller.subject, review.approved, review.reason, self._clock.now()
+            caller.application,
+            caller.subject,
+            review.approved,
+            review.reason,
+            self._clock.now(),
+            caller.zone,
+            caller.kid,
         )
         try:
             require_reviewer(self._state, caller, before)

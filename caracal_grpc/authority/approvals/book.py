@@ -36,7 +36,7 @@ class ApprovalBook:
     async def find(self, zone: str, approval: str) -> Found | None:
         """The approval as it is in the store, whatever this replica has seen; or `None`."""
         record = await self._store.get(approval_place(zone, approval))
-        return Found(Approval.from_value(record.value), record.revision) if record else None
+        return Found(self._read(record.value), record.revision) if record else None
 
     async def seen(self, zone: str, approval: str) -> Approval:
         """The approval as this replica sees it; one that it has not seen yet is looked up.
@@ -62,13 +62,16 @@ class ApprovalBook:
         after: list[Approval] = []
 
         def changed(value: Value) -> dict[str, Any]:
-            after[:] = [change(Approval.from_value(value))]
+            after[:] = [change(self._read(value))]
             return {**value, **after[0].to_value()}
 
         revision = await self._store.update(approval_place(zone, approval), changed)
         with suppress(CaracalError):  # a mirror that lags changes nothing of what holds
             await self._state.reached(revision)
         return after[0]
+
+    def _read(self, value: Value) -> Approval:
+        return Approval.from_value(value).without(self._state.is_compromised)
 
     def put(self, approval: Approval) -> Put:
         """The write of a new or used approval, which outlives its end for those who ask."""

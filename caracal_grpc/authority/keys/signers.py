@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from caracal_grpc.authority.keys.keyring import Keyring
-from caracal_grpc.authority.state.state import State
+from caracal_grpc.authority.state import places
+from caracal_grpc.authority.state.state import State, not_found
 from caracal_grpc.crypto.ledger_key import LedgerKey
 
 
@@ -35,8 +36,23 @@ class Signers:
 
     def __call__(self, zone: str) -> CheckpointSigner:
         """The signer; raises `OBJECT_NOT_FOUND` for a zone that does not exist."""
-        issuer = self._state.zone(zone).issuer
-        return CheckpointSigner(origin(issuer), self._keyring.ledger_key(zone))
+        return CheckpointSigner(
+            origin(ledger_issuer(self._state, zone)), self._keyring.ledger_key(zone)
+        )
+
+
+def ledger_issuer(state: State, zone: str) -> str:
+    """The issuer of the zone that a ledger is of; raises `OBJECT_NOT_FOUND`.
+
+    The ledger of a zone that was removed is still there, and its key says whose it is.
+    """
+    known = state.find_zone(zone)
+    if known is not None:
+        return known.issuer
+    record = state.record(places.ledger_key_place(zone))
+    if record is None:
+        raise not_found("zone", zone)
+    return str(record.value["issuer"])
 
 
 def origin(issuer: str) -> str:

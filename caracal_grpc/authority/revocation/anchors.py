@@ -76,6 +76,12 @@ def _session_is_ended(session: Value) -> bool:
     return session["terminated_at"] is not None
 
 
+def _key_ended(key: Value, now: float) -> Value:
+    return {"revoked": True, "ended_at": key.get("ended_at") or now, "sealed": None}
+
+
+KEY_MARK: Final = Mark("key", places.key_place, _key_ended, lambda key: bool(key["revoked"]))
+
 _MARKS: Final[Mapping[str, Mark | None]] = {
     ids.MANDATE: None,
     ids.SESSION: Mark(
@@ -92,7 +98,7 @@ _MARKS: Final[Mapping[str, Mark | None]] = {
     ids.APPLICATION: Mark(
         "application",
         places.application_place,
-        lambda _, __: {"disabled": True, "secret_digest": None},
+        lambda _, __: {"disabled": True, "credentials": []},
         lambda application: bool(application["disabled"]),
     ),
     ids.USER: Mark(
@@ -103,11 +109,6 @@ _MARKS: Final[Mapping[str, Mark | None]] = {
         SUBJECT_TTL,
         lambda *_: True,  # there is no record of a user before the first revocation
     ),
-    ids.KEY: Mark(
-        "key",
-        places.key_place,
-        lambda _, __: {"revoked": True, "sealed": None},
-        lambda key: bool(key["revoked"]),
-    ),
+    ids.KEY: KEY_MARK,
 }
 _PREFIXES: Final = ", ".join(f"{kind}_" for kind in list(_MARKS)[:-1]) + f" or {ids.KEY}_"

@@ -187,6 +187,14 @@ class Feed:
         fed = self._of(zone)
         return Reach(len(fed), sum(each.applied >= revision for each in fed))
 
+    def backlog(self, zone: str) -> tuple[int, int, int]:
+        """How many edges of the zone this replica feeds, how many messages wait for the slowest of
+        them, and how many lost the thread and are about to get a whole snapshot.
+        """
+        fed = self._of(zone)
+        slowest = max((each.queue.qsize() for each in fed), default=0)
+        return len(fed), slowest, sum(each.behind for each in fed)
+
     def acknowledge(self, application: str, zone: str, stream: str, revision: int) -> None:
         """Takes the word of an edge; raises `OBJECT_NOT_FOUND` for a stream that is not its own."""
         subscriber = self._subscribers.get(stream)
@@ -226,6 +234,9 @@ class Feed:
         if not subscribers:
             return
         mine = [key for key in changed if key.zone == zone]
+        if self._state.find_zone(zone) is None:
+            _resynchronise_all(subscribers)  # it was removed: each of them is told so
+            return
         if self._aliases.hides(zone) and any(key.kind == places.ZONES for key in mine):
             _resynchronise_all(subscribers)  # it may hide only now, and then all aliases are news
             return

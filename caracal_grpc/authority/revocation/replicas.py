@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import math
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
@@ -15,7 +16,7 @@ from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.ids import REPLICA
 from caracal_grpc.core.limits import AUTHORITY_ZONE, DEFAULT_MAX_STALENESS
 from caracal_grpc.core.ports import Clock, Ids
-from caracal_grpc.store.port import Event, Key, Put, Store
+from caracal_grpc.store.port import Delta, Event, Key, Put, Store
 
 _log = logging.getLogger("caracal.replicas")
 
@@ -34,20 +35,24 @@ class Replicas:
     replica has not seen for want of a current view is held against nobody.
     """
 
-    def __init__(self, store: Store, state: State, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, store: Store, state: State, clock: Clock, ids: Ids, keks: Sequence[str] = ()
+    ) -> None:
         self.own = ids.new(REPLICA)
         self._store = store
         self._state = state
         self._clock = clock
+        self._keks = list(keks)
         self._started_at = clock.now()
         found = state.records(AUTHORITY_ZONE, places.REPLICAS)
         self._heard = dict.fromkeys(found, clock.monotonic())
+        self._ahead: dict[str, float] = {}
         self._unsubscribe = state.subscribe(self._on_event)
         self._renewal: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Says that this replica runs, for as long as it does; raises `STORE_UNAVAILABLE`."""
-        await self._say()
+        await self.say()
         self._renewal = asyncio.create_task(self._renew(), name="replica renewal")
 
     async def close(self) -> None:
@@ -67,23 +72,39 @@ class Replicas:
         proven = -math.inf if math.isinf(age) else self._clock.monotonic() - age
         return {self.own} | {name for name, at in self._heard.items() if proven - at <= _GONE}
 
-    async def _say(self) -> None:
-        value = {"started_at": self._started_at, "heard_at": self._clock.now()}
-        await self._store.commit([Put(places.replica_place(self.own), value, ttl=_TTL)])
+    def ahead(self) -> dict[str, float]:
+        """How many seconds the clock of each other replica is ahead of ours, as far as it is known.
+
+        Taken when word of it arrives, which takes some of that time.
+        """
+        return {name: self._ahead[name] for name in self.live() & self._ahead.keys()}
+
+    async def say(self) -> int:
+        """Writes that this replica runs; the revision, or raises `STORE_UNAVAILABLE`."""
+        value = {
+            "started_at": self._started_at,
+            "heard_at": self._clock.now(),
+            "keks": self._keks,
+        }
+        return await self._store.commit([Put(places.replica_place(self.own), value, ttl=_TTL)])
 
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(_RENEWAL)
             try:
-                await self._say()
+                await self.say()
             except CaracalError as error:
                 _log.warning("this replica cannot say that it runs: %s", error)
 
-    def _on_event(self, _: Event, changed: AbstractSet[Key]) -> None:
+    def _on_event(self, event: Event, changed: AbstractSet[Key]) -> None:
         for key in changed:
             if key.kind != places.REPLICAS:
                 continue
-            if self._state.record(key) is None:
+            record = self._state.record(key)
+            if record is None:
                 self._heard.pop(key.id, None)
-            else:
-                self._heard[key.id] = self._clock.monotonic()
+                self._ahead.pop(key.id, None)
+                continue
+            self._heard[key.id] = self._clock.monotonic()
+            if isinstance(event, Delta) and key.id != self.own:  # a snapshot tells old words
+                self._ahead[key.id] = record.value["heard_at"] - self._clock.now()

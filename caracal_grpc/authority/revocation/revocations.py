@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from caracal_grpc.authority.keys.keyring import Keyring
 from caracal_grpc.authority.revocation.anchors import mark_of
+from caracal_grpc.authority.revocation.compromises import Compromises
 from caracal_grpc.authority.revocation.deaths import Deaths
 from caracal_grpc.authority.revocation.impact import HOLDERS, NOTHING, Impact, Impacts
 from caracal_grpc.authority.revocation.session_filter import SessionFilter
@@ -30,7 +31,7 @@ from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.core.keystate import KeyState
 from caracal_grpc.core.limits import LEEWAY, MAX_FALLEN
 from caracal_grpc.core.mandate import Mandate
-from caracal_grpc.core.ports import Clock
+from caracal_grpc.core.ports import Clock, Ids
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.session import Session
 from caracal_grpc.store.port import Put, Store
@@ -71,9 +72,11 @@ class Revocations:
         keyring: Keyring,
         recorder: Recorder,
         clock: Clock,
+        new_ids: Ids,
     ) -> None:
         self._state = state
         self._keyring = keyring
+        self.compromises = Compromises(store, state, keyring, recorder, clock, new_ids)
         self._recorder = recorder
         self._clock = clock
         self._deaths = Deaths(store, state, clock)
@@ -83,6 +86,7 @@ class Revocations:
     async def close(self) -> None:
         """Waits for revocations in flight."""
         await self._unbroken.close()
+        await self.compromises.close()
 
     def put(self, actor: str, zone: str, anchor: str, reason: str) -> Put:
         """The write that kills `anchor`, for use cases that end something in the same commit."""
@@ -153,13 +157,18 @@ class Revocations:
         # Who holds sessions ends them with itself, so what falls is told before; else the write is
         # first, which a large tree must not hold up.
         held = self._impacts.of(tops) if ids.prefix_of(anchor) in HOLDERS else None
-        revision = self._deaths.known(zone, anchor)
-        if not revision:
-            dead = self._deaths.put(caller.application, zone, anchor, reason)
-            revision = await self._deaths.kill([dead])
+        revision = await self._killed(caller.application, zone, anchor, reason)
         audit_id = await self._recorded(caller, zone, {"anchor": anchor}, reason)
         await self._settled(revision)
         return Revoked(revision, audit_id, held or await self._impacts.told(tops))
+
+    async def _killed(self, actor: str, zone: str, anchor: str, reason: str) -> int:
+        """The revision at which the anchor is dead."""
+        if ids.prefix_of(anchor) == ids.KEY:
+            revision, _ = await self.compromises.kill(actor, zone, anchor, reason)
+            return revision
+        known = self._deaths.known(zone, anchor)
+        return known or await self._deaths.kill([self._deaths.put(actor, zone, anchor, reason)])
 
     async def _revoke_all(
         self,
@@ -231,7 +240,7 @@ class Revocations:
         if state.get(kid) is KeyState.ACTIVE:
             raise CaracalError(
                 Reason.KEY_STATE_CONFLICT,
-                "the key signs now; rotate first and revoke it when its successor signs",
+                "the key signs now; compromise it, or rotate and revoke it when another signs",
                 metadata={"key": kid},
             )
 

@@ -11,6 +11,7 @@ from caracal_grpc.authority.keys.keyring import Keyring
 from caracal_grpc.authority.state import places
 from caracal_grpc.authority.state.floor import issued_before
 from caracal_grpc.authority.state.state import State
+from caracal_grpc.core import ids
 from caracal_grpc.core.keystate import next_change
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.core.rule import Trust
@@ -18,10 +19,12 @@ from caracal_grpc.crypto.key_set import KeySet, VerifyingKey
 from caracal_grpc.store.port import Delta, Event, Key, Snapshot
 
 FEED_FIRST: Final = 1.0
-"""Seconds from the moment that a floor holds until the authority's own open streams fall with it.
+"""Seconds from the moment that a floor or the end of a key holds until the authority's own open
+streams fall with it.
 
-The feed runs under mandates that are older than the floor. Were it cut at once, edges would hear of
-the floor only after all had come back, so they hear of it first. New calls are refused at once.
+The feed runs under mandates that are older than the floor, or of that key. Were it cut at once,
+edges would hear of it only after all had come back, so they hear of it first. New calls are refused
+at once.
 """
 
 _TRUST: Final = frozenset({places.KEYS, places.ZONES, places.FLOORS})
@@ -41,7 +44,7 @@ class AuthorityView:
         self._clock = clock
         self._max_ttl = max_ttl
         self._listeners: list[Callable[[AbstractSet[str]], None]] = []
-        self._raised: set[str] = set()
+        self._late: set[str] = set()
         self._falling: asyncio.TimerHandle | None = None
         self._unsubscribe = state.subscribe(self._on_event)
         self._rebuild()
@@ -66,8 +69,8 @@ class AuthorityView:
         return self._state.age()
 
     def subscribe(self, listener: Callable[[AbstractSet[str]], None]) -> Callable[[], None]:
-        """Tells `listener` of anchors that died at once, and `FEED_FIRST` seconds later of zones
-        whose floor rose; returns what ends that.
+        """Tells `listener` of anchors that died at once, and `FEED_FIRST` seconds later of keys
+        that did and zones whose floor rose; returns what ends that.
         """
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
@@ -97,15 +100,17 @@ class AuthorityView:
     def _on_event(self, event: Event, changed: AbstractSet[Key]) -> None:
         if isinstance(event, Snapshot) or any(key.kind in _TRUST for key in changed):
             self._rebuild()
-        self._tell(self._dead(event, changed))
-        self._raised |= {key.zone for key in changed if key.kind == places.FLOORS}
-        if self._raised and not self._falling:
+        dead = self._dead(event, changed)
+        keys = {anchor for anchor in dead if ids.prefix_of(anchor) == ids.KEY}
+        self._tell(dead - keys)
+        self._late |= keys | {key.zone for key in changed if key.kind == places.FLOORS}
+        if self._late and not self._falling:
             loop = asyncio.get_running_loop()
-            self._falling = loop.call_later(FEED_FIRST, self._tell_raised)
+            self._falling = loop.call_later(FEED_FIRST, self._tell_late)
 
-    def _tell_raised(self) -> None:
-        raised, self._raised, self._falling = frozenset(self._raised), set(), None
-        self._tell(raised)
+    def _tell_late(self) -> None:
+        late, self._late, self._falling = frozenset(self._late), set(), None
+        self._tell(late)
 
     def _tell(self, dead: AbstractSet[str]) -> None:
         if dead:

@@ -14,9 +14,10 @@ from typing import Final
 
 from caracal_grpc.authority.approvals.book import ApprovalBook
 from caracal_grpc.authority.keys.keyring import Keyring
+from caracal_grpc.authority.state.ownership import Ownership
+from caracal_grpc.authority.state.places import delivery_place
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.authority.webhooks.event import held_event
-from caracal_grpc.authority.webhooks.owners import Owners
 from caracal_grpc.authority.webhooks.undelivered import Line, Undelivered
 from caracal_grpc.core.approval import Approval
 from caracal_grpc.core.backoff import wait_before
@@ -46,7 +47,7 @@ class Deliveries:
         state: State,
         book: ApprovalBook,
         keyring: Keyring,
-        owners: Owners,
+        owners: Ownership,
         outbound: Outbound,
         clock: Clock,
     ) -> None:
@@ -77,7 +78,8 @@ class Deliveries:
         while True:
             self._undelivered.news.clear()
             for line in self._undelivered.lines():
-                if line not in self._workers and self._owners.is_free(line.zone, line.webhook):
+                place = delivery_place(line.zone, line.webhook)
+                if line not in self._workers and self._owners.is_free(place):
                     self._begin(line)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK):
@@ -99,7 +101,8 @@ class Deliveries:
         while (approval := self._undelivered.first(line)) is not None:
             webhook = self._webhook(line)
             try:
-                if webhook is None or not await self._owners.take(line.zone, line.webhook):
+                place = delivery_place(line.zone, line.webhook)
+                if webhook is None or not await self._owners.take(place):
                     return
                 if taken != approval.id:
                     await self._tell(line, webhook, approval)

@@ -7,12 +7,15 @@ from dataclasses import replace
 
 import pytest
 
+from caracal_grpc.authority.keys.keyring import Keyring
 from caracal_grpc.authority.state import places
 from caracal_grpc.core.keystate import KeyState
 from caracal_grpc.core.limits import DEFAULT_KEY_PUBLISH, LEEWAY, MAX_LIVE_KEYS, MAX_SESSION_TTL
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.rule import Rule
 from caracal_grpc.crypto import mandates
+from caracal_grpc.crypto.kek import Kek
+from caracal_grpc.crypto.key_encryption import Keks
 from caracal_grpc.interceptors.guard.verifier import Verifier
 from tests.support.refusals import refused
 from tests.support.rig import Rig
@@ -127,10 +130,7 @@ async def test_more_keys_than_an_edge_holds_are_not_made(rig: Rig) -> None:
 
 async def test_wrong_key_encryption_key_opens_nothing(rig: Rig) -> None:
     """KEY_STATE_CONFLICT instead of a mandate."""
-    from caracal_grpc.authority.keys.keyring import Keyring
-    from caracal_grpc.crypto.kek import Kek
-
-    stranger = Keyring(rig.state, Kek.generate(), rig.clock)
+    stranger = Keyring(rig.state, Keks(Kek.generate()), rig.clock)
     with refused(Reason.KEY_STATE_CONFLICT):
         stranger.signing_key("shop")
     with refused(Reason.KEY_STATE_CONFLICT):
@@ -163,9 +163,7 @@ async def test_unknown_zone_has_no_keys(rig: Rig, zone: str) -> None:
 
 async def test_second_replica_signs_with_the_same_keys(rig: Rig) -> None:
     """What one replica publishes, another signs with, without a word between them."""
-    from caracal_grpc.authority.keys.keyring import Keyring
-
-    other = Keyring(rig.state, rig.keyring._kek, rig.clock)
+    other = Keyring(rig.state, rig.keyring.vault.keks, rig.clock)
     kid = await rotate(rig)
     await rig.advance(DEFAULT_KEY_PUBLISH)
     assert other.signing_key("shop").kid == kid

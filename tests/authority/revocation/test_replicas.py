@@ -20,8 +20,8 @@ from tests.support.rig import BEAT, Rig, open_rig
 @asynccontextmanager
 async def another(rig: Rig, folder: Path) -> AsyncIterator[Rig]:
     """Another replica over the same store."""
-    kek = rig.keyring._kek
-    async with open_rig(folder, rig.store, rig.clock, kek=kek, ledger="other") as other:
+    keks = rig.keyring.vault.keks
+    async with open_rig(folder, rig.store, rig.clock, keks=keks, ledger="other") as other:
         other.operator = rig.operator
         await until(lambda: len(rig.authority._replicas.live()) == 2)
         yield other

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from jose import jwt
 
+from caracal_grpc.authority.state.places import delivery_place
 from caracal_grpc.authority.webhooks import deliveries
 from caracal_grpc.authority.webhooks.event import APPROVAL_HELD
 from caracal_grpc.core.approval import Approval
@@ -306,7 +307,7 @@ async def test_another_replica_takes_over(two: tuple[Rig, Rig], web: WebServer) 
     (other,) = by_name.values()
     await gone.authority._deliveries.close()
     asked = [await ask(gone, number) for number in (2, 3)]
-    assert not other.authority._deliveries._owners.is_free("shop", "hook")
+    assert not other.authority._deliveries._owners.is_free(delivery_place("shop", "hook"))
     assert len(heard(web)) == 1, "the owner still lives"
     await gone.authority._replicas.close()
     for approval in asked:

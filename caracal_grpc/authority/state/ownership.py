@@ -1,4 +1,4 @@
-"""Which replica tells a webhook: one at a time, until it is gone."""
+"""Which replica does what only one of them is to do: one at a time, until it is gone."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from caracal_grpc.authority.state.places import delivery_place
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.store.port import Expect, Put, Store
+from caracal_grpc.store.port import Expect, Key, Put, Store
 
 _TTL: Final = 86_400
 """Seconds until an owner says so again: long, since the life of its replica is what counts."""
 
 
-class Owners:
-    """Takes webhooks for the replica `own`, from nobody and from replicas that are not `live`."""
+class Ownership:
+    """Takes places for the replica `own`, from nobody and from replicas that are not `live`.
+
+    It spares the others the work, and no more: for a moment two may believe that they own a place,
+    so whatever an owner does must hold up to that.
+    """
 
     def __init__(
         self, store: Store, state: State, own: str, live: Callable[[], AbstractSet[str]]
@@ -27,18 +30,17 @@ class Owners:
         self._own = own
         self._live = live
 
-    def is_free(self, zone: str, webhook: str) -> bool:
-        """Whether this replica has the webhook, or may take it, as far as it knows."""
-        owner = self._owner(zone, webhook)
+    def is_free(self, place: Key) -> bool:
+        """Whether this replica has the place, or may take it, as far as it knows."""
+        owner = self._owner(place)
         return owner == self._own or owner not in self._live()
 
-    async def take(self, zone: str, webhook: str) -> bool:
-        """Whether this replica has the webhook now; raises `STORE_UNAVAILABLE`."""
-        if self._owner(zone, webhook) == self._own:
+    async def take(self, place: Key) -> bool:
+        """Whether this replica has the place now; raises `STORE_UNAVAILABLE`."""
+        if self._owner(place) == self._own:
             return True
-        if not self.is_free(zone, webhook):
+        if not self.is_free(place):
             return False
-        place = delivery_place(zone, webhook)
         expect = Expect(place, self._state.revision_of(place))
         try:
             revision = await self._store.commit([Put(place, {"owner": self._own}, _TTL)], [expect])
@@ -49,6 +51,6 @@ class Owners:
         await self._state.reached(revision)
         return True
 
-    def _owner(self, zone: str, webhook: str) -> str:
-        record = self._state.record(delivery_place(zone, webhook))
+    def _owner(self, place: Key) -> str:
+        record = self._state.record(place)
         return str(record.value["owner"]) if record else ""
