@@ -3,15 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from caracal_grpc.core.ceiling import UNBOUNDED, Ceiling
 
 
 @dataclass(frozen=True, slots=True)
+class StoredCredential:
+    """What is kept of a secret of an application: a digest, and until when it authenticates.
+
+    Times are in seconds since the Unix epoch; `expires_at` 0 means until it is deleted.
+    """
+
+    id: str
+    digest: str = field(repr=False)
+    created_at: int
+    expires_at: int = 0
+
+    def lives(self, now: float) -> bool:
+        """Whether it authenticates at `now`."""
+        return not self.expires_at or now < self.expires_at
+
+    def to_value(self) -> dict[str, Any]:
+        """The JSON form for the store."""
+        return asdict(self)
+
+    @staticmethod
+    def from_value(value: Mapping[str, Any]) -> StoredCredential:
+        """The credential that `to_value` wrote."""
+        return StoredCredential(**{name: value[name] for name in StoredCredential.__slots__})
+
+
+@dataclass(frozen=True, slots=True)
 class Application:
-    """One application. Of its secret only a digest is kept; `None` never authenticates.
+    """One application. Without a credential that lives it never authenticates.
 
     `apply` is the id of the apply that made the secret, and answers with it.
     """
@@ -19,11 +45,15 @@ class Application:
     id: str
     name: str
     standing_session: str
-    secret_digest: str | None = field(default=None, repr=False)
+    credentials: tuple[StoredCredential, ...] = ()
     labels: tuple[str, ...] = ()
     ceiling: Ceiling = UNBOUNDED
     disabled: bool = False
     apply: str = ""
+
+    def living(self, now: float) -> tuple[StoredCredential, ...]:
+        """The credentials that authenticate at `now`, oldest first."""
+        return tuple(each for each in self.credentials if each.lives(now))
 
     def to_value(self) -> dict[str, Any]:
         """The JSON form for the store."""
@@ -31,7 +61,7 @@ class Application:
             "id": self.id,
             "name": self.name,
             "standing_session": self.standing_session,
-            "secret_digest": self.secret_digest,
+            "credentials": [each.to_value() for each in self.credentials],
             "labels": list(self.labels),
             "ceiling": self.ceiling.to_value(),
             "disabled": self.disabled,
@@ -45,7 +75,7 @@ class Application:
             id=value["id"],
             name=value["name"],
             standing_session=value["standing_session"],
-            secret_digest=value["secret_digest"],
+            credentials=tuple(map(StoredCredential.from_value, value["credentials"])),
             labels=tuple(value["labels"]),
             ceiling=Ceiling.from_value(value["ceiling"]),
             disabled=value["disabled"],

@@ -121,6 +121,12 @@ MAX_POLICY_VERSIONS: Final = 50
 MAX_PAGE: Final = 500
 DEFAULT_PAGE: Final = 100
 
+MAX_REQUEST: Final = 16 * 1024 * 1024
+"""Bytes of a request to the authority: what is longer gRPC refuses by itself. A policy of twenty
+thousand grants fits."""
+MAX_ANSWER: Final = 32 * 1024 * 1024
+"""Bytes of one message that it answers with. Clients of gRPC take 4 MiB unless told otherwise."""
+
 REQUEST_WINDOW: Final = 60
 """How long a repeated `request_id` answers with the same mandate."""
 

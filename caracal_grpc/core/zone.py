@@ -15,10 +15,12 @@ ChainVisibility = Literal["full", "hashed", "last"]
 class Zone:
     """A tenant and trust boundary. Times are in seconds.
 
-    `frozen` grants nothing but what is for the authority itself. `jwks_max_age` is how long a consumer
-    that is not on the feed may keep the key set, `key_rotate` how old the signing key may get. Rates
-    are exchanges a second at one replica, bursts those at once. `hidden_until` is the Unix time until which mandates may be alive that hid their lineage before
-    the zone was told to show it; 0 when there are none.
+    `frozen` grants nothing but what is for the authority itself. `jwks_max_age` is how long a
+    consumer that is not on the feed may keep the key set, `key_rotate` how old the signing key may
+    get. Rates are exchanges a second at one replica, bursts those at once. `record_context` lets
+    the ledger keep what callers say in the context of a request. `hidden_until` is the Unix time
+    until which mandates may be alive that hid their lineage before the zone was told to show it; 0
+    when there are none.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Zone:
     application_burst: int = 2 * limits.DEFAULT_APPLICATION_RATE
     zone_rate: int = limits.DEFAULT_ZONE_RATE
     zone_burst: int = 2 * limits.DEFAULT_ZONE_RATE
+    record_context: bool = False
 
     def to_value(self) -> dict[str, Any]:
         """The JSON form for the store."""

@@ -12,6 +12,8 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from caracal_grpc.core.errors import CaracalError, field_invalid
+from caracal_grpc.core.limits import MAX_ANSWER
+from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors.guard.plan import Style, style_of
 from caracal_grpc.interceptors.status import to_status
 from caracal_grpc.services.drain import Drain
@@ -20,18 +22,21 @@ _log = logging.getLogger("caracal.services")
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Reader: TypeAlias = Callable[[bytes], Any]
+Writer: TypeAlias = Callable[[Any], bytes]
 Around: TypeAlias = Callable[[], AbstractContextManager[None]]
 
 
 class StatusInterceptor(grpc.aio.ServerInterceptor):
     """Turns refusals into their statuses, and anything unforeseen into INTERNAL without a cause.
 
-    The services take one message each, which is read here so that a broken one is refused, too.
-    `drain` counts the calls, gRPC's own services aside.
+    The services take one message each, which is read here so that a broken one is refused, too, and
+    so is an answer of more than `max_answer` bytes, which is written here. `drain` counts the
+    calls, gRPC's own services aside.
     """
 
-    def __init__(self, drain: Drain | None = None) -> None:
+    def __init__(self, drain: Drain | None = None, max_answer: int = MAX_ANSWER) -> None:
         self._drain = drain or Drain()
+        self._max_answer = max_answer
 
     async def intercept_service(
         self,
@@ -43,31 +48,49 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
         if handler is None or handler.request_streaming:
             return handler
         infrastructure = handler_call_details.method.startswith("/grpc.")
-        return _wrap(handler, nullcontext if infrastructure else self._drain.call)
+        return self._wrap(handler, nullcontext if infrastructure else self._drain.call)
 
-
-def _wrap(handler: Handler, around: Around) -> Handler:
-    read = handler.request_deserializer or _as_it_is
-    if handler.response_streaming:
-        stream = _stream(handler.unary_stream, read, around)
+    def _wrap(self, handler: Handler, around: Around) -> Handler:
+        read = handler.request_deserializer or _as_it_is
+        write = self._bounded(handler.response_serializer or _as_it_is)
+        if not handler.response_streaming:
+            unary = _unary(handler.unary_unary, read, write, around)
+            return grpc.unary_unary_rpc_method_handler(unary)
+        if style_of(handler.unary_stream) is Style.ASYNC_GENERATOR:
+            stream = _stream(handler.unary_stream, read, write, around)
+            return grpc.unary_stream_rpc_method_handler(stream)
+        # gRPC's own services write to the context, where nothing is between them and gRPC.
+        stream = _unary(handler.unary_stream, read, _as_it_is, around)
         return grpc.unary_stream_rpc_method_handler(
             stream, response_serializer=handler.response_serializer
         )
-    unary = _unary(handler.unary_unary, read, around)
-    return grpc.unary_unary_rpc_method_handler(
-        unary, response_serializer=handler.response_serializer
-    )
+
+    def _bounded(self, write: Writer) -> Writer:
+        def bounded(answer: Any) -> bytes:
+            payload = write(answer)
+            if len(payload) > self._max_answer:
+                raise _too_long(self._max_answer)
+            return payload
+
+        return bounded
 
 
-def _as_it_is(payload: bytes) -> bytes:
+def _as_it_is(payload: Any) -> Any:
     return payload
 
 
-def _unary(behavior: Any, read: Reader, around: Around) -> Any:
+def _too_long(most: int) -> CaracalError:
+    text = (
+        f"the answer is over {most} bytes; ask for smaller pages, or for its parts by their lists"
+    )
+    return CaracalError(Reason.LIMIT_EXCEEDED, text, metadata={"limit": str(most)})
+
+
+def _unary(behavior: Any, read: Reader, write: Writer, around: Around) -> Any:
     async def mapped(payload: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         try:
             with around():
-                return await behavior(_parsed(read, payload), context)
+                return write(await behavior(_parsed(read, payload), context))
         except CaracalError as refusal:
             await _abort(context, refusal)
         except (grpc.aio.AbortError, grpc.aio.BaseError):
@@ -78,18 +101,14 @@ def _unary(behavior: Any, read: Reader, around: Around) -> Any:
     return mapped
 
 
-def _stream(behavior: Any, read: Reader, around: Around) -> Any:
-    """In the style of `behavior`: gRPC's own services write to the context, ours generate."""
-    if style_of(behavior) is not Style.ASYNC_GENERATOR:
-        return _unary(behavior, read, around)
-
+def _stream(behavior: Any, read: Reader, write: Writer, around: Around) -> Any:
     async def mapped(
         payload: bytes, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[Any]:
         try:
             with around():
                 async for message in behavior(_parsed(read, payload), context):
-                    yield message
+                    yield write(message)
         except CaracalError as refusal:
             await _abort(context, refusal)
         except (grpc.aio.AbortError, grpc.aio.BaseError):

@@ -1,4 +1,4 @@
-"""KeyService: key sets, key states, rotation."""
+"""KeyService: key sets, key states, rotation, the end of keys, and their seals."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import grpc.aio
 
+from caracal_grpc.authority.authority import Authority
 from caracal_grpc.authority.keys.keyring import KeyReport
-from caracal_grpc.authority.keys.keys import Keys
-from caracal_grpc.authority.revocation.feed import Feed
+from caracal_grpc.core import ids
 from caracal_grpc.core.keystate import KeyState
 from caracal_grpc.interceptors.context.current import current_mandate
 from caracal_grpc.services import render
@@ -27,9 +27,11 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
     """Parses, calls the keys, renders."""
 
-    def __init__(self, keys: Keys, feed: Feed) -> None:
-        self._keys = keys
-        self._feed = feed
+    def __init__(self, authority: Authority) -> None:
+        self._keys = authority.keys
+        self._compromises = authority.revocations.compromises
+        self._resealing = authority.key_care.resealing
+        self._feed = authority.feed
 
     async def GetKeySet(
         self, request: key_service_pb2.GetKeySetRequest, context: Context
@@ -49,9 +51,46 @@ class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
         self, request: key_service_pb2.RotateKeyRequest, context: Context
     ) -> key_service_pb2.RotateKeyResponse:
         """See `KeyService.RotateKey` in the proto."""
-        rotation = await self._keys.rotate(current_mandate(), render.zone_name(request.zone))
+        change = await self._keys.rotate(current_mandate(), render.zone_name(request.zone))
         return key_service_pb2.RotateKeyResponse(
-            key=_render(rotation.key), revision=rotation.revision, audit_id=rotation.audit_id
+            key=_render(change.key), revision=change.revision, audit_id=change.audit_id
+        )
+
+    async def RetireKey(
+        self, request: key_service_pb2.RetireKeyRequest, context: Context
+    ) -> key_service_pb2.RetireKeyResponse:
+        """See `KeyService.RetireKey` in the proto."""
+        zone, kid = render.zone_name(request.zone), ids.require_id("kid", request.kid, ids.KEY)
+        change = await self._keys.retire(current_mandate(), zone, kid)
+        return key_service_pb2.RetireKeyResponse(
+            key=_render(change.key), revision=change.revision, audit_id=change.audit_id
+        )
+
+    async def CompromiseKey(
+        self, request: key_service_pb2.CompromiseKeyRequest, context: Context
+    ) -> key_service_pb2.CompromiseKeyResponse:
+        """See `KeyService.CompromiseKey` in the proto."""
+        zone, kid = render.zone_name(request.zone), ids.require_id("kid", request.kid, ids.KEY)
+        why = render.reason_text(request.reason)
+        done = await self._compromises.compromise(current_mandate(), zone, kid, why)
+        return key_service_pb2.CompromiseKeyResponse(
+            successor=_render(done.successor) if done.successor else None,
+            revision=done.revision,
+            audit_id=done.audit_id,
+        )
+
+    async def ResealKeys(
+        self, request: key_service_pb2.ResealKeysRequest, context: Context
+    ) -> key_service_pb2.ResealKeysResponse:
+        """See `KeyService.ResealKeys` in the proto."""
+        zone = render.zone_name(request.zone) if request.zone else ""
+        done = await self._resealing.reseal(current_mandate(), zone)
+        return key_service_pb2.ResealKeysResponse(
+            kek_id=done.kek_id,
+            resealed=done.resealed,
+            unchanged=done.unchanged,
+            revision=done.revision,
+            audit_id=done.audit_id,
         )
 
 
@@ -62,6 +101,8 @@ def _render(report: KeyReport) -> key_pb2.SigningKey:
         state=_STATES[report.state],
         create_time=render.timestamp(times.created_at),
         activate_time=render.timestamp(times.activates_at),
+        compromised=times.compromised,
+        kek_id=report.key.kek_id,
     )
     if report.retires_at is not None:
         rendered.retire_time.CopyFrom(render.timestamp(report.retires_at))

@@ -5,23 +5,44 @@ from __future__ import annotations
 import grpc.aio
 
 from caracal_grpc.authority.authority import Authority
+from caracal_grpc.services.application import ApplicationServicer
 from caracal_grpc.services.approval import ApprovalServicer
 from caracal_grpc.services.audit import AuditServicer
+from caracal_grpc.services.credential import CredentialServicer
 from caracal_grpc.services.delegation import DelegationServicer
+from caracal_grpc.services.diagnostics import DiagnosticsServicer
+from caracal_grpc.services.issuer import IssuerServicer
 from caracal_grpc.services.key import KeyServicer
+from caracal_grpc.services.policy import PolicyServicer
+from caracal_grpc.services.proof_system import ProofSystemServicer
+from caracal_grpc.services.resource import ResourceServicer
 from caracal_grpc.services.revocation import RevocationServicer
 from caracal_grpc.services.session import SessionServicer
 from caracal_grpc.services.token import TokenServicer
 from caracal_grpc.services.zone import ZoneServicer
 from caracal_grpc.v1 import (
+    application_service_pb2,
+    application_service_pb2_grpc,
     approval_service_pb2,
     approval_service_pb2_grpc,
     audit_service_pb2,
     audit_service_pb2_grpc,
+    credential_service_pb2,
+    credential_service_pb2_grpc,
     delegation_service_pb2,
     delegation_service_pb2_grpc,
+    diagnostics_service_pb2,
+    diagnostics_service_pb2_grpc,
+    issuer_service_pb2,
+    issuer_service_pb2_grpc,
     key_service_pb2,
     key_service_pb2_grpc,
+    policy_service_pb2,
+    policy_service_pb2_grpc,
+    proof_system_service_pb2,
+    proof_system_service_pb2_grpc,
+    resource_service_pb2,
+    resource_service_pb2_grpc,
     revocation_service_pb2,
     revocation_service_pb2_grpc,
     session_service_pb2,
@@ -35,10 +56,17 @@ from caracal_grpc.v1 import (
 SERVICES = tuple(
     file.DESCRIPTOR.services_by_name[name]
     for file, name in (
+        (application_service_pb2, "ApplicationService"),
         (approval_service_pb2, "ApprovalService"),
         (audit_service_pb2, "AuditService"),
+        (credential_service_pb2, "CredentialService"),
         (delegation_service_pb2, "DelegationService"),
+        (diagnostics_service_pb2, "DiagnosticsService"),
+        (issuer_service_pb2, "IssuerService"),
         (key_service_pb2, "KeyService"),
+        (policy_service_pb2, "PolicyService"),
+        (proof_system_service_pb2, "ProofSystemService"),
+        (resource_service_pb2, "ResourceService"),
         (revocation_service_pb2, "RevocationService"),
         (session_service_pb2, "SessionService"),
         (token_service_pb2, "TokenService"),
@@ -50,6 +78,7 @@ SERVICES = tuple(
 
 def add_services(server: grpc.aio.Server, authority: Authority) -> None:
     """Puts every service of the authority on `server`."""
+    _add_declared(server, authority)
     feed = authority.feed
     approval_service_pb2_grpc.add_ApprovalServiceServicer_to_server(
         ApprovalServicer(authority.approvals), server
@@ -60,7 +89,13 @@ def add_services(server: grpc.aio.Server, authority: Authority) -> None:
     delegation_service_pb2_grpc.add_DelegationServiceServicer_to_server(
         DelegationServicer(authority.delegations), server
     )
-    key_service_pb2_grpc.add_KeyServiceServicer_to_server(KeyServicer(authority.keys, feed), server)
+    diagnostics_service_pb2_grpc.add_DiagnosticsServiceServicer_to_server(
+        DiagnosticsServicer(authority.diagnostics), server
+    )
+    key_service_pb2_grpc.add_KeyServiceServicer_to_server(KeyServicer(authority), server)
+    policy_service_pb2_grpc.add_PolicyServiceServicer_to_server(
+        PolicyServicer(authority.catalogue, authority.activations, authority.trials), server
+    )
     revocation_service_pb2_grpc.add_RevocationServiceServicer_to_server(
         RevocationServicer(authority.revocations, feed, authority.propagation), server
     )
@@ -70,4 +105,29 @@ def add_services(server: grpc.aio.Server, authority: Authority) -> None:
     token_service_pb2_grpc.add_TokenServiceServicer_to_server(
         TokenServicer(authority.exchange, authority.consumption), server
     )
-    zone_service_pb2_grpc.add_ZoneServiceServicer_to_server(ZoneServicer(authority.zones), server)
+
+
+def _add_declared(server: grpc.aio.Server, authority: Authority) -> None:
+    """What zones declare, whole and piece by piece."""
+    objects, edits = authority.objects, authority.edits
+    application_service_pb2_grpc.add_ApplicationServiceServicer_to_server(
+        ApplicationServicer(objects, edits), server
+    )
+    credential_service_pb2_grpc.add_CredentialServiceServicer_to_server(
+        CredentialServicer(authority.credentials), server
+    )
+    issuer_service_pb2_grpc.add_IssuerServiceServicer_to_server(
+        IssuerServicer(objects, edits), server
+    )
+    proof_system_service_pb2_grpc.add_ProofSystemServiceServicer_to_server(
+        ProofSystemServicer(objects, edits), server
+    )
+    resource_service_pb2_grpc.add_ResourceServiceServicer_to_server(
+        ResourceServicer(objects, edits), server
+    )
+    zone_service_pb2_grpc.add_ZoneServiceServicer_to_server(
+        ZoneServicer(
+            authority.zones, authority.zone_edits, authority.removal, authority.freezing, objects
+        ),
+        server,
+    )

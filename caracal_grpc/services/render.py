@@ -13,8 +13,15 @@ from caracal_grpc.authority.state.fallen import Fallen
 from caracal_grpc.core.ceiling import UNBOUNDED, Ceiling
 from caracal_grpc.core.entry import MAX_INT
 from caracal_grpc.core.errors import field_invalid
-from caracal_grpc.core.ids import require_resource_or_family, require_slug
-from caracal_grpc.core.limits import MAX_CEILING, MAX_REASON_TEXT
+from caracal_grpc.core.ids import require_resource_or_family, require_scope, require_slug
+from caracal_grpc.core.limits import (
+    MAX_CEILING,
+    MAX_CONTEXT,
+    MAX_CONTEXT_KEY,
+    MAX_CONTEXT_VALUE,
+    MAX_REASON_TEXT,
+    MAX_SCOPES,
+)
 from caracal_grpc.core.session import SessionState
 from caracal_grpc.v1 import application_pb2, key_pb2, mandate_pb2, revocation_pb2, session_pb2
 
@@ -75,6 +82,24 @@ def reason_text(value: str) -> str:
     if len(value) > MAX_REASON_TEXT:
         raise field_invalid("reason", f"must be at most {MAX_REASON_TEXT} characters")
     return value
+
+
+def scopes(field: str, values: Sequence[str]) -> frozenset[str]:
+    """The scopes that a request names; raises `FIELD_INVALID`."""
+    if len(values) > MAX_SCOPES:
+        raise field_invalid(field, f"must be at most {MAX_SCOPES}")
+    return frozenset(require_scope(field, scope) for scope in values)
+
+
+def context_facts(field: str, values: Mapping[str, str]) -> dict[str, str]:
+    """What a request tells policy of the call; raises `FIELD_INVALID`."""
+    if len(values) > MAX_CONTEXT:
+        raise field_invalid(field, f"must hold at most {MAX_CONTEXT} facts")
+    if any(len(key) > MAX_CONTEXT_KEY for key in values):
+        raise field_invalid(field, f"keys must be at most {MAX_CONTEXT_KEY} characters")
+    if any(len(value) > MAX_CONTEXT_VALUE for value in values.values()):
+        raise field_invalid(field, f"values must be at most {MAX_CONTEXT_VALUE} characters")
+    return dict(values)
 
 
 def ceiling(field: str, parts: Sequence[application_pb2.Ceiling]) -> Ceiling:

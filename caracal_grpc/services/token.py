@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import grpc.aio
@@ -20,11 +19,16 @@ from caracal_grpc.core.ids import (
     SESSION,
     require_id,
     require_resource,
-    require_scope,
 )
 from caracal_grpc.interceptors.context.current import current_mandate
 from caracal_grpc.interceptors.guard.gate import peer_binding
-from caracal_grpc.services.render import generation, whole_seconds, zone_name
+from caracal_grpc.services.render import (
+    context_facts,
+    generation,
+    scopes,
+    whole_seconds,
+    zone_name,
+)
 from caracal_grpc.v1 import token_service_pb2, token_service_pb2_grpc
 
 _MAX_SECRET: Final = 128
@@ -97,13 +101,13 @@ def _parse(request: token_service_pb2.ExchangeRequest, peer: str, binding: str) 
         application=require_id("client.application_id", request.client.application_id, APPLICATION),
         secret=_secret(request.client),
         resource=require_resource("resource", request.resource),
-        scopes=_scopes(request),
+        scopes=scopes("scopes", request.scopes),
         subject_token=_token(request.subject_token),
         actor_token=_token(request.actor_token),
         session=_session(request.session_id),
         ttl=ttl or None,
         request_id=_request_id(request.request_id),
-        context=_context(request.context),
+        context=context_facts("context", request.context),
         peer=peer,
         binding=binding,
         approval=_approval(request.approval_id),
@@ -117,12 +121,6 @@ def _secret(client: token_service_pb2.ClientAuthentication) -> str:
     if len(client.client_secret) > _MAX_SECRET:
         raise field_invalid("client.client_secret", f"must be at most {_MAX_SECRET} characters")
     return client.client_secret
-
-
-def _scopes(request: token_service_pb2.ExchangeRequest) -> frozenset[str]:
-    if len(request.scopes) > limits.MAX_SCOPES:
-        raise field_invalid("scopes", f"must be at most {limits.MAX_SCOPES}")
-    return frozenset(require_scope("scopes", scope) for scope in request.scopes)
 
 
 def _token(value: str) -> str:
@@ -150,16 +148,3 @@ def _request_id(value: str) -> str:
             "request_id", f"must be at most {limits.MAX_REQUEST_ID} printable ASCII characters"
         )
     return value
-
-
-def _context(values: Mapping[str, str]) -> dict[str, str]:
-    if len(values) > limits.MAX_CONTEXT:
-        raise field_invalid("context", f"must hold at most {limits.MAX_CONTEXT} facts")
-    for key, value in values.items():
-        if len(key) > limits.MAX_CONTEXT_KEY or len(value) > limits.MAX_CONTEXT_VALUE:
-            raise field_invalid(
-                "context",
-                f"keys must be at most {limits.MAX_CONTEXT_KEY} characters and values at most "
-                f"{limits.MAX_CONTEXT_VALUE}",
-            )
-    return dict(values)

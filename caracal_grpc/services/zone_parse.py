@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
+from caracal_grpc.authority.policies.content import Content
+from caracal_grpc.authority.state.slices import in_slices
 from caracal_grpc.authority.zones.declaration import Declaration, DeclaredApplication, Settings
 from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.core.issuer import DEFAULT_ALGORITHMS, TrustedIssuer
@@ -11,7 +14,7 @@ from caracal_grpc.core.limits import DEFAULT_TOKEN_AGE, MAX_RESOURCE_TTL
 from caracal_grpc.core.webhook import Webhook
 from caracal_grpc.core.zone import ChainVisibility, MayAct, Resource
 from caracal_grpc.services import render
-from caracal_grpc.v1 import zone_pb2
+from caracal_grpc.v1 import application_pb2, resource_pb2, zone_pb2
 
 VISIBILITIES: Final[dict[int, ChainVisibility]] = {
     zone_pb2.CHAIN_VISIBILITY_UNSPECIFIED: "full",
@@ -21,37 +24,42 @@ VISIBILITIES: Final[dict[int, ChainVisibility]] = {
 }
 
 
-def parse(zone: zone_pb2.Zone) -> Declaration:
-    """The declaration in the message; raises `FIELD_INVALID` for what no declaration can hold."""
-    names = [module.name for module in zone.policy.modules]
-    if len(set(names)) != len(names):
-        raise field_invalid("policy.modules", "must have different names")
+async def parse(zone: zone_pb2.Zone) -> Declaration:
+    """The declaration in the message, in slices; raises `FIELD_INVALID` for what none can hold."""
+    applications = await in_slices(
+        (application(f"applications[{index}]", each),)
+        for index, each in enumerate(zone.applications)
+    )
     return Declaration(
         name=zone.name,
-        applications=tuple(
-            DeclaredApplication(
-                each.name,
-                tuple(each.labels),
-                render.ceiling(f"applications[{index}].ceiling", each.ceiling),
-            )
-            for index, each in enumerate(zone.applications)
-        ),
+        applications=tuple(applications),
         resources=tuple(
-            Resource(
-                each.name,
-                frozenset(each.scopes),
-                each.max_ttl_seconds or MAX_RESOURCE_TTL,
-                tuple(MayAct(may.actor, tuple(may.subjects)) for may in each.may_act),
-            )
-            for each in zone.resources
+            resource(f"resources[{index}]", each) for index, each in enumerate(zone.resources)
         ),
-        grants=tuple(_parse_grant(grant) for grant in zone.policy.grants),
-        modules={module.name: module.source for module in zone.policy.modules},
-        settings=settings(zone.settings),
-        issuers=tuple(map(_issuer, zone.issuers)),
-        proof_systems=tuple(map(_issuer, zone.proof_systems)),
+        policy=policy("policy", zone.policy) if zone.HasField("policy") else None,
+        settings=settings(zone.settings) if zone.HasField("settings") else None,
+        issuers=tuple(issuer("issuers", each) for each in zone.issuers),
+        proof_systems=tuple(issuer("proof_systems", each) for each in zone.proof_systems),
         webhooks=tuple(Webhook(each.name, each.url) for each in zone.webhooks),
     )
+
+
+def policy(path: str, declared: zone_pb2.Policy) -> Content:
+    """The policy in the message, which is the field `path`; raises `FIELD_INVALID`."""
+    return Content(
+        tuple(map(_parse_grant, declared.grants)),
+        _modules(f"{path}.modules", declared.modules),
+        _modules(f"{path}.tests", declared.tests),
+    )
+
+
+def _modules(path: str, declared: Iterable[zone_pb2.PolicyModule]) -> dict[str, str]:
+    modules: dict[str, str] = {}
+    for each in declared:
+        if each.name in modules:
+            raise field_invalid(path, "must have different names")
+        modules[each.name] = each.source
+    return modules
 
 
 def settings(declared: zone_pb2.ZoneSettings) -> Settings:
@@ -68,6 +76,7 @@ def settings(declared: zone_pb2.ZoneSettings) -> Settings:
         application_burst=limits.application_burst,
         zone_rate=limits.zone_per_second,
         zone_burst=limits.zone_burst,
+        record_context=declared.record_context,
     )
 
 
@@ -77,7 +86,35 @@ def _visibility(value: zone_pb2.ChainVisibility) -> ChainVisibility:
     return VISIBILITIES[value]
 
 
-def _issuer(declared: zone_pb2.Issuer) -> TrustedIssuer:
+def application(path: str, declared: application_pb2.Application) -> DeclaredApplication:
+    """The application in the message, which is the field `path`; raises `FIELD_INVALID`."""
+    ceiling = render.ceiling(f"{path}.ceiling", declared.ceiling)
+    return DeclaredApplication(declared.name, tuple(declared.labels), ceiling)
+
+
+def resource(_: str, declared: resource_pb2.Resource) -> Resource:
+    """The resource in the message; nothing in it is wrong before it is checked."""
+    return Resource(
+        declared.name,
+        frozenset(declared.scopes),
+        declared.max_ttl_seconds or MAX_RESOURCE_TTL,
+        tuple(MayAct(may.actor, tuple(may.subjects)) for may in declared.may_act),
+    )
+
+
+ISSUER_LEAVES: Final = (
+    "issuer",
+    "audience",
+    "jwks_uri",
+    "jwks",
+    "algorithms",
+    "max_age_seconds",
+)
+"""The fields of an issuer, or of a proof system, that an update can change."""
+
+
+def issuer(_: str, declared: zone_pb2.Issuer) -> TrustedIssuer:
+    """The issuer or proof system in the message; nothing in it is wrong before it is checked."""
     return TrustedIssuer(
         declared.name,
         declared.issuer,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
+from caracal_grpc.authority.zones.change import Credential
+from caracal_grpc.authority.zones.kinds import APPLICATION, ISSUER, PROOF_SYSTEM, RESOURCE
+from caracal_grpc.authority.zones.objects import Objects
 from caracal_grpc.authority.zones.zones import ZoneReport
 from caracal_grpc.core.application import Application
 from caracal_grpc.core.issuer import TrustedIssuer
 from caracal_grpc.core.zone import Resource, Zone
-from caracal_grpc.services import render
+from caracal_grpc.services import policy_render, render
 from caracal_grpc.v1 import application_pb2, resource_pb2, zone_pb2
 
 _VISIBILITIES: Final = {
@@ -19,20 +22,38 @@ _VISIBILITIES: Final = {
 }
 
 
-def rendered(report: ZoneReport) -> zone_pb2.Zone:
-    """The present zone for the wire."""
-    zone = report.zone
+def rendered(report: ZoneReport, objects: Objects) -> zone_pb2.Zone:
+    """The present zone for the wire; `objects` knows the etags."""
+    name = report.zone.name
+    etag = partial(objects.etag, name)
+    shown = zone_alone(report.zone, objects.etag_of_zone(name))
+    shown.MergeFrom(
+        zone_pb2.Zone(
+            applications=[application(e, etag(APPLICATION, e)) for e in report.applications],
+            resources=[resource(e, etag(RESOURCE, e)) for e in report.resources],
+            policy=_policy(report),
+            issuers=[issuer(e, etag(ISSUER, e)) for e in report.issuers],
+            proof_systems=[issuer(e, etag(PROOF_SYSTEM, e)) for e in report.proof_systems],
+            webhooks=[zone_pb2.Webhook(name=e.name, url=e.url) for e in report.webhooks],
+        )
+    )
+    return shown
+
+
+def _policy(report: ZoneReport) -> zone_pb2.Policy | None:
+    """What decides; a zone without a policy has none to show."""
+    version = report.policy_version
+    return policy_render.policy(report.policy, version) if version else None
+
+
+def zone_alone(zone: Zone, etag: str) -> zone_pb2.Zone:
+    """The zone itself for the wire, without what is in it."""
     return zone_pb2.Zone(
         name=zone.name,
         issuer=zone.issuer,
-        applications=[_application(each) for each in report.applications],
-        resources=[_resource(each) for each in report.resources],
-        policy=_policy(report.policy, report.policy_version),
         settings=settings(zone),
         frozen=zone.frozen,
-        issuers=[_issuer(each) for each in report.issuers],
-        proof_systems=[_issuer(each) for each in report.proof_systems],
-        webhooks=[zone_pb2.Webhook(name=each.name, url=each.url) for each in report.webhooks],
+        etag=etag,
     )
 
 
@@ -51,55 +72,55 @@ def settings(zone: Zone) -> zone_pb2.ZoneSettings:
             zone_per_second=zone.zone_rate,
             zone_burst=zone.zone_burst,
         ),
+        record_context=zone.record_context,
     )
 
 
-def _issuer(issuer: TrustedIssuer) -> zone_pb2.Issuer:
+def credential(made: Credential) -> application_pb2.Credential:
+    """A secret that was made, for the wire: the one message that holds one."""
+    return application_pb2.Credential(
+        application_id=made.application.id,
+        application_name=made.application.name,
+        client_secret=made.secret,
+        id=made.kept.id,
+    )
+
+
+def issuer(found: TrustedIssuer, etag: str = "") -> zone_pb2.Issuer:
+    """An issuer, or a proof system, for the wire."""
     return zone_pb2.Issuer(
-        name=issuer.name,
-        issuer=issuer.issuer,
-        audience=issuer.audience,
-        jwks_uri=issuer.jwks_uri,
-        jwks=issuer.jwks,
-        algorithms=issuer.algorithms,
-        max_age_seconds=issuer.max_age,
+        name=found.name,
+        issuer=found.issuer,
+        audience=found.audience,
+        jwks_uri=found.jwks_uri,
+        jwks=found.jwks,
+        algorithms=found.algorithms,
+        max_age_seconds=found.max_age,
+        etag=etag,
     )
 
 
-def _policy(policy: Mapping[str, Any], version: str) -> zone_pb2.Policy:
-    return zone_pb2.Policy(
-        grants=[_grant(grant) for grant in policy["grants"]],
-        modules=[
-            zone_pb2.PolicyModule(name=name, source=source)
-            for name, source in policy["modules"].items()
-        ],
-        version=version,
-    )
-
-
-def _grant(grant: Mapping[str, Any]) -> zone_pb2.Grant:
-    approval = zone_pb2.ApprovalRule(**grant["approval"]) if "approval" in grant else None
-    return zone_pb2.Grant(**{**grant, "approval": approval})
-
-
-def _application(application: Application) -> application_pb2.Application:
+def application(found: Application, etag: str = "") -> application_pb2.Application:
+    """An application for the wire; never a secret."""
     return application_pb2.Application(
-        id=application.id,
-        name=application.name,
-        labels=application.labels,
-        ceiling=render.ceiling_parts(application.ceiling),
-        disabled=application.disabled,
-        standing_session_id=application.standing_session,
+        id=found.id,
+        name=found.name,
+        labels=found.labels,
+        ceiling=render.ceiling_parts(found.ceiling),
+        disabled=found.disabled,
+        standing_session_id=found.standing_session,
+        etag=etag,
     )
 
 
-def _resource(resource: Resource) -> resource_pb2.Resource:
+def resource(found: Resource, etag: str = "") -> resource_pb2.Resource:
+    """A resource for the wire."""
     return resource_pb2.Resource(
-        name=resource.name,
-        scopes=sorted(resource.scopes),
-        max_ttl_seconds=resource.max_ttl,
+        name=found.name,
+        scopes=sorted(found.scopes),
+        max_ttl_seconds=found.max_ttl,
         may_act=[
-            resource_pb2.MayAct(actor=each.actor, subjects=each.subjects)
-            for each in resource.may_act
+            resource_pb2.MayAct(actor=each.actor, subjects=each.subjects) for each in found.may_act
         ],
+        etag=etag,
     )

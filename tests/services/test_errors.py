@@ -32,21 +32,23 @@ class Service:
         raise self.fault
 
 
-async def call(fault: BaseException, method: str) -> list[bytes]:
-    """What a client gets from a method that raises `fault`."""
-    service = Service(fault)
+async def call(
+    fault: BaseException, method: str, kind: type[Service] = Service, request: bytes = b""
+) -> list[bytes]:
+    """What a client gets from a method that raises `fault`, or answers; at most 100 bytes."""
+    service = kind(fault)
     handlers: dict[str, Any] = {
         "unary": grpc.unary_unary_rpc_method_handler(service.unary),
         "stream": grpc.unary_stream_rpc_method_handler(service.stream),
     }
-    server = grpc.aio.server(interceptors=[StatusInterceptor()])
+    server = grpc.aio.server(interceptors=[StatusInterceptor(max_answer=100)])
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("t.T", handlers),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             make: Callable[[str], Any] = getattr(channel, f"unary_{method}")
-            answer = make(f"/t.T/{method}")(b"")
+            answer = make(f"/t.T/{method}")(request)
             return [await answer] if method == "unary" else [each async for each in answer]
     finally:
         await server.stop(None)
@@ -90,3 +92,20 @@ async def test_fault_of_ours_is_internal_and_silent(
     assert caught.value.code() is grpc.StatusCode.INTERNAL
     assert "secret" not in str(caught.value)
     assert "a secret detail" in caplog.text
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_answer_that_is_too_long_is_a_typed_refusal(method: str) -> None:
+    """LIMIT_EXCEEDED, saying what to ask for instead, where clients would fail to read it."""
+
+    class Long(Service):
+        async def unary(self, request: bytes, context: Any) -> bytes:
+            return b"x" * int(request)
+
+        async def stream(self, request: bytes, context: Any) -> AsyncIterator[bytes]:
+            yield b"x" * int(request)
+
+    assert await call(CaracalError(Reason.DRAINING, ""), method, Long, b"100") == [b"x" * 100]
+    with refused(Reason.LIMIT_EXCEEDED) as seen:
+        await call(CaracalError(Reason.DRAINING, ""), method, Long, b"101")
+    assert seen.metadata["limit"] == "100"

@@ -99,8 +99,8 @@ async def test_refusal_says_nothing_of_its_cause(authority: Running) -> None:
 
 
 async def test_oversized_request_is_refused_by_the_platform(authority: Running) -> None:
-    """More than gRPC's 4 MiB never reaches a handler."""
-    request = authority.request("agent", ORDERS, subject_token="x" * (5 * 1024 * 1024))
+    """More than 16 MiB never reaches a handler."""
+    request = authority.request("agent", ORDERS, subject_token="x" * (17 * 1024 * 1024))
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await authority.stubs.tokens.Exchange(request)
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED

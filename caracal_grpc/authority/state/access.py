@@ -6,8 +6,10 @@ from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.limits import AUTHORITY_ZONE
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.core.verdict import scope_insufficient
 
 SESSIONS_ADMIN = "caracal:sessions:admin"
+ZONES_WRITE = "caracal:zones:write"
 
 
 def require_zone(caller: Mandate, zone: str) -> None:
@@ -38,6 +40,17 @@ def require_operator(caller: Mandate) -> None:
             "zones are declared by operators of the zone caracal; use an operator's profile",
             metadata={"zone": caller.zone},
         )
+
+
+def require_editor(caller: Mandate, zone: str) -> None:
+    """Raises `ZONE_FORBIDDEN` unless the caller may change objects of `zone` by its scopes.
+
+    Who could change an application of the zone caracal, or make a secret of it, would be whatever
+    operator it likes. There it takes the scope that makes an operator, else `SCOPE_INSUFFICIENT`.
+    """
+    require_zone(caller, zone)
+    if zone == AUTHORITY_ZONE and ZONES_WRITE not in caller.scopes:
+        raise scope_insufficient(frozenset({ZONES_WRITE}), frozenset(caller.scopes))
 
 
 def sees(caller: Mandate, application: str) -> bool:

@@ -26,17 +26,32 @@ class Bucket:
         self._level = self.burst
         self._at = self.clock.monotonic()
 
+    def wait(self, count: int = 1) -> float:
+        """Seconds until `count`, at most `burst`, are there; 0 when they are. Takes nothing."""
+        now = self.clock.monotonic()
+        self._level = min(self.burst, self._level + (now - self._at) * self.rate)
+        self._at = now
+        return max(0.0, (count - self._level) / self.rate)
+
     def take(self, count: int = 1) -> None:
         """Takes `count`, at most `burst`; raises `RATE_LIMITED` when there are fewer, saying when
         to come back.
         """
-        now = self.clock.monotonic()
-        self._level = min(self.burst, self._level + (now - self._at) * self.rate)
-        self._at = now
-        if self._level < count:
-            wait = (count - self._level) / self.rate
-            raise CaracalError(Reason.RATE_LIMITED, self.refusal, retry_after=wait)
+        wait = self.wait(count)
+        if wait:
+            raise self.limited(wait)
         self._level -= count
+
+    def limited(self, wait: float) -> CaracalError:
+        """The refusal (`RATE_LIMITED`) of who has to come back in `wait` seconds."""
+        return CaracalError(Reason.RATE_LIMITED, self.refusal, retry_after=wait)
+
+    def resize(self, rate: float, burst: float) -> None:
+        """Goes on with another rate and burst; what is taken stays taken."""
+        if (rate, burst) != (self.rate, self.burst):
+            self.wait()
+            self._level = max(0.0, self._level + burst - self.burst)
+            self.rate, self.burst = rate, burst
 
 
 class Buckets:
@@ -51,8 +66,15 @@ class Buckets:
 
     def take(self, application: str, count: int = 1) -> None:
         """Takes `count` out of the bucket of `application`; raises as `Bucket.take`."""
-        bucket = self._buckets.setdefault(application, self._make())
-        self._buckets.move_to_end(application)
-        if len(self._buckets) > self._size:
-            self._buckets.popitem(last=False)
-        bucket.take(count)
+        self.of(application).take(count)
+
+    def of(self, application: str) -> Bucket:
+        """The bucket of `application`, a full one for who has none."""
+        bucket = self._buckets.get(application)
+        if bucket is None:
+            bucket = self._buckets[application] = self._make()
+            if len(self._buckets) > self._size:
+                self._buckets.popitem(last=False)
+        else:
+            self._buckets.move_to_end(application)
+        return bucket

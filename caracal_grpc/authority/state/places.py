@@ -11,6 +11,9 @@ ZONES: Final = "zones"
 APPLICATIONS: Final = "applications"
 RESOURCES: Final = "resources"
 POLICIES: Final = "policies"
+POLICY_VERSIONS: Final = "policy-versions"
+POLICY_PARTS: Final = "policy-parts"
+POLICY_LOADS: Final = "policy-loads"
 SESSIONS: Final = "sessions"
 KEYS: Final = "keys"
 LEDGER_KEYS: Final = "ledger-keys"
@@ -24,6 +27,7 @@ ISSUERS: Final = "issuers"
 PROOF_SYSTEMS: Final = "proof-systems"
 WEBHOOKS: Final = "webhooks"
 DELIVERIES: Final = "deliveries"
+DUTIES: Final = "duties"
 APPROVALS: Final = "approvals"
 HELD: Final = "held"
 FLOORS: Final = "floors"
@@ -33,12 +37,15 @@ WAITS: Final = "waits"
 DECLARED: Final = (ZONES, APPLICATIONS, RESOURCES, POLICIES, ISSUERS, PROOF_SYSTEMS, WEBHOOKS)
 """Kinds that an apply writes."""
 
-UNMIRRORED: Final = frozenset({CONSUMED, REQUESTS})
+UNMIRRORED: Final = frozenset({CONSUMED, POLICY_PARTS, REQUESTS})
 """Kinds that only the store itself is asked for: no replica holds them, however many there are."""
 
 ACTIVE: Final = "active"
 """The id of what a zone has one of: its policy, its ledger key, its floor."""
+RESTORES: Final = "restores"
 UNFINISHED: Final = "unfinished"
+ROTATION: Final = "rotation"
+TURN: Final = "turn"
 
 
 def zone_place(zone: str) -> Key:
@@ -81,9 +88,29 @@ def unfinished_place(zone: str) -> Key:
     return Key(zone, APPLIES, UNFINISHED)
 
 
+def turn_place(zone: str) -> Key:
+    """The last change of what the zone declares."""
+    return Key(zone, APPLIES, TURN)
+
+
 def policy_place(zone: str) -> Key:
-    """The active policy."""
+    """Which version of the policy decides."""
     return Key(zone, POLICIES, ACTIVE)
+
+
+def policy_version_place(zone: str, version: str) -> Key:
+    """What a version of the policy is, less its content."""
+    return Key(zone, POLICY_VERSIONS, version)
+
+
+def policy_part_place(zone: str, version: str, number: int) -> Key:
+    """One of the parts, from 0, of the content of a version."""
+    return Key(zone, POLICY_PARTS, f"{version}.{number}")
+
+
+def policy_load_place(zone: str, replica: str) -> Key:
+    """How far a replica is with the version that decides."""
+    return Key(zone, POLICY_LOADS, replica)
 
 
 def session_place(zone: str, session: str) -> Key:
@@ -129,6 +156,11 @@ def consumed_place(zone: str, jti: str) -> Key:
 def replica_place(replica: str) -> Key:
     """A replica of the authority that runs."""
     return Key(AUTHORITY_ZONE, REPLICAS, replica)
+
+
+def duty_place(duty: str) -> Key:
+    """Which replica does what one does for all zones."""
+    return Key(AUTHORITY_ZONE, DUTIES, duty)
 
 
 def wait_place(zone: str, wait: str) -> Key:

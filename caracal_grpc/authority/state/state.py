@@ -130,12 +130,19 @@ class State:
         return self._every(zone, places.WEBHOOKS, Webhook.from_value)
 
     def approval(self, zone: str, approval: str) -> Approval | None:
-        """The approval by its id, or `None`."""
-        return self._one(zone, places.APPROVALS, approval, Approval.from_value)
+        """The approval by its id, or `None`; votes under a compromised key are none."""
+        found = self._one(zone, places.APPROVALS, approval, Approval.from_value)
+        return found.without(self.is_compromised) if found else None
 
     def approvals(self, zone: str) -> list[Approval]:
-        """Every approval of the zone, in the order of their ids."""
-        return self._every(zone, places.APPROVALS, Approval.from_value)
+        """Every approval of the zone, in the order of their ids; votes as in `approval`."""
+        found = self._every(zone, places.APPROVALS, Approval.from_value)
+        return [each.without(self.is_compromised) for each in found]
+
+    def is_compromised(self, zone: str, kid: str) -> bool:
+        """Whether nothing that the key `kid` of `zone` signed is to be believed, for good."""
+        record = self.record(places.key_place(zone, kid)) if kid else None
+        return record is not None and bool(record.value["revoked"])
 
     def session(self, zone: str, session: str) -> Session:
         """The session; raises `SESSION_NOT_ACTIVE` when it is unknown or long over."""

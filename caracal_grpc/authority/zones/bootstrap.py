@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from caracal_grpc.authority.policies.content import Content
 from caracal_grpc.authority.state.places import zone_place
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.authority.state.unfinished import unfinished
@@ -40,6 +41,10 @@ async def bootstrap(zones: Zones, deliver: Callable[[Credential], None]) -> None
     }
     await zones.apply(
         None,
-        Declaration(AUTHORITY_ZONE, applications=(DeclaredApplication(OPERATOR),), grants=(grant,)),
+        Declaration(
+            AUTHORITY_ZONE,
+            applications=(DeclaredApplication(OPERATOR),),
+            policy=Content(grants=(grant,)),
+        ),
         deliver=lambda made: deliver(made[0]),
     )

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from caracal_grpc.authority.state.unfinished import Unfinished
-from caracal_grpc.core.application import Application
+from caracal_grpc.core.application import Application, StoredCredential
 from caracal_grpc.core.issuer import TrustedIssuer
 from caracal_grpc.core.webhook import Webhook
-from caracal_grpc.core.zone import Zone
+from caracal_grpc.core.zone import Resource, Zone
 from caracal_grpc.store.port import Change as Write
 from caracal_grpc.store.port import Delete, Expect, Key, Put
 
@@ -19,9 +19,10 @@ Action = Literal["create", "update", "delete"]
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """The secret that an apply made for an application, shown once."""
+    """A secret that was made for an application, shown once; `kept` is what is known of it."""
 
     application: Application
+    kept: StoredCredential
     secret: str = field(repr=False)
 
 
@@ -43,11 +44,16 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What brings a zone to its declaration, and the mark it stands under until it is answered."""
+    """What brings a zone to its declaration, and the mark it stands under until it is answered.
+
+    `policy_version` is what will decide, `undeclared` what stays though it is not declared.
+    """
 
     zone: Zone
     changes: tuple[Change, ...]
     mark: Unfinished
+    policy_version: str = ""
+    undeclared: tuple[Change, ...] = ()
 
     @property
     def credentials(self) -> tuple[Credential, ...]:
@@ -61,20 +67,31 @@ def differing(present: Any, wanted: Any) -> tuple[str, ...]:
     return tuple(name for name in names if getattr(present, name) != getattr(wanted, name))
 
 
+Named = TrustedIssuer | Webhook
+Storable = Named | Resource
+
+
+def changed(kind: str, place: Key, present: Storable | None, wanted: Storable) -> Change | None:
+    """What brings one object to what is wanted, a record at `place`; `None` when it is so."""
+    if present == wanted:
+        return None
+    action: Action = "update" if present else "create"
+    fields = differing(present, wanted) if present else ()
+    return Change(action, kind, wanted.name, fields, (Put(place, wanted.to_value()),))
+
+
 def named(
     kind: str,
     place: Callable[[str], Key],
-    present: Sequence[TrustedIssuer | Webhook],
-    wanted: Sequence[TrustedIssuer | Webhook],
+    present: Sequence[Named],
+    wanted: Sequence[Named],
+    unwanted: Sequence[Named],
 ) -> Iterator[Change]:
     """What brings the objects of one kind, each a record by its name, to what is declared."""
     before = {each.name: each for each in present}
-    after = {each.name: each for each in wanted}
-    for name in before.keys() - after.keys():
-        yield Change("delete", kind, name, writes=(Delete(place(name)),))
-    for name, each in after.items():
-        if before.get(name) == each:
-            continue
-        action: Action = "update" if name in before else "create"
-        fields = differing(before[name], each) if name in before else ()
-        yield Change(action, kind, name, fields, (Put(place(name), each.to_value()),))
+    for each in unwanted:
+        yield Change("delete", kind, each.name, writes=(Delete(place(each.name)),))
+    for each in wanted:
+        change = changed(kind, place(each.name), before.get(each.name), each)
+        if change:
+            yield change

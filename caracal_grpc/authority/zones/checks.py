@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
-from caracal_grpc.authority.zones.declaration import Declaration, Settings
-from caracal_grpc.authority.zones.references import reference_violations
+from caracal_grpc.authority.policies.content import Content
+from caracal_grpc.authority.state.slices import in_slices
+from caracal_grpc.authority.zones.declaration import Declaration, DeclaredApplication, Settings
+from caracal_grpc.authority.zones.references import kept_references, names_of, references
+from caracal_grpc.authority.zones.rest import Rest
 from caracal_grpc.authority.zones.trust import trust_violations
 from caracal_grpc.authority.zones.violations import (
     at_most,
-    ceiling_violations,
     require,
     tried,
     unique,
@@ -22,61 +25,61 @@ from caracal_grpc.core.ids import (
     require_scope,
     require_slug,
 )
-from caracal_grpc.core.zone import AUTHORITY
+from caracal_grpc.core.zone import AUTHORITY, Resource
 
 
-def check(declared: Declaration) -> None:
-    """Raises `FIELD_INVALID` with every violation of the declaration, each with its path."""
-    require(
-        (
-            *_name(declared),
-            *_applications(declared),
-            *_resources(declared),
-            *_settings(declared.settings),
-            *trust_violations(declared.issuers, declared.proof_systems, declared.webhooks),
-            *reference_violations(declared, _known(declared)),
-        )
+async def check(declared: Declaration, kept: Rest, policy: Content | None) -> None:
+    """Raises `FIELD_INVALID` with violations of the declaration, each with its path, in slices.
+
+    It is judged beside what is `kept` of the zone, and beside the `policy` that goes on deciding in
+    it, when something that this refers to might be gone: that they no longer fit is one, too.
+    """
+    names = names_of(declared, kept)
+    groups = chain(
+        _applications(declared, kept),
+        _resources(declared, kept),
+        (settings_violations(declared.settings), trust_violations(declared, kept)),
+        references(declared, names),
+        kept_references(kept, policy, names),
     )
+    require(await in_slices(groups))
 
 
-def _name(declared: Declaration) -> Iterable[FieldViolation]:
-    yield from tried(require_slug, "name", declared.name)
+def _applications(declared: Declaration, kept: Rest) -> Iterator[Iterable[FieldViolation]]:
+    count = len(declared.applications) + len(kept.applications)
+    yield at_most("applications", count, limits.MAX_APPLICATIONS)
+    yield unique("applications", (each.name for each in declared.applications))
+    for index, application in enumerate(declared.applications):
+        yield application_violations(f"applications[{index}]", application)
 
 
-def _known(declared: Declaration) -> dict[str, frozenset[str]]:
-    """The scopes of each resource that the declaration may refer to."""
-    return {each.name: each.scopes for each in (AUTHORITY, *declared.resources)}
+def application_violations(path: str, application: DeclaredApplication) -> Iterable[FieldViolation]:
+    """What is wrong with one application by itself."""
+    yield from tried(require_slug, f"{path}.name", application.name)
+    yield from tried(require_labels, f"{path}.labels", application.labels)
 
 
-def _applications(declared: Declaration) -> Iterable[FieldViolation]:
-    applications, known = declared.applications, _known(declared)
-    yield from at_most("applications", len(applications), limits.MAX_APPLICATIONS)
-    yield from unique("applications", (each.name for each in applications))
-    for index, application in enumerate(applications):
-        path = f"applications[{index}]"
-        yield from tried(require_slug, f"{path}.name", application.name)
-        yield from tried(require_labels, f"{path}.labels", application.labels)
-        yield from ceiling_violations(f"{path}.ceiling", application.ceiling, known)
-
-
-def _resources(declared: Declaration) -> Iterable[FieldViolation]:
-    yield from at_most("resources", len(declared.resources), limits.MAX_RESOURCES)
-    yield from unique("resources", (each.name for each in declared.resources))
+def _resources(declared: Declaration, kept: Rest) -> Iterator[Iterable[FieldViolation]]:
+    count = len(declared.resources) + len(kept.resources)
+    yield at_most("resources", count, limits.MAX_RESOURCES)
+    yield unique("resources", (each.name for each in declared.resources))
     for index, resource in enumerate(declared.resources):
-        path = f"resources[{index}]"
-        yield from tried(require_resource_or_family, f"{path}.name", resource.name)
-        if resource.name == AUTHORITY.name:
-            yield FieldViolation(
-                f"{path}.name", "is the authority itself, which needs no declaring"
-            )
-        if not resource.scopes:
-            yield FieldViolation(f"{path}.scopes", "must name at least one scope")
-        yield from at_most(f"{path}.scopes", len(resource.scopes), limits.MAX_SCOPES)
-        for scope in sorted(resource.scopes):
-            yield from tried(require_scope, f"{path}.scopes", scope)
-        if not 30 <= resource.max_ttl <= limits.MAX_RESOURCE_TTL:
-            yield FieldViolation(f"{path}.max_ttl_seconds", "must be 30 to 900")
-        yield from at_most(f"{path}.may_act", len(resource.may_act), limits.MAX_CEILING)
+        yield resource_violations(f"resources[{index}]", resource)
+
+
+def resource_violations(path: str, resource: Resource) -> Iterable[FieldViolation]:
+    """What is wrong with one resource by itself."""
+    yield from tried(require_resource_or_family, f"{path}.name", resource.name)
+    if resource.name == AUTHORITY.name:
+        yield FieldViolation(f"{path}.name", "is the authority itself, which needs no declaring")
+    if not resource.scopes:
+        yield FieldViolation(f"{path}.scopes", "must name at least one scope")
+    yield from at_most(f"{path}.scopes", len(resource.scopes), limits.MAX_SCOPES)
+    for scope in sorted(resource.scopes):
+        yield from tried(require_scope, f"{path}.scopes", scope)
+    if not 30 <= resource.max_ttl <= limits.MAX_RESOURCE_TTL:
+        yield FieldViolation(f"{path}.max_ttl_seconds", "must be 30 to 900")
+    yield from at_most(f"{path}.may_act", len(resource.may_act), limits.MAX_CEILING)
 
 
 _BOUNDS = {
@@ -92,7 +95,10 @@ _BOUNDS = {
 }
 
 
-def _settings(settings: Settings) -> Iterable[FieldViolation]:
+def settings_violations(settings: Settings | None) -> Iterable[FieldViolation]:
+    """What is wrong with settings; nothing with those that are not declared."""
+    if settings is None:
+        return
     for name, (attribute, low, high) in _BOUNDS.items():
         value = getattr(settings, attribute)
         if value and not low <= value <= high:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
+from caracal_grpc.authority.policies.content import Content
 from caracal_grpc.core.ceiling import UNBOUNDED, Ceiling
 from caracal_grpc.core.issuer import TrustedIssuer
 from caracal_grpc.core.webhook import Webhook
@@ -35,22 +34,18 @@ class Settings:
     application_burst: int = 0
     zone_rate: int = 0
     zone_burst: int = 0
+    record_context: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """The whole declared state of one zone. `grants` and `modules` make its policy."""
+    """What is declared of one zone. `None` of settings or of the policy is not to declare them."""
 
     name: str
     applications: tuple[DeclaredApplication, ...] = ()
     resources: tuple[Resource, ...] = ()
-    grants: tuple[Mapping[str, Any], ...] = ()
-    modules: Mapping[str, str] = field(default_factory=dict)
-    settings: Settings = Settings()
+    policy: Content | None = None
+    settings: Settings | None = None
     issuers: tuple[TrustedIssuer, ...] = ()
     proof_systems: tuple[TrustedIssuer, ...] = ()
     webhooks: tuple[Webhook, ...] = ()
-
-    def policy_value(self) -> dict[str, Any]:
-        """The JSON form of the policy for the store."""
-        return {"grants": [dict(grant) for grant in self.grants], "modules": dict(self.modules)}

@@ -1,79 +1,66 @@
-"""What a declaration refers to and does not declare: most often a typo, and never of any effect."""
+"""References that lead nowhere: most often a typo, and never of any effect."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from caracal_grpc.authority.policies.content import Content
+from caracal_grpc.authority.policies.references import grant_violations
+from caracal_grpc.authority.state.names import Names
 from caracal_grpc.authority.zones.declaration import Declaration
-from caracal_grpc.authority.zones.violations import scopes_exist
+from caracal_grpc.authority.zones.rest import Rest
+from caracal_grpc.authority.zones.violations import ceiling_violations
 from caracal_grpc.core.errors import FieldViolation
-
-ANYONE = "*"
-
-
-@dataclass(frozen=True, slots=True)
-class _Names:
-    """The names that a declaration may refer to."""
-
-    applications: frozenset[str]
-    issuers: frozenset[str]
-    proof_systems: frozenset[str]
-
-    def application(self, path: str, name: str) -> Iterable[FieldViolation]:
-        if name not in self.applications:
-            yield FieldViolation(path, f"{name[:64]} is no application")
-
-    def user(self, path: str, name: str) -> Iterable[FieldViolation]:
-        issuer, slash, subject = name.partition("/")
-        if not (slash and subject) or issuer not in self.issuers:
-            text = "is no user: write the name of a declared issuer, a slash, and a subject or *"
-            yield FieldViolation(path, f"{name[:64]} {text}")
-
-    def party(self, path: str, name: str) -> Iterable[FieldViolation]:
-        known = self.user if "/" in name else self.application
-        return known(path, name)
-
-    def subject(self, path: str, name: str) -> Iterable[FieldViolation]:
-        return () if name == ANYONE else self.party(path, name)
+from caracal_grpc.core.zone import AUTHORITY, Resource
 
 
-def reference_violations(
-    declared: Declaration, known: Mapping[str, frozenset[str]]
-) -> Iterable[FieldViolation]:
-    """Every reference that leads nowhere; `known` are the scopes of each resource."""
-    names = _Names(
-        frozenset(each.name for each in declared.applications),
-        frozenset(each.name for each in declared.issuers),
-        frozenset(each.name for each in declared.proof_systems),
+def names_of(declared: Declaration, kept: Rest) -> Names:
+    """What there will be to refer to."""
+    resources = (AUTHORITY, *kept.resources, *declared.resources)
+    return Names(
+        _names(declared.applications, kept.applications),
+        _names(declared.issuers, kept.issuers),
+        _names(declared.proof_systems, kept.proof_systems),
+        {each.name: each.scopes for each in resources},
     )
-    for index, grant in enumerate(declared.grants):
-        yield from _of_grant(f"policy.grants[{index}]", grant, names, known)
+
+
+def _names(*groups: Iterable[Any]) -> frozenset[str]:
+    return frozenset(each.name for group in groups for each in group)
+
+
+def references(declared: Declaration, names: Names) -> Iterator[Iterable[FieldViolation]]:
+    """Every reference of the declaration that leads nowhere."""
+    for index, application in enumerate(declared.applications):
+        path = f"applications[{index}].ceiling"
+        yield ceiling_violations(path, application.ceiling, names.scopes)
+    grants = declared.policy.grants if declared.policy else ()
+    for index, grant in enumerate(grants):
+        yield grant_violations(f"policy.grants[{index}]", grant, names)
     for index, resource in enumerate(declared.resources):
-        for place, may in enumerate(resource.may_act):
-            path = f"resources[{index}].may_act[{place}]"
-            yield from names.application(f"{path}.actor", may.actor)
-            for subject in may.subjects:
-                yield from names.subject(f"{path}.subjects", subject)
-            if not may.subjects:
-                yield FieldViolation(f"{path}.subjects", "must name at least one")
+        yield may_act_violations(f"resources[{index}]", resource, names)
 
 
-def _of_grant(
-    path: str, grant: Mapping[str, Any], names: _Names, known: Mapping[str, frozenset[str]]
-) -> Iterable[FieldViolation]:
-    if grant.get("application") not in names.applications:
-        yield FieldViolation(f"{path}.application", "is not an application of the zone")
-    scopes = frozenset(grant.get("scopes", ()))
-    yield from scopes_exist(path, grant.get("resource", ""), scopes, known)
-    for subject in grant.get("subjects", ()):
-        if subject != ANYONE:
-            yield from names.application(f"{path}.subjects", subject)
-    for user in grant.get("users", ()):
-        yield from names.user(f"{path}.users", user)
-    approval = grant.get("approval", {})
-    for reviewer in approval.get("reviewers", ()):
-        yield from names.party(f"{path}.approval.reviewers", reviewer)
-    if approval.get("proof_system") not in {None, *names.proof_systems}:
-        yield FieldViolation(f"{path}.approval.proof_system", "is not declared in proof_systems")
+def kept_references(
+    kept: Rest, policy: Content | None, names: Names
+) -> Iterator[Iterable[FieldViolation]]:
+    """What stays and refers to what will be gone: its path begins with `present`."""
+    for application in kept.applications:
+        path = f"present.applications.{application.name}.ceiling"
+        yield ceiling_violations(path, application.ceiling, names.scopes)
+    for resource in kept.resources:
+        yield may_act_violations(f"present.resources.{resource.name}", resource, names)
+    for index, grant in enumerate(policy.grants if policy else ()):
+        yield grant_violations(f"present.policy.grants[{index}]", grant, names)
+
+
+def may_act_violations(path: str, resource: Resource, names: Names) -> Iterable[FieldViolation]:
+    """What is wrong with who may act on behalf of whom at a resource."""
+    for index, may in enumerate(resource.may_act):
+        place = f"{path}.may_act[{index}]"
+        yield from names.application(f"{place}.actor", may.actor)
+        for subject in may.subjects:
+            yield from names.subject(f"{place}.subjects", subject)
+        if not may.subjects:
+            yield FieldViolation(f"{place}.subjects", "must name at least one")

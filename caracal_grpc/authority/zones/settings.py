@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
-from caracal_grpc.authority.zones.declaration import Declaration
+from dataclasses import replace
+
+from caracal_grpc.authority.zones.declaration import Declaration, Settings
 from caracal_grpc.core import limits
 from caracal_grpc.core.zone import ChainVisibility, Zone
 
 
 def new_zone(declared: Declaration, issuer: str, present: Zone | None, now: float) -> Zone:
-    """The zone that a declaration describes, its defaults filled in, after the `present` one."""
-    settings = declared.settings
+    """The zone that a declaration describes, after the `present` one, whose settings stay when it
+    declares none.
+    """
+    if declared.settings is None:
+        return replace(present, issuer=issuer) if present else Zone(declared.name, issuer)
+    return with_settings(declared.settings, present or Zone(declared.name, issuer), issuer, now)
+
+
+def with_settings(settings: Settings, present: Zone, issuer: str, now: float) -> Zone:
+    """The zone with these settings, defaults filled in."""
     application_rate = settings.application_rate or limits.DEFAULT_APPLICATION_RATE
     zone_rate = settings.zone_rate or limits.DEFAULT_ZONE_RATE
     return Zone(
-        name=declared.name,
+        name=present.name,
         issuer=issuer,
         default_ttl=settings.default_ttl or limits.DEFAULT_TTL,
         max_hops=settings.max_hops or limits.DEFAULT_MAX_HOPS,
         key_publish=settings.key_publish or limits.DEFAULT_KEY_PUBLISH,
         chain_visibility=settings.chain_visibility,
         hidden_until=_hidden_until(settings.chain_visibility, present, now),
-        frozen=present is not None and present.frozen,
+        frozen=present.frozen,
         jwks_max_age=settings.jwks_max_age,
         key_rotate=settings.key_rotate or limits.DEFAULT_KEY_ROTATE,
         application_rate=application_rate,
         application_burst=settings.application_burst or 2 * application_rate,
         zone_rate=zone_rate,
         zone_burst=settings.zone_burst or 2 * zone_rate,
+        record_context=settings.record_context,
     )
 
 
-def _hidden_until(wanted: ChainVisibility, present: Zone | None, now: float) -> int:
+def _hidden_until(wanted: ChainVisibility, present: Zone, now: float) -> int:
     """Until when mandates may be alive that hid what the zone now shows."""
-    if present is None or wanted != "full":
+    if wanted != "full":
         return 0
     if present.chain_visibility != "full":
         return int(now) + limits.REVOCATION_TTL

@@ -5,42 +5,46 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
+from caracal_grpc.authority.zones.change import Named
+from caracal_grpc.authority.zones.declaration import Declaration
+from caracal_grpc.authority.zones.rest import Rest
 from caracal_grpc.authority.zones.violations import at_most, tried, unique
 from caracal_grpc.core import limits
 from caracal_grpc.core.errors import FieldViolation
 from caracal_grpc.core.ids import require_slug
 from caracal_grpc.core.issuer import ALGORITHMS, TrustedIssuer
-from caracal_grpc.core.webhook import Webhook
 from caracal_grpc.crypto.foreign_keys import ForeignKeys
 
 _MAX_URL = 2_048
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-def trust_violations(
-    issuers: Sequence[TrustedIssuer],
-    proof_systems: Sequence[TrustedIssuer],
-    webhooks: Sequence[Webhook],
-) -> Iterable[FieldViolation]:
-    """Every violation, each with its path."""
-    for path, declared in (("issuers", issuers), ("proof_systems", proof_systems)):
-        yield from _named(path, [each.name for each in declared], limits.MAX_ISSUERS)
-        yield from unique(f"{path}.issuer", (each.issuer for each in declared))
-        for index, issuer in enumerate(declared):
-            yield from _issuer(f"{path}[{index}]", issuer)
-    yield from _named("webhooks", [each.name for each in webhooks], limits.MAX_WEBHOOKS)
-    for index, webhook in enumerate(webhooks):
+def trust_violations(declared: Declaration, kept: Rest) -> Iterable[FieldViolation]:
+    """Every violation, each with its path, beside what is `kept` of the zone."""
+    for path, named, others in (
+        ("issuers", declared.issuers, kept.issuers),
+        ("proof_systems", declared.proof_systems, kept.proof_systems),
+    ):
+        yield from _named(path, named, others, limits.MAX_ISSUERS)
+        yield from unique(f"{path}.issuer", (each.issuer for each in (*named, *others)))
+        for index, issuer in enumerate(named):
+            yield from issuer_violations(f"{path}[{index}]", issuer)
+    yield from _named("webhooks", declared.webhooks, kept.webhooks, limits.MAX_WEBHOOKS)
+    for index, webhook in enumerate(declared.webhooks):
         yield from _url(f"webhooks[{index}].url", webhook.url)
 
 
-def _named(path: str, names: Sequence[str], most: int) -> Iterable[FieldViolation]:
-    yield from at_most(path, len(names), most)
-    yield from unique(path, names)
-    for index, name in enumerate(names):
-        yield from tried(require_slug, f"{path}[{index}].name", name)
+def _named(
+    path: str, declared: Sequence[Named], kept: Sequence[Named], most: int
+) -> Iterable[FieldViolation]:
+    yield from at_most(path, len(declared) + len(kept), most)
+    yield from unique(path, (each.name for each in declared))
+    for index, each in enumerate(declared):
+        yield from tried(require_slug, f"{path}[{index}].name", each.name)
 
 
-def _issuer(path: str, issuer: TrustedIssuer) -> Iterable[FieldViolation]:
+def issuer_violations(path: str, issuer: TrustedIssuer) -> Iterable[FieldViolation]:
+    """What is wrong with one issuer by itself, its name aside."""
     yield from _url(f"{path}.issuer", issuer.issuer)
     if not 0 < len(issuer.audience) <= limits.MAX_CONTEXT_VALUE:
         yield FieldViolation(

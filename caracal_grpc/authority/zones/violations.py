@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
+from caracal_grpc.authority.state.names import scopes_exist
 from caracal_grpc.core.ceiling import Ceiling
-from caracal_grpc.core.entry import plain_text
 from caracal_grpc.core.errors import CaracalError, FieldViolation
-from caracal_grpc.core.ids import family_of
 from caracal_grpc.core.reason import Reason
 
 
@@ -28,21 +27,6 @@ def ceiling_violations(
     """What is wrong with a ceiling, given the scopes of each resource that it may name."""
     for resource, scopes in (ceiling.limits or {}).items():
         yield from scopes_exist(path, resource, scopes, known)
-
-
-def scopes_exist(
-    path: str, resource: str, scopes: frozenset[str], known: Mapping[str, frozenset[str]]
-) -> Iterable[FieldViolation]:
-    """What is wrong with naming `scopes` of `resource`, given the scopes of each that there is."""
-    declared = known.get(resource, known.get(family_of(resource) or ""))
-    if declared is None:
-        yield FieldViolation(f"{path}.resource", "is not a resource of the zone")
-        return
-    if not scopes:
-        yield FieldViolation(f"{path}.scopes", "must name at least one scope")
-    for scope in sorted(scopes - declared):
-        shown = plain_text(scope, 64)
-        yield FieldViolation(f"{path}.scopes", f"{shown} is not a scope of {resource[:64]}")
 
 
 def at_most(path: str, count: int, limit: int) -> Iterable[FieldViolation]:
