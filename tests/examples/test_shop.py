@@ -55,7 +55,7 @@ def test_a_revoked_application_is_followed_by_another_of_its_name(zone: Zone) ->
     manifest["grants"] = [each for each in grants if "agent" not in str(each)]
     without = zone.run.folder / "without-agent.yaml"
     without.write_text(yaml.safe_dump(manifest))
-    zone.caracal("apply", "-f", str(without))
+    zone.caracal("apply", "-f", str(without), "--prune")
     old.rename(old.with_name("shop-agent.old.json"))
     zone.caracal("apply", "-f", str(SHOP / "zone.yaml"))
     assert json.loads(old.read_text())["application_id"] != revoked
