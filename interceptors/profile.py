@@ -14,10 +14,11 @@ from typing import Any, Final
 from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.crypto.secret_file import read_secret_bytes, write_secret_file
 from caracal_grpc.crypto.strict_json import read_object
+from caracal_grpc.interceptors.profile_home import locate_profile
 from caracal_grpc.interceptors.target import Target
 
 PROFILE_VARIABLE: Final = "CARACAL_PROFILE"
-"""The environment variable that names the profile file of a service."""
+"""The environment variable with the profile of a service: its file, or the name it is stored by."""
 
 _REQUIRED: Final = ("zone", "issuer", "application_id", "client_secret")
 _TLS: Final = ("ca_file", "ca", "cert_file", "key_file", "server_name")
@@ -87,14 +88,15 @@ class Profile:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Profile:
-        """The profile in the file that `CARACAL_PROFILE` names; raises `FIELD_INVALID` as `load`.
+        """The profile that `CARACAL_PROFILE` names; raises `FIELD_INVALID` as `load`.
 
+        It is the path of a file, or the name of a stored profile; see `profile_home`.
         `environment` is that of the process unless given.
         """
         path = (os.environ if environment is None else environment).get(PROFILE_VARIABLE, "")
         if not path:
             raise field_invalid(PROFILE_VARIABLE, "must name the profile file of this service")
-        return cls.load(path)
+        return cls.load(locate_profile(path, environment))
 
     @classmethod
     def _of(cls, name: str, values: dict[str, Any]) -> Profile:

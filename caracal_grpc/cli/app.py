@@ -7,23 +7,37 @@ from typing import Annotated
 
 import typer
 
+from caracal_grpc.cli.applications import applications
 from caracal_grpc.cli.apply import apply
 from caracal_grpc.cli.approvals import approvals
 from caracal_grpc.cli.audit import audit
 from caracal_grpc.cli.bare import show_help
+from caracal_grpc.cli.credential_commands import credentials
 from caracal_grpc.cli.delegations import delegations
 from caracal_grpc.cli.demo import demo
 from caracal_grpc.cli.dev import dev
+from caracal_grpc.cli.diff import diff
+from caracal_grpc.cli.doctor import doctor
 from caracal_grpc.cli.errors import MEANINGS
 from caracal_grpc.cli.exchange import exchange
 from caracal_grpc.cli.exit_codes import exit_codes
+from caracal_grpc.cli.export import export
+from caracal_grpc.cli.init import init
 from caracal_grpc.cli.keys import keys
+from caracal_grpc.cli.login import login, logout
+from caracal_grpc.cli.plan import plan
+from caracal_grpc.cli.policies import policies
+from caracal_grpc.cli.profiles import profiles
+from caracal_grpc.cli.resources import resources
 from caracal_grpc.cli.revoke import revoke
 from caracal_grpc.cli.rules import rules
+from caracal_grpc.cli.schema import schema
 from caracal_grpc.cli.serve import serve_command
 from caracal_grpc.cli.sessions import sessions
 from caracal_grpc.cli.tree import tree
 from caracal_grpc.cli.version import version
+from caracal_grpc.cli.whoami import whoami
+from caracal_grpc.cli.zone_commands import zones
 
 _EPILOG = "Exit codes: " + "; ".join(f"{int(code)} {text}" for code, text in MEANINGS.items())
 
@@ -39,12 +53,27 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(dev)
 app.command("serve")(serve_command(sys.argv[1:]))
+app.command()(init)
+app.command()(login)
+app.command()(whoami)
+app.command()(logout)
+app.command()(doctor)
+app.add_typer(profiles, name="profile")
+app.command()(plan)
 app.command()(apply)
+app.command()(diff)
+app.command()(export)
+app.command()(schema)
 app.command()(exchange)
 app.command()(revoke)
 app.add_typer(sessions, name="session")
 app.add_typer(delegations, name="delegation")
 app.add_typer(approvals, name="approval")
+app.add_typer(policies, name="policy")
+app.add_typer(zones, name="zone")
+app.add_typer(applications, name="application")
+app.add_typer(credentials, name="credential")
+app.add_typer(resources, name="resource")
 app.command()(tree)
 app.add_typer(keys, name="keys")
 app.add_typer(audit, name="audit")

@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from caracal_grpc.cli.context import Target
 from caracal_grpc.cli.errors import CliError, ExitCode, of_refusal, of_status
 from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.limits import MAX_REQUEST
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.crypto.system import SystemClock
 from caracal_grpc.interceptors.client.aio.interceptors import client_interceptors
@@ -81,7 +82,7 @@ def run(target: Target, work: Coroutine[Any, Any, _Result]) -> _Result:
     try:
         return asyncio.run(work)
     except grpc.RpcError as error:
-        raise _failed(target, error) from error
+        raise failure(target, error) from error
 
 
 def _named(target: Target, refusal: CaracalError) -> CaracalError:
@@ -98,7 +99,8 @@ def _named(target: Target, refusal: CaracalError) -> CaracalError:
     return CaracalError(refusal.reason, text, metadata=refusal.metadata)
 
 
-def _failed(target: Target, error: grpc.RpcError) -> CliError:
+def failure(target: Target, error: grpc.RpcError) -> CliError:
+    """The end that a failed call means for a command."""
     refusal = from_rpc_error(error)
     if refusal is not None:
         return of_refusal(_named(target, refusal))
@@ -109,4 +111,6 @@ def _failed(target: Target, error: grpc.RpcError) -> CliError:
         text = f"no answer from the authority at {where}; check that it runs and that the profile"
         return CliError(code, f"{text} {target.path} is for it")
     said = str(raised.details() or "no more is known")[:_MAX_SAID]
+    if raised.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:  # by gRPC itself, before the authority
+        said = f"{said}; a request holds at most {MAX_REQUEST} bytes, so make it smaller"
     return CliError(code, f"the authority at {where} answered {raised.code().name}: {said}")

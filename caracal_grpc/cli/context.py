@@ -16,12 +16,16 @@ if TYPE_CHECKING:
     from caracal_grpc.interceptors.profile import Profile
 
 PROFILE_VARIABLE: Final = "CARACAL_PROFILE"
+OPTION: Final = "--profile"
+CURRENT: Final = "the profile in use"
 
 ProfileOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        "--profile",
-        help="File that says which authority and who you are. [env var: CARACAL_PROFILE]",
+        OPTION,
+        metavar="FILE|NAME",
+        help="Which authority, and who you are. Default: the profile in use, see login. "
+        "[env var: CARACAL_PROFILE]",
         show_default=False,
     ),
 ]
@@ -33,27 +37,75 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one line of JSON
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """The file of a profile, and what named it: the option, the variable, or that it is in use."""
+
+    path: Path
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """Whom to ask, as whom, and about which zone; `path` is the file of the profile."""
 
     profile: Profile
     zone: str
     path: Path
+    by: str = ""
 
 
-def resolve(profile: Path | None, zone: str | None) -> Target:
+def resolve(profile: str | os.PathLike[str] | None, zone: str | None) -> Target:
     """The target that the options and the environment name; raises `CliError`."""
-    from caracal_grpc.interceptors.profile import Profile
-
     if zone == "":
         raise usage("--zone is empty; name a zone, or leave it out for the profile's")
-    named = profile or Path(os.environ.get(PROFILE_VARIABLE, ""))
-    if named == Path():
-        text = f"no profile; give --profile FILE or set {PROFILE_VARIABLE} to one"
-        raise CliError(ExitCode.CREDENTIAL, f"{text} (caracal-grpc dev and apply write them)")
-    path = named.absolute()
+    chosen = choose(profile)
+    loaded = load(chosen)
+    return Target(loaded, zone or loaded.zone, chosen.path, chosen.by)
+
+
+def choose(profile: str | os.PathLike[str] | None) -> Choice:
+    """Which profile: what `--profile` says, else `CARACAL_PROFILE`, else the one in use.
+
+    Each of the first two is a path or the name of a stored profile. Raises `CliError` saying which
+    way was tried.
+    """
+    from caracal_grpc.cli.profile_store import ProfileStore
+    from caracal_grpc.interceptors.profile_home import locate_profile
+
+    variable = os.environ.get(PROFILE_VARIABLE, "")
+    for by, text in ((OPTION, os.fspath(profile or "")), (PROFILE_VARIABLE, variable)):
+        if text:
+            try:
+                return Choice(locate_profile(text).absolute(), by)
+            except CaracalError as error:
+                raise _unfit(by, error) from error
+    current = ProfileStore.of_user().current_file()
+    if current is not None:
+        return Choice(current, CURRENT)
+    tried = f"no {OPTION}, {PROFILE_VARIABLE} is not set, and none is in use"
+    ways_out = (
+        f"run caracal-grpc login, or give {OPTION} FILE (caracal-grpc dev and apply write them)"
+    )
+    raise CliError(ExitCode.CREDENTIAL, f"no profile: {tried}; {ways_out}")
+
+
+def note_variable() -> None:
+    """Says that the profile in use is not what commands take while the variable is set."""
+    from caracal_grpc.cli.output import note
+
+    if os.environ.get(PROFILE_VARIABLE):
+        note(f"caracal-grpc: {PROFILE_VARIABLE} is set and wins over {CURRENT}; unset it")
+
+
+def load(chosen: Choice) -> Profile:
+    """The profile that was chosen; raises `CliError` naming what chose it."""
+    from caracal_grpc.interceptors.profile import Profile
+
     try:
-        loaded = Profile.load(path)
+        return Profile.load(chosen.path)
     except CaracalError as error:
-        raise CliError(ExitCode.CREDENTIAL, f"profile {error.message}") from error
-    return Target(loaded, zone or loaded.zone, path)
+        raise _unfit(chosen.by, error) from error
+
+
+def _unfit(by: str, error: CaracalError) -> CliError:
+    return CliError(ExitCode.CREDENTIAL, f"profile {error.message} (named by {by})")

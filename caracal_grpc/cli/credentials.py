@@ -1,4 +1,4 @@
-"""Profiles of newly made applications: each a file of mode 0600, never printed, never replaced."""
+"""Profiles of applications: each a file of mode 0600, never printed, replaced only on purpose."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from caracal_grpc.cli.context import Target
 from caracal_grpc.cli.errors import CliError, ExitCode, usage
 from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.interceptors.profile import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +41,41 @@ class Folder:
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise usage(f"--credentials {self.path} cannot be written to; choose another folder")
 
+    def replace(self, target: Target, issuer: str, credential: Any) -> Path:
+        """Writes the profile of a further secret over that of the one before, in one step.
+
+        What else the profile says stays. Raises `CliError` saying how to try again.
+        """
+        name = credential.application_name
+        file = self.file(name)
+        made = self._profile(target, issuer, credential)
+        try:
+            if file.exists():
+                made = replace(Profile.load(file), client_secret=credential.client_secret)
+            made.save(file)
+        except CaracalError as error:
+            text = f"secret {credential.id} was made, but the profile {file} cannot be written"
+            rest = f"correct that, make another, and run: credential delete {credential.id}"
+            raise CliError(ExitCode.UNAVAILABLE, f"{text}; {rest}") from error
+        return file
+
+    def require_own(self, application: str) -> None:
+        """Makes sure that the profile of `application`, if there is one, can take a new secret."""
+        file = self.file(application)
+        if not file.exists():
+            self.prepare([application])
+            return
+        try:
+            found = Profile.load(file)
+        except CaracalError as error:
+            raise usage(f"{file} is no profile to put a secret in: {error.message}") from error
+        if (found.zone, found.application_name) != (self.zone, application):
+            text = f"{file} is the profile of another application"
+            raise usage(f"{text}; choose another --credentials folder")
+
     def write(self, target: Target, issuer: str, credential: Any) -> Path:
         """Writes the profile of one credential; raises `CliError` saying how to make a new one."""
-        profile = replace(
-            target.profile,
-            zone=self.zone,
-            issuer=issuer,
-            application_id=credential.application_id,
-            application_name=credential.application_name,
-            client_secret=credential.client_secret,
-            # The client certificate is whoever applies', not the application's.
-            cert_file=None,
-            key_file=None,
-        )
+        profile = self._profile(target, issuer, credential)
         name = credential.application_name
         file = self.file(name)
         if file.exists():
@@ -61,6 +84,19 @@ class Folder:
             profile.save(file)
         except CaracalError as error:
             text = f"application {name} was made, but its profile {file} cannot be written"
-            rest = "remove it from the manifest, apply, and declare it again"
+            rest = f"make another secret with credential create --application {name}"
             raise CliError(ExitCode.UNAVAILABLE, f"{text}; {rest}") from error
         return file
+
+    def _profile(self, target: Target, issuer: str, credential: Any) -> Profile:
+        return replace(
+            target.profile,
+            zone=self.zone,
+            issuer=issuer,
+            application_id=credential.application_id,
+            application_name=credential.application_name,
+            client_secret=credential.client_secret,
+            # The client certificate is whoever calls', not the application's.
+            cert_file=None,
+            key_file=None,
+        )

@@ -39,7 +39,7 @@ MEANINGS: Final = {
     ExitCode.STATE: "not found, there already, or in conflict with a change at the same time",
     ExitCode.CREDENTIAL: "no profile, one that is unfit, or a credential that is not accepted",
     ExitCode.UNAVAILABLE: "unavailable: the authority, etcd, the ledger or the data directory",
-    ExitCode.FOUND: "audit verify or rules check found something wrong",
+    ExitCode.FOUND: "found something: doctor, diff, plan, or what verifies, checks or replays",
     ExitCode.FAULT: "a fault of the authority or of this program, or a demo that misbehaved",
     ExitCode.OUTPUT: "stdout cannot be written, though what was asked for may be done already",
     ExitCode.TIMEOUT: "the time to wait was over before what was waited for came to pass",

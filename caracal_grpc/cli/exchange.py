@@ -106,17 +106,18 @@ async def _exchange(target: Target, ask: Ask, patience: int | None) -> tuple[Any
     from caracal_grpc.cli.held import approval_of, wait_decided
 
     try:
-        return await _answer(target, ask), ask
+        return await answer(target, ask), ask
     except grpc.aio.AioRpcError as error:
         approval = approval_of(error)
         if patience is None or not approval:
             raise
     await wait_decided(target, approval, patience)
     released = dataclasses.replace(ask, approval=approval)
-    return await _answer(target, released), released
+    return await answer(target, released), released
 
 
-async def _answer(target: Target, ask: Ask) -> Any:
+async def answer(target: Target, ask: Ask) -> Any:
+    """The answer to one exchange; a refusal is a `grpc.RpcError`."""
     from caracal_grpc.cli.connection import CALL_TIMEOUT
     from caracal_grpc.interceptors.client.channel import aio_channel
     from caracal_grpc.interceptors.client.exchange import exchange_request

@@ -1,4 +1,4 @@
-"""`keys`: the signing keys of a zone."""
+"""`keys`: the signing keys of a zone, and what they are sealed under."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ import typer
 
 from caracal_grpc.cli.bare import show_help
 from caracal_grpc.cli.context import JsonOption, ProfileOption, Target, ZoneOption, resolve
+from caracal_grpc.cli.errors import CliError, ExitCode, usage
 
 keys = typer.Typer(
     callback=show_help,
     invoke_without_command=True,
-    help="List and rotate the signing keys of a zone.",
+    help="List, rotate and end the signing keys of a zone; seal them anew.",
 )
 
-_COLUMNS: Final = ("key", "state", "published", "signs from", "until")
+_COLUMNS: Final = ("key", "state", "published", "signs from", "until", "kek")
 _TIMES: Final = ("create_time", "activate_time", "retire_time")
+
+KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="The key, key_….")]
 
 
 @keys.command("list")
@@ -45,7 +48,7 @@ def list_keys(
 def rotate_key(
     profile: ProfileOption = None, zone: ZoneOption = None, json: JsonOption = False
 ) -> None:
-    """Publish a new key now; it signs after the zone's key_publish_seconds."""
+    """Publish a new key now; it signs once every consumer knows it."""
     from caracal_grpc.cli.output import print_json, print_line
 
     target = resolve(profile, zone)
@@ -58,15 +61,96 @@ def rotate_key(
     print_line("the key before it goes on verifying until what it signed has expired")
 
 
+@keys.command("retire")
+def retire_key(
+    key: KeyArgument,
+    profile: ProfileOption = None,
+    zone: ZoneOption = None,
+    json: JsonOption = False,
+) -> None:
+    """End a key of which nothing is alive any more, or that has not signed yet."""
+    from caracal_grpc.cli.output import print_json, print_line
+
+    retired = _call(resolve(profile, zone), "RetireKey", kid=key)
+    if json:
+        print_json(retired)
+    else:
+        print_line(f"retired {key}; its private half is destroyed")
+
+
+@keys.command("compromise")
+def compromise_key(
+    key: KeyArgument,
+    reason: Annotated[str, typer.Option(help="Why, for the ledger.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for the key again.")] = False,
+    profile: ProfileOption = None,
+    zone: ZoneOption = None,
+    json: JsonOption = False,
+) -> None:
+    """End a key that somebody else may have, with everything that it signed, at every edge."""
+    from caracal_grpc.cli.output import print_json, print_line
+
+    target = resolve(profile, zone)
+    if not yes:
+        _require_typed(target, key)
+    ended = _call(target, "CompromiseKey", kid=key, reason=reason)
+    if json:
+        print_json(ended)
+        return
+    print_line(f"everything that {key} signed is dead, as of revision {ended['revision']}")
+    if ended["successor"]:
+        print_line(f"{ended['successor']['public']['kid']} signs instead")
+
+
+@keys.command("reseal")
+def reseal_keys(
+    everywhere: Annotated[
+        bool, typer.Option("--all", help="The keys of every zone; needs an operator's profile.")
+    ] = False,
+    profile: ProfileOption = None,
+    zone: ZoneOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Seal private keys anew under the key-encryption key that the authority runs with."""
+    from caracal_grpc.cli.output import print_json, print_line
+
+    if everywhere and zone is not None:
+        raise usage("--all is every zone; leave out --zone")
+    target = resolve(profile, zone)
+    done = _call(target, "ResealKeys", zone="" if everywhere else target.zone)
+    if json:
+        print_json(done)
+        return
+    print_line(
+        f"sealed {done['resealed']} anew, {done['unchanged']} were already; the key is "
+        f"{done['kek_id']}"
+    )
+
+
+def _require_typed(target: Target, key: str) -> None:
+    """Whoever reads what this does types the key again; a script says --yes."""
+    text = (
+        f"Everything that {key} signed in zone {target.zone} dies at once.\nType the key to go on"
+    )
+    try:
+        typed = str(typer.prompt(text, err=True)).strip()
+    except typer.Abort:
+        typed = ""
+    if typed != key:
+        raise CliError(ExitCode.REFUSED, "nothing is ended; type the key, or use --yes")
+
+
 def _row(key: dict[str, Any]) -> list[Any]:
-    return [key["public"]["kid"], key["state"], *(key[name] for name in _TIMES)]
+    state = "compromised" if key["compromised"] else key["state"]
+    times = (key[name] for name in _TIMES)
+    return [key["public"]["kid"], state, *times, key["kek_id"] or "destroyed"]
 
 
-def _call(target: Target, method: str) -> dict[str, Any]:
+def _call(target: Target, method: str, **fields: Any) -> dict[str, Any]:
     from caracal_grpc.cli.connection import ask
     from caracal_grpc.cli.view import view
     from caracal_grpc.v1 import key_service_pb2
     from caracal_grpc.v1.key_service_pb2_grpc import KeyServiceStub
 
-    request = getattr(key_service_pb2, f"{method}Request")(zone=target.zone)
+    request = getattr(key_service_pb2, f"{method}Request")(**{"zone": target.zone, **fields})
     return view(ask(target, KeyServiceStub, method, request))

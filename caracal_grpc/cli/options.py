@@ -27,6 +27,14 @@ def moment(option: str, text: str) -> datetime:
         raise usage(f"{option} must be a time such as 2026-01-31T12:00:00Z, or 15m ago") from exc
 
 
+def life(option: str, text: str) -> int:
+    """Whole seconds, as `90s`, `15m`, `2h` or `7d` say them, or a plain number."""
+    said = _AGO.fullmatch(text if not text.isdecimal() else f"{text[:6]}s")
+    if said is None or (text.isdecimal() and len(text) > 6):
+        raise usage(f"{option} must be a life such as 90s, 15m, 2h or 7d")
+    return int(timedelta(**{_UNITS[said[2]]: int(said[1])}).total_seconds())
+
+
 def ceiling_part(text: str) -> tuple[str, list[str]]:
     """One part of a ceiling, `RESOURCE=SCOPE,SCOPE`: the resource and its scopes."""
     resource, equals, scopes = text.partition("=")

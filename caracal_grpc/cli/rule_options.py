@@ -171,7 +171,7 @@ def read_rules(path: Path | None) -> Overrides:
 
 
 def read_zone(
-    file: Path | None, against: bool, profile: Path | None, zone: str | None
+    file: Path | None, against: bool, profile: str | None, zone: str | None
 ) -> zone_pb2.Zone | None:
     """The zone to compare with, of a manifest or of the authority; `None` when none was named."""
     if file and against:
@@ -185,7 +185,7 @@ def read_zone(
     return _present_zone(profile, zone) if against else None
 
 
-def _present_zone(profile: Path | None, zone: str | None) -> zone_pb2.Zone:
+def _present_zone(profile: str | None, zone: str | None) -> zone_pb2.Zone:
     from caracal_grpc.cli.connection import ask
     from caracal_grpc.v1.zone_service_pb2 import ZoneServiceGetRequest
     from caracal_grpc.v1.zone_service_pb2_grpc import ZoneServiceStub

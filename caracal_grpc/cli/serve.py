@@ -47,9 +47,14 @@ def _with_options() -> Callable[..., None]:
 
     def serve(**options: Any) -> None:
         as_json = bool(options.pop("json"))
-        _serve(_settings(os.environ, options), as_json)
+        settings = _settings(os.environ, options)
+        for name in secret:
+            os.environ.pop(variable(name), None)  # no child of ours is to inherit it
+        _serve(settings, as_json)
 
-    parameters = [_option(name, field) for name, field in ServeSettings.model_fields.items()]
+    fields = ServeSettings.model_fields
+    secret = [name for name, field in fields.items() if _is_secret(field)]
+    parameters = [_option(name, field) for name, field in fields.items() if name not in secret]
     serve.__signature__ = inspect.Signature([*parameters, _JSON])  # type: ignore[attr-defined]
     serve.__annotations__ = {each.name: each.annotation for each in (*parameters, _JSON)}
     return serve
@@ -102,6 +107,13 @@ def _kind(field: FieldInfo) -> Any:
     if field.annotation is bool:
         return bool | None
     return list[str] | None if _is_list(field) else str | None
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    """Whether everybody could read it among the arguments of the process: it has no flag."""
+    from pydantic import SecretStr
+
+    return field.annotation == SecretStr | None
 
 
 def _is_list(field: FieldInfo) -> bool:

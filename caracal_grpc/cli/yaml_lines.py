@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from caracal_grpc.cli.errors import CliError, ExitCode
 
 MAX_BYTES: Final = 16 << 20
 MAX_DEPTH: Final = 32
+_MAX_SHOWN: Final = 20
 
 _STEPS: Final[Mapping[type, int]] = {
     yaml.MappingStartEvent: 1,
@@ -47,14 +49,9 @@ class Document:
     value: Any
     lines: Mapping[Place, int]
 
-    def refused(self, problems: list[Problem]) -> CliError:
+    def refused(self, problems: Iterable[Problem]) -> CliError:
         """The end of a command for `problems`: file, line, field and text of each, in order."""
-        located = [(self.line(each.place), each) for each in problems[:20]]
-        located.sort(key=lambda item: item[0])
-        return CliError(
-            ExitCode.USAGE,
-            *(f"{self.path}:{line}: {shown(each.place)}{each.text}" for line, each in located),
-        )
+        return refusal((self, each) for each in problems)
 
     def line(self, place: Place) -> int:
         """The line of `place`, or of the closest thing around it that is in the file."""
@@ -63,21 +60,49 @@ class Document:
         return self.lines.get(place, 1)
 
 
+def refusal(found: Iterable[tuple[Document, Problem]]) -> CliError:
+    """The end of a command for problems: file, line, field and text of each, file by file."""
+    first = list(islice(found, _MAX_SHOWN))
+    files = list(dict.fromkeys(document.path for document, _ in first))
+    located = [(document.path, document.line(each.place), each) for document, each in first]
+    located.sort(key=lambda item: (files.index(item[0]), item[1]))
+    return CliError(
+        ExitCode.USAGE,
+        *(f"{path}:{line}: {shown(each.place)}{each.text}" for path, line, each in located),
+    )
+
+
 def load(path: Path) -> Document:
-    """The YAML document in the file at `path`; raises `CliError` naming file and line."""
+    """The one YAML document in the file at `path`; raises `CliError` naming file and line."""
+    found = load_all(path)
+    if len(found) > 1:
+        text = "begins a second document; write one"
+        raise found[1].refused([Problem((), text)])
+    return found[0]
+
+
+def load_all(path: Path) -> list[Document]:
+    """Every YAML document in the file at `path` that is not empty, or the empty one that is all."""
     text = _read(path)
     try:
         _require_shallow(path, text)
         loader = _LOADER(text)
         try:
-            node = loader.get_single_node()
-            lines = {} if node is None else _lines(path, node, loader)
-            value = None if node is None else loader.construct_document(node)
+            found = list(_documents(path, loader))
         finally:
             loader.dispose()
     except yaml.YAMLError as exc:
         raise CliError(ExitCode.USAGE, f"{path}:{_mark(exc)}: is not YAML: {_said(exc)}") from exc
-    return Document(path, value, lines)
+    return found or [Document(path, None, {})]
+
+
+def _documents(path: Path, loader: Any) -> Iterator[Document]:
+    while loader.check_node():
+        node = loader.get_node()
+        lines = _lines(path, node, loader)
+        value = loader.construct_document(node)
+        if value is not None:
+            yield Document(path, value, lines)
 
 
 def shown(place: Place) -> str:

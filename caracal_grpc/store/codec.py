@@ -11,10 +11,10 @@ import secrets
 from typing import Any, Final
 
 from caracal_grpc.core.errors import field_invalid
+from caracal_grpc.store.formats import VERSION, current
 from caracal_grpc.store.port import MAX_COMMIT_BYTES, Value
 from caracal_grpc.store.refusal import too_large
 
-VERSION: Final = 1
 _VERSION_FIELD: Final = "v"
 _MARK_FIELD: Final = "_write"
 
@@ -43,13 +43,20 @@ def encode(value: Value, mark: str) -> bytes:
     return data
 
 
-def decode(data: bytes) -> dict[str, Any]:
-    """The value in stored bytes; raises `UnreadableError` for other formats and versions."""
+def decode(kind: str, data: bytes) -> dict[str, Any]:
+    """The value of a record of `kind` in stored bytes, in the present format.
+
+    Raises `UnreadableError` for bytes that are no value, and for one of a later format.
+    """
     try:
         framed = json.loads(data)
     except (ValueError, RecursionError):
         raise UnreadableError("not JSON") from None
-    if not isinstance(framed, dict) or framed.pop(_VERSION_FIELD, None) != VERSION:
+    version = framed.pop(_VERSION_FIELD, None) if isinstance(framed, dict) else None
+    if type(version) is not int or not 1 <= version <= VERSION:
         raise UnreadableError("not of a format version that is known here")
     framed.pop(_MARK_FIELD, None)
-    return framed
+    try:
+        return current(kind, framed, version)
+    except (LookupError, TypeError, ValueError):
+        raise UnreadableError(f"no value of format version {version}") from None

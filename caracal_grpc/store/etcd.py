@@ -17,10 +17,12 @@ from caracal_grpc.store.etcd_beat import Beats
 from caracal_grpc.store.etcd_call import Caller
 from caracal_grpc.store.etcd_commit import Committer, Txn, Write
 from caracal_grpc.store.etcd_fault import EtcdFailure, Fault, public
+from caracal_grpc.store.etcd_health import etcd_health
 from caracal_grpc.store.etcd_lease import Leases
 from caracal_grpc.store.etcd_pages import Pager
 from caracal_grpc.store.etcd_settings import EtcdSettings
 from caracal_grpc.store.etcd_watch import EtcdWatch
+from caracal_grpc.store.health import StoreHealth
 from caracal_grpc.store.paths import Paths, UnreadableRecordError
 from caracal_grpc.store.port import (
     MAX_COMMIT_BYTES,
@@ -95,7 +97,7 @@ class EtcdStore:
 
         def rewritten(kv: Any, record: Record) -> Txn | None:
             value = change(dict(record.value))
-            if value == codec.decode(kv.value):
+            if value == codec.decode(key.kind, kv.value):
                 return None
             data = codec.encode(value, codec.new_mark())
             path = self._paths.of(key)
@@ -140,6 +142,10 @@ class EtcdStore:
             "status", lambda member, timeout: member.maintenance.status(timeout=timeout)
         )
         return str((await _answer(status)).version)
+
+    async def health(self) -> StoreHealth:
+        """See `Store.health`."""
+        return await _answer(etcd_health(self._caller, self._settings))
 
     async def close(self) -> None:
         """See `Store.close`."""

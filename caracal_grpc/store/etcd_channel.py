@@ -12,6 +12,7 @@ from typing import Final
 import grpc
 import grpc.aio
 from etcd3aio.auth import AuthService
+from etcd3aio.cluster import ClusterService
 from etcd3aio.kv import KVService
 from etcd3aio.lease import LeaseService
 from etcd3aio.maintenance import MaintenanceService
@@ -60,10 +61,11 @@ class Member:
     watch: WatchService
     auth: AuthService
     maintenance: MaintenanceService
+    cluster: ClusterService
 
     def set_token(self, token: str | None) -> None:
         """Sends `token` with every later call, or none."""
-        for service in (self.kv, self.lease, self.watch, self.maintenance):
+        for service in (self.kv, self.lease, self.watch, self.maintenance, self.cluster):
             service.set_token(token)
 
 
@@ -76,6 +78,11 @@ class Members:
 
     def __len__(self) -> int:
         return len(self._all)
+
+    @property
+    def all(self) -> tuple[Member, ...]:
+        """Every endpoint, in the order given."""
+        return self._all
 
     @property
     def current(self) -> Member:
@@ -107,6 +114,7 @@ def _member(settings: EtcdSettings, target: str) -> Member:
         OneStreamWatch(channel, max_attempts=1),
         AuthService(channel, max_attempts=1),
         MaintenanceService(channel, max_attempts=1),
+        ClusterService(channel, max_attempts=1),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.store import codec, refusal
+from caracal_grpc.store.health import StoreHealth, StoreMember
 from caracal_grpc.store.port import (
     MAX_COMMIT_BYTES,
     Beat,
@@ -98,8 +99,8 @@ class MemoryStore:
         cell = self._cells.get(key)
         if cell is None:
             raise refusal.not_found(key)
-        value = change(codec.decode(cell.data))
-        if value == codec.decode(cell.data):
+        value = change(codec.decode(key.kind, cell.data))
+        if value == codec.decode(key.kind, cell.data):
             return cell.revision
         fresh = _Cell(codec.encode(value, codec.new_mark()), 0, cell.ends)
         return self._apply({key: fresh}, ())
@@ -136,6 +137,12 @@ class MemoryStore:
                         await watcher.moved.wait()
         finally:
             self._watchers.discard(watcher)
+
+    async def health(self) -> StoreHealth:
+        """See `Store.health`: one member, which is this process."""
+        self._sweep()
+        size = sum(len(cell.data) for cell in self._cells.values())
+        return StoreHealth((StoreMember("memory", size=size, in_use=size, leads=True),), 1)
 
     async def close(self) -> None:
         """See `Store.close`."""
@@ -204,7 +211,7 @@ class MemoryStore:
 
     def _read(self, key: Key) -> Record:
         cell = self._cells[key]
-        return Record(key, codec.decode(cell.data), cell.revision)
+        return Record(key, codec.decode(key.kind, cell.data), cell.revision)
 
     def _snapshot(self, zone: str | None, kind: str | None) -> Snapshot:
         keys = [k for k in self._cells if zone in (None, k.zone) and kind in (None, k.kind)]

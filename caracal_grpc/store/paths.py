@@ -65,6 +65,6 @@ class Paths:
         if key is None:
             return None
         try:
-            return Record(key, codec.decode(kv.value), kv.mod_revision)
+            return Record(key, codec.decode(key.kind, kv.value), kv.mod_revision)
         except codec.UnreadableError as error:
             raise UnreadableRecordError(f"{key.zone}/{key.kind}/{key.id} is {error}") from None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from caracal_grpc.core.errors import field_invalid
+from caracal_grpc.store.health import StoreHealth
 
 MAX_PART: Final = 200
 """Characters in one part of a key."""
@@ -173,6 +174,10 @@ class Store(Protocol):
         A new `Snapshot` comes whenever the history has a gap. It outlives outages, and ends only
         when it or the store is closed; hold it in `contextlib.aclosing`.
         """
+        ...
+
+    async def health(self) -> StoreHealth:
+        """What the store says of itself; a part of it that does not answer is told, not raised."""
         ...
 
     async def close(self) -> None:

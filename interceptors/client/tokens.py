@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 import grpc
 
 from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors.status import Status, read_refusal
 
 RENEW_AT: Final = 0.80
@@ -194,12 +195,23 @@ class TokenBook:
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
         self._random = random
         self._size = size
+        self._limited: Status | None = None
+        self._limited_until = 0.0
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def look(self, key: Key, now: float) -> Look:
-        """What there is for `key` at `now`."""
+        """What there is for `key` at `now`.
+
+        A rate limit is of the whole application, so that none of its keys is asked for meanwhile.
+        """
+        look = self._look(key, now)
+        if look.due and now < self._limited_until:
+            return Look(look.token, due=False, failure=None if look.token else self._limited)
+        return look
+
+    def _look(self, key: Key, now: float) -> Look:
         entry = self._entries.get(key)
         if entry is None:
             return _NOTHING
@@ -228,6 +240,9 @@ class TokenBook:
 
         A mandate that is still alive goes on serving, and its renewal waits a share of its life.
         """
+        if _is_rate_limit(failure):
+            pause = min(max(_wait(failure), FAILURE_PAUSE), MAX_PAUSE)
+            self._limited, self._limited_until = failure, now + pause
         old = self._entries.get(key) or _Entry()
         alive = old.token is not None and now < old.dead_at
         denials = 0 if failure.code in PASSING else old.denials + 1
@@ -257,6 +272,11 @@ class TokenBook:
         self._entries.move_to_end(key)
         while len(self._entries) > self._size:
             self._entries.popitem(last=False)
+
+
+def _is_rate_limit(failure: Status) -> bool:
+    refusal = read_refusal(failure.trailing_metadata)
+    return refusal is not None and refusal.reason is Reason.RATE_LIMITED
 
 
 def _wait(failure: Status) -> float:

@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.homes import Home
 from tests.cli.support import MANIFEST, Dev, Ended, caracal
+from tests.support.authority import start_authority
+
+__all__ = ["start_authority"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +61,9 @@ def shop(
     applied = dev.run("apply", "-f", manifest, "--credentials", folder, "--json")
     assert applied.code == 0, applied.err
     return Shop(zone, folder, manifest, applied)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A configuration home without a profile."""
+    return Home(tmp_path / "config")

@@ -71,17 +71,20 @@ class Ended:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment of this process without settings of ours, and `more`."""
+    """The environment of this process without settings and stored profiles of ours, and `more`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CARACAL_")}
-    return {**kept, **more}
+    return {**kept, "XDG_CONFIG_HOME": "/nonexistent", **more}
 
 
-def caracal(*arguments: str | Path, profile: Path | None = None, **more: str) -> Ended:
-    """Runs one command to its end; `more` goes into its environment."""
+def caracal(
+    *arguments: str | Path, profile: Path | None = None, stdin: str = "", **more: str
+) -> Ended:
+    """Runs one command to its end, without a terminal; `more` goes into its environment."""
     if profile is not None:
         more["CARACAL_PROFILE"] = str(profile)
     done = subprocess.run(
         [sys.executable, "-m", "caracal_grpc", *map(str, arguments)],
+        input=stdin,
         capture_output=True,
         text=True,
         timeout=PATIENCE,

@@ -78,8 +78,8 @@ def test_credentials_that_cannot_be_written_are_found_before(dev: Dev, tmp_path:
     assert dev.run("keys", "list", "--zone", "unwritten").code == 3
 
 
-def test_what_is_taken_out_is_removed(dev: Dev, tmp_path: Path) -> None:
-    """The change is shown for people with its sign, and names the fields that differ."""
+def test_what_is_taken_out_stays_until_it_is_pruned(dev: Dev, tmp_path: Path) -> None:
+    """It is listed each time; each change has its sign, and names the fields that differ."""
     manifest = tmp_path / "zone.yaml"
     manifest.write_text("zone: shrinking\napplications: [{name: a}, {name: b}]\n")
     assert dev.run("apply", "-f", manifest, "--credentials", tmp_path).code == 0
@@ -87,8 +87,37 @@ def test_what_is_taken_out_is_removed(dev: Dev, tmp_path: Path) -> None:
     ended = dev.run("apply", "-f", manifest, "--credentials", tmp_path)
     assert ended.code == 0
     rows = [line.split() for line in ended.out.splitlines()]
-    assert ["-", "delete", "application", "b"] in rows
     assert ["~", "update", "application", "a", "labels"] in rows
+    assert ["?", "delete", "application", "b"] in rows
+    assert "not declared in zone shrinking, and stays; --prune removes it:" in ended.out
+    pruned = dev.run("apply", "-f", manifest, "--prune", "--json").json
+    assert [(each["action"], each["name"]) for each in pruned["changes"]] == [("delete", "b")]
+    assert pruned["undeclared"] == []
+
+
+def test_zones_of_a_folder_are_applied_one_after_the_other(dev: Dev, tmp_path: Path) -> None:
+    """One that is refused keeps no other from its turn; the summary says which are which."""
+    for zone, name in (("many-a", "x"), ("many-b", "Not a slug"), ("many-c", "x")):
+        (tmp_path / f"{zone}.yaml").write_text(f"zone: {zone}\napplications: [{{name: {name}}}]\n")
+    ended = dev.run("apply", "-f", tmp_path, "--credentials", tmp_path / "made", "--json")
+    assert ended.code == 2
+    assert [json.loads(line)["zone"] for line in ended.out.splitlines()] == ["many-a", "many-c"]
+    wrong, summary = ended.err.splitlines()
+    where = f"caracal-grpc: zone many-b: {tmp_path}/many-b.yaml:2: applications[0].name: must be 1"
+    assert wrong.startswith(where)
+    assert summary == "caracal-grpc: applied: many-a, many-c; failed: many-b"
+    made = sorted(each.name for each in (tmp_path / "made").iterdir())
+    assert made == ["many-a-x.json", "many-c-x.json"]
+
+
+def test_one_zone_of_a_folder(dev: Dev, tmp_path: Path) -> None:
+    """`--zone` picks it, and must be there."""
+    (tmp_path / "all.yaml").write_text("zone: pick-a\n---\nzone: pick-b\n")
+    ended = dev.run("apply", "-f", tmp_path, "--zone", "pick-b", "--json")
+    assert ended.json["zone"] == "pick-b"
+    missing = dev.run("apply", "-f", tmp_path, "--zone", "pick-c")
+    assert (missing.code, missing.line) == (2, f"no manifest in {tmp_path} is of zone pick-c")
+    assert dev.run("keys", "list", "--zone", "pick-a").code == 3
 
 
 def test_what_the_authority_refuses_is_at_its_line(dev: Dev, tmp_path: Path) -> None:

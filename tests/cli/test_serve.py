@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import signal
 from pathlib import Path
@@ -13,6 +14,9 @@ from caracal_grpc.config import ServeSettings
 from tests.cli.support import Ended, Running, caracal
 from tests.support.etcd import EtcdProcess
 from tests.support.etcd_tls import CertificateAuthority
+
+SECRET = {"kek", "kek_previous"}
+"""What everybody on the machine could read if it were an argument."""
 
 
 @pytest.fixture
@@ -37,10 +41,11 @@ def _serve(settings: dict[str, str], *arguments: str) -> Ended:
 
 
 def test_every_setting_is_a_flag_and_a_variable() -> None:
-    """And described."""
+    """And described; what is a secret itself is a variable only."""
     shown = caracal("serve", "--help", COLUMNS="400").out
     for name in ServeSettings.model_fields:
-        assert f"--{name.replace('_', '-')}" in shown
+        flag = re.compile(rf"--{name.replace('_', '-')}(?![\w-])")
+        assert bool(flag.search(shown)) is (name not in SECRET), name
         assert variable(name) in shown
 
 
@@ -86,6 +91,8 @@ def test_an_etcd_that_is_not_there_is_one_line(settings: dict[str, str]) -> None
         (("--etcd-endpoints", "etcd.example:2379"), "etcd_ca_file"),
         (("--max-staleness", "1"), "max_staleness"),
         (("--policy-engine", "none"), "policy_engine"),
+        (("--policy-timeout-ms", "5"), "policy_timeout_ms"),
+        (("--policy-memory-mib", "64"), "policy_memory_mib"),
         (("--kek-file", "/gone"), "kek_file: /gone"),
     ],
 )
@@ -105,6 +112,42 @@ def test_a_missing_kek_is_named(settings: dict[str, str]) -> None:
     assert ended.code == 2
     assert "kek_file" in ended.line
     assert "--kek-file" in ended.line
+
+
+async def test_a_kek_in_the_environment_is_forgotten(
+    etcd: EtcdProcess, settings: dict[str, str], tmp_path: Path
+) -> None:
+    """It seals; no child of the process could inherit it, here the command of another key."""
+    settings["CARACAL_KEK"] = Path(settings.pop("CARACAL_KEK_FILE")).read_text()
+    seen = tmp_path / "seen"
+    script = tmp_path / "previous"
+    script.write_text(f"#!/bin/sh\nenv > {seen}\necho {secrets.token_hex(32)}\n")
+    script.chmod(0o700)
+    settings["CARACAL_KEK_PREVIOUS_COMMAND"] = str(script)
+    flags = ("--etcd-endpoints", etcd.endpoint, "--etcd-prefix", f"test/{secrets.token_hex(8)}")
+    running = Running("serve", *flags, "--json", **settings)
+    try:
+        profile = tmp_path / "operator.json"
+        listed = caracal("keys", "list", "--json", profile=profile)
+        assert len(listed.json["keys"][0]["kek_id"]) == 16, listed.err
+    finally:
+        ended = running.end(signal.SIGTERM)
+    assert ended.code == 0, ended.err
+    assert "PATH=" in seen.read_text()
+    assert "CARACAL_" not in seen.read_text()
+    assert settings["CARACAL_KEK"] not in ended.out + ended.err
+
+
+@pytest.mark.parametrize("value", ["no key", "00" * 32])
+def test_a_kek_in_the_environment_that_is_none_is_named(
+    settings: dict[str, str], value: str
+) -> None:
+    """The setting, and not what it holds."""
+    del settings["CARACAL_KEK_FILE"]
+    ended = _serve(settings | {"CARACAL_KEK": value})
+    assert ended.code == 2
+    assert ended.line.startswith("kek: ")
+    assert value not in ended.line
 
 
 def test_a_kek_that_others_can_read_is_refused(settings: dict[str, str]) -> None:

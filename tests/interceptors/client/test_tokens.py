@@ -66,6 +66,19 @@ def test_failure_waits_as_long_as_the_authority_says(wait: float, pause: float) 
     assert book.look(KEY, pause + 0.01).due
 
 
+def test_rate_limit_holds_for_all_that_the_process_asks() -> None:
+    """Nothing is asked for until it is over; what there is serves on."""
+    book, other = _book(), KEY._replace(resource="resource://other")
+    book.store(other, Granted("t", 300.0), now=-280.0)
+    error = CaracalError(Reason.RATE_LIMITED, "slow down", retry_after=3.0)
+    book.fail(KEY, to_status(error), now=0.0)
+    third = KEY._replace(resource="resource://third")
+    assert book.look(other, 2.9) == ("t", False, None)
+    assert book.look(third, 2.9) == (None, False, to_status(error))
+    assert book.look(other, 3.1) == ("t", True, None)
+    assert book.look(third, 3.1).due
+
+
 def test_failed_renewal_keeps_the_old_mandate() -> None:
     """The old one serves on; renewal is tried again after a share of the life, not at once."""
     book = _book()

@@ -1,0 +1,1 @@
+"""What this replica stands on, looked at: each check tells, and none refuses."""

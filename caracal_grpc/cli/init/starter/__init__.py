@@ -1,0 +1,1 @@
+"""The files that a starter folder is made of."""
