@@ -1,0 +1,1 @@
+"""Backups of the state and the ledger, and the way back."""

@@ -1,0 +1,194 @@
+"""Bringing a backup back into an etcd that has lost it, so that nobody who was stopped lives again.
+
+Every mandate from before is dead by a floor, every session but the standing ones is gone, what the
+ledgers know of revocations since is done again, and each zone but the authority's own is frozen
+until somebody has looked.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from caracal_grpc.authority.revocation.anchors import mark_of
+from caracal_grpc.authority.state import places
+from caracal_grpc.backup.folder import Folder, Header
+from caracal_grpc.backup.kinds import KEPT
+from caracal_grpc.backup.since import Since, since
+from caracal_grpc.core.errors import CaracalError, field_invalid
+from caracal_grpc.core.limits import AUTHORITY_ZONE, LEEWAY, REVOCATION_TTL
+from caracal_grpc.core.ports import Clock
+from caracal_grpc.core.reason import Reason
+from caracal_grpc.ledger.port import Ledger
+from caracal_grpc.store.formats import current
+from caracal_grpc.store.port import (
+    MAX_CHANGES,
+    MAX_COMMIT_BYTES,
+    Change,
+    Delete,
+    Expect,
+    Key,
+    Put,
+    Store,
+)
+
+_ROOM: Final = MAX_CHANGES - 8
+_BYTES: Final = MAX_COMMIT_BYTES - 65_536
+_WHY: Final = "restored from a backup"
+_ACTOR: Final = "authority"
+
+Value = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What came back, and of each zone what its ledger knew of the time since."""
+
+    header: Header
+    records: int
+    revision: int
+    floor: int
+    zones: Mapping[str, Since]
+
+
+@dataclass(slots=True)
+class _Zone:
+    """What comes back of one zone."""
+
+    records: dict[Key, Value] = field(default_factory=dict)
+    since: Since = field(default_factory=Since)
+
+
+async def restore(
+    store: Store,
+    folder: Folder,
+    ledgers: Sequence[Ledger],
+    clock: Clock,
+    *,
+    zone: str = "",
+    frozen: bool = True,
+) -> Restored:
+    """Writes the zones of the backup in `folder`, or `zone` alone, into `store`, which has none.
+
+    Broken off, it is taken up by the same call with the same backup; until it is through, no zone
+    is there. Raises `FIELD_INVALID` for an unfit backup, `OBJECT_NOT_FOUND` for a zone that is not
+    in it, `OBJECT_EXISTS` when there is something in its place, `AUDIT_UNAVAILABLE`,
+    `STORE_UNAVAILABLE`.
+    """
+    header = folder.header()
+    zones = _read(folder, zone, header.record_version)
+    mark = Key(zone or AUTHORITY_ZONE, places.RESTORES, places.ACTIVE)
+    marked = await _room(store, mark, header, zone)
+    for name, found in zones.items():
+        found.since = await since(ledgers, name, header.taken_at)
+        _redo(found, clock.now())
+    floor = math.ceil(clock.now()) + LEEWAY
+    marked = await _write(store, _inner(zones), mark, header, marked)
+    revision = await _finish(store, _outer(zones, floor, frozen), mark, marked)
+    count = sum(len(found.records) for found in zones.values())
+    said = {name: found.since for name, found in zones.items()}
+    return Restored(header, count, revision, floor, said)
+
+
+def _read(folder: Folder, zone: str, version: int) -> dict[str, _Zone]:
+    zones: dict[str, _Zone] = {}
+    for key, value in folder.records():
+        if zone in ("", key.zone) and key.kind in KEPT:
+            found = zones.setdefault(key.zone, _Zone())
+            found.records[key] = current(key.kind, value, version)
+    if not zones:
+        raise CaracalError(Reason.OBJECT_NOT_FOUND, f"there is no zone {zone} in this backup")
+    return zones
+
+
+async def _room(store: Store, mark: Key, header: Header, zone: str) -> int:
+    """The revision of the mark of the same restore, broken off before, or 0 where nothing is."""
+    present = (await store.list(zone or None)).records
+    for record in present:
+        if record.key == mark and record.value["backup"] == header.state_digest:
+            return record.revision
+    if any(record.key.kind == places.REPLICAS for record in present):
+        raise field_invalid("etcd", "an authority runs on it; stop every replica, wait a minute")
+    if present:
+        what = f"zone {zone}" if zone else "something under this prefix"
+        text = f"{what} is there already; restore into a prefix that has none"
+        raise CaracalError(Reason.OBJECT_EXISTS, text)
+    return 0
+
+
+def _redo(found: _Zone, now: float) -> None:
+    """Stops again whom somebody stopped after the backup was taken."""
+    for anchor in found.since.anchors:
+        mark = mark_of(anchor)
+        place = mark.place(_zone_of(found), anchor) if mark else None
+        value = found.records.get(place) if place else None
+        if mark and place and mark.can_end(value, anchor):
+            before = value or {}
+            found.records[place] = {**before, **mark.ended(before, now)}
+    for key, value in found.records.items():
+        if key.kind == places.APPLICATIONS:
+            found.records[key] = _application(value, found.since)
+
+
+def _zone_of(found: _Zone) -> str:
+    return next(iter(found.records)).zone
+
+
+def _application(value: Value, since: Since) -> Value:
+    """The application without the secrets that were deleted; ended, when it was removed."""
+    if value["name"] in since.removed:
+        return {**value, "disabled": True, "credentials": []}
+    kept = [each for each in value["credentials"] if each["id"] not in since.credentials]
+    return {**value, "credentials": kept}
+
+
+def _inner(zones: Mapping[str, _Zone]) -> Iterator[Put]:
+    """All but the zones themselves, without which nothing here is of use."""
+    for found in zones.values():
+        for key, value in found.records.items():
+            if key.kind != places.ZONES:
+                yield Put(key, value, ttl=KEPT[key.kind].ttl)
+
+
+def _outer(zones: Mapping[str, _Zone], floor: int, frozen: bool) -> Iterator[Put]:
+    for name, found in zones.items():
+        died = {"issued_before": floor, "revoked_at": floor, "reason": _WHY, "actor": _ACTOR}
+        yield Put(places.floor_place(name), died, ttl=REVOCATION_TTL)
+        value = found.records.get(places.zone_place(name))
+        if value:  # of a zone that was deleted only the key of its ledger is left
+            shut = frozen and name != AUTHORITY_ZONE
+            yield Put(places.zone_place(name), {**value, "frozen": shut})
+
+
+async def _write(store: Store, puts: Iterable[Put], mark: Key, header: Header, marked: int) -> int:
+    """Commits batch after batch under the mark; the mark's revision."""
+    for batch in _batches(puts):
+        writes = [*batch, Put(mark, {"backup": header.state_digest})]
+        marked = await store.commit(writes, [Expect(mark, marked)])
+    return marked
+
+
+async def _finish(store: Store, puts: Iterable[Put], mark: Key, marked: int) -> int:
+    """The zones themselves, the authority's own last, and with it the end of the mark."""
+    ordered = sorted(puts, key=lambda put: put.key.zone == AUTHORITY_ZONE)
+    batches: list[list[Change]] = [list(batch) for batch in _batches(ordered)]
+    for batch in batches[:-1]:
+        await store.commit(batch, [Expect(mark, marked)])
+    return await store.commit([*batches[-1], Delete(mark)], [Expect(mark, marked)])
+
+
+def _batches(puts: Iterable[Put]) -> Iterator[list[Put]]:
+    batch: list[Put] = []
+    size = 0
+    for put in puts:
+        more = 256 + len(json.dumps(dict(put.value), ensure_ascii=False).encode())
+        if batch and (len(batch) >= _ROOM or size + more > _BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(put)
+        size += more
+    if batch:
+        yield batch
