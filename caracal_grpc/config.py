@@ -7,15 +7,17 @@ import re
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from caracal_grpc.core.errors import CaracalError, FieldViolation, field_invalid
 from caracal_grpc.core.limits import DEFAULT_MAX_STALENESS, MAX_STALENESS
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.crypto.secret_file import read_secret_file
-from caracal_grpc.outbound.egress import Network
+from caracal_grpc.kek_settings import KekSettings
+from caracal_grpc.outbound.egress import LOOPBACK, Network
+from caracal_grpc.policy_settings import PolicySettings
 from caracal_grpc.store.etcd_settings import EtcdSettings
 
 ENVIRONMENT: Final = "CARACAL_"
@@ -26,7 +28,7 @@ _LISTEN: Final = re.compile(r".+:\d{1,5}")
 T = TypeVar("T")
 
 
-class ServeSettings(BaseModel):
+class ServeSettings(KekSettings, PolicySettings):
     """What `serve` runs with; use `load`, which names the setting that is wrong."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
@@ -57,7 +59,6 @@ class ServeSettings(BaseModel):
     etcd_username: str | None = Field(None, description="the etcd user")
     etcd_password_file: Path | None = Field(None, description="a file that holds its password")
 
-    kek_file: Path = Field(description="the 32-byte key-encryption key that seals private keys")
     ledger: Path = Field(description="the SQLite file of the ledger")
     bootstrap_profile: Path | None = Field(
         None, description="a new file for the operator's profile, for the very first start"
@@ -72,7 +73,6 @@ class ServeSettings(BaseModel):
         None, description="CAs of issuers and webhooks besides those of the system, PEM"
     )
 
-    policy_engine: Literal["regorus", "regopy"] = Field("regorus", description="the Rego engine")
     max_staleness: Annotated[float, Field(ge=2, le=MAX_STALENESS)] = Field(
         DEFAULT_MAX_STALENESS, description="seconds without etcd after which decisions stop"
     )
@@ -118,7 +118,7 @@ class ServeSettings(BaseModel):
             problems.append(("egress_allow", text))
         if (self.etcd_username is None) != (self.etcd_password_file is None):
             problems.append(("etcd_password_file", "and etcd_username go together"))
-        return problems
+        return problems + self.kek_problems() + self.policy_problems()
 
     @property
     def tls(self) -> bool:
@@ -137,6 +137,14 @@ class ServeSettings(BaseModel):
     def egress_networks(self) -> tuple[Network, ...]:
         """The networks of `egress_allow`."""
         return tuple(ipaddress.ip_network(network) for network in self.egress_allow)
+
+    def opa_networks(self) -> tuple[Network, ...]:
+        """Those that the OPA server may be in: this machine, too, when its URL says so."""
+        return (*self.egress_networks(), *(LOOPBACK if self.opa_on_loopback else ()))
+
+    def opa_token(self) -> str:
+        """The bearer token for the OPA server, empty without one; raises `FIELD_INVALID`."""
+        return _secret("opa_token_file", self.opa_token_file) or ""
 
     def etcd(self) -> EtcdSettings:
         """The settings of the store, with its files read; raises `FIELD_INVALID`."""
@@ -244,7 +252,7 @@ def _is_safe_etcd(endpoint: str) -> bool:
 def _violation(error: Mapping[str, Any]) -> FieldViolation:
     if error["loc"]:
         name = ".".join(str(part) for part in error["loc"])
-        problem = str(error["msg"])
+        problem = str(error["msg"]).removeprefix("Value error, ")
     else:
         name, _, problem = str(error["msg"]).removeprefix("Value error, ").partition(": ")
     top = name.partition(".")[0]

@@ -29,14 +29,16 @@ _PATIENCE: Final = 3.0
 """Seconds after which a first start that another process began counts as given up."""
 
 
-def require_matching_kek(keyring: Keyring, state: State) -> None:
-    """Raises `FIELD_INVALID` for a key-encryption key that does not open what is sealed."""
+def require_matching_kek(keyring: Keyring, state: State, setting: str) -> None:
+    """Raises `FIELD_INVALID` naming `setting`, the source of the key-encryption key, unless it, or
+    one before it, opens what is sealed.
+    """
     if state.find_zone(AUTHORITY_ZONE) is None:
         return
     try:
         keyring.ledger_key(AUTHORITY_ZONE)
     except CaracalError as error:
-        raise field_invalid("kek_file", error.message) from error
+        raise field_invalid(setting, error.message) from error
 
 
 async def require_possible(
@@ -153,7 +155,8 @@ def _is_operators(target: Path, state: State) -> bool:
     except CaracalError:
         return False
     operator = state.application(AUTHORITY_ZONE, profile.application_id)
-    return operator is not None and secret_matches(profile.client_secret, operator.secret_digest)
+    digests = [each.digest for each in operator.credentials] if operator else []
+    return secret_matches(profile.client_secret, digests)
 
 
 def _taken(target: Path) -> CaracalError:

@@ -2,7 +2,7 @@
 
 A call passes the interceptors in this order: telemetry, which sees everything; the status map,
 which turns what is raised into what is answered; the guard, so that nothing behind it runs without
-a mandate; then the servicer.
+a mandate; what the caller may spend; then the servicer.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ from caracal_grpc.authority.keys.signers import Signers
 from caracal_grpc.authority.state.places import UNMIRRORED
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.authority.zones.bootstrap import is_made
-from caracal_grpc.config import ServeSettings, named, read_certificates
+from caracal_grpc.config import ServeSettings, read_certificates
 from caracal_grpc.core.errors import CaracalError, field_invalid
-from caracal_grpc.core.limits import MAX_TOKEN_BYTES
+from caracal_grpc.core.limits import MAX_REQUEST, MAX_TOKEN_BYTES
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.crypto.kek import Kek
+from caracal_grpc.crypto.key_encryption import Keks
 from caracal_grpc.crypto.ledger_key import verify_ed25519
 from caracal_grpc.crypto.system import SystemClock, SystemIds
+from caracal_grpc.deciding import engines
 from caracal_grpc.first_start import make_operator, require_matching_kek, require_possible
 from caracal_grpc.interceptors.guard.aio.guard import AioGuard
 from caracal_grpc.interceptors.guard.verifier import Verifier
@@ -40,7 +41,7 @@ from caracal_grpc.interceptors.rules.rules import Rules
 from caracal_grpc.interceptors.telemetry.refusal_log import log_refusal
 from caracal_grpc.ledger.sql import SqlLedger
 from caracal_grpc.outbound.http import HttpOutbound
-from caracal_grpc.policy.engines import engine
+from caracal_grpc.services.costs import CostInterceptor
 from caracal_grpc.services.drain import Drain
 from caracal_grpc.services.errors import StatusInterceptor
 from caracal_grpc.services.register import SERVICES, add_services
@@ -59,7 +60,7 @@ _OPTIONS = (
     # Without this a second server would share the port and take half of the calls.
     ("grpc.so_reuseport", 0),
     ("grpc.max_metadata_size", 4 * MAX_TOKEN_BYTES),
-    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    ("grpc.max_receive_message_length", MAX_REQUEST),
     # An edge that is gone, however silently, is let go of within a minute. See `client.channel` for
     # the second of these.
     ("grpc.keepalive_time_ms", 30_000),
@@ -79,6 +80,7 @@ class Server:
         self._closing = contextlib.AsyncExitStack()
         self._health = health.aio.HealthServicer()
         self._drain = Drain()
+        self._certificate: bytes | None = None
         self._store: EtcdStore | None = None
         self._server: grpc.aio.Server | None = None
         self._authority: Authority | None = None
@@ -111,11 +113,12 @@ class Server:
         await self._closing.aclose()
 
     async def _start(self) -> str:
-        kek = named("kek_file", Kek.load, self.settings.kek_file)
+        keks = await asyncio.to_thread(self.settings.open_keks)
+        self._closing.callback(keks.close)
         store = EtcdStore(self.settings.etcd(), self._clock)
         self._closing.push_async_callback(store.close)
         self._store = store
-        authority = await self._open(store, kek)
+        authority = await self._open(store, keks)
         await authority.start()
         server = self._build(authority)
         port = self._bind(server)
@@ -130,33 +133,40 @@ class Server:
         self._closing.push_async_callback(authority.feed.close)
         self._closing.push_async_callback(authority.approvals.close)
         self._closing.callback(authority.propagation.drain)
+        self._closing.callback(authority.trials.replays.drain)
         self._closing.callback(self._drain.close)
         await make_operator(self.settings, authority, address)
         self._own(self._report_health(authority), "health")
         return address
 
-    async def _open(self, store: Store, kek: Kek) -> Authority:
+    async def _open(self, store: Store, keks: Keks) -> Authority:
         mirror = Mirror(store, self._clock, without=UNMIRRORED)
         self._closing.push_async_callback(mirror.close)
         await mirror.start(self.settings.max_staleness)
         state = State(mirror, self._clock, self.settings.max_staleness)
         self._closing.callback(state.close)
         await self._first_beat(state)
-        keyring = Keyring(state, kek, self._clock)
-        require_matching_kek(keyring, state)
+        keyring = Keyring(state, keks, self._clock)
+        self._closing.push_async_callback(keyring.close)
+        await keyring.start()
+        require_matching_kek(keyring, state, self.settings.kek_setting)
         ledger = await SqlLedger.open(self.settings.ledger, Signers(state, keyring), verify_ed25519)
         self._closing.push_async_callback(ledger.close)
         await require_possible(self.settings, state, ledger, partial(is_made, store))
+        deciding, local = engines(self.settings, self._clock)
+        self._closing.push_async_callback(deciding.close)
         authority = Authority(
             store,
             state,
             keyring,
             ledger,
-            engine(self.settings.policy_engine),
+            local,
             self._clock,
             self._ids,
             self.settings.public_url,
             self._outbound(),
+            lambda: self._certificate,
+            deciding,
         )
         self._closing.push_async_callback(authority.close)
         return authority
@@ -190,7 +200,13 @@ class Server:
         self._closing.push_async_callback(guard.close)
         telemetry = server_interceptors(enabled=self.settings.telemetry)
         server = grpc.aio.server(
-            interceptors=[*telemetry, StatusInterceptor(self._drain), guard], options=_OPTIONS
+            interceptors=[
+                *telemetry,
+                StatusInterceptor(self._drain),
+                guard,
+                CostInterceptor(self._clock),
+            ],
+            options=_OPTIONS,
         )
         self._add_services(server, authority)
         self._server, self._authority = server, authority
@@ -219,6 +235,7 @@ class Server:
     def _credentials(self) -> grpc.ServerCredentials:
         settings = self.settings
         pair = settings.key_pair()
+        self._certificate = pair[1]
         ca = read_certificates("tls_client_ca_file", settings.tls_client_ca_file)
         return grpc.ssl_server_credentials([pair], ca, require_client_auth=ca is not None)
 

@@ -29,7 +29,9 @@ class ApplicationServiceStub(object):
     """Applications: workloads that can authenticate.
 
     Each change is one commit of the store and one entry of the ledger, which names the fields that
-    changed, never their values. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
+    changed, never their values. A change answers CONFLICT while an apply of the zone is not finished.
+    Who changes something in the zone `caracal` must hold `caracal:zones:write` besides, since it could
+    make itself an operator. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
     guard.
     """
 
@@ -70,7 +72,9 @@ class ApplicationServiceServicer(object):
     """Applications: workloads that can authenticate.
 
     Each change is one commit of the store and one entry of the ledger, which names the fields that
-    changed, never their values. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
+    changed, never their values. A change answers CONFLICT while an apply of the zone is not finished.
+    Who changes something in the zone `caracal` must hold `caracal:zones:write` besides, since it could
+    make itself an operator. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
     guard.
     """
 
@@ -86,36 +90,39 @@ class ApplicationServiceServicer(object):
         """Lists them by page. The caller must hold `caracal:applications:read` in that zone or in the zone
         `caracal`. Answers FIELD_INVALID for a filter, a page size or a page token that is not one,
         OBJECT_NOT_FOUND for an unknown zone, ZONE_FORBIDDEN.
+        LIMIT_EXCEEDED when the page would be over 32 MiB: ask for a smaller one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Create(self, request, context):
-        """Makes one. It has a standing session and one secret, which is answered once: when the answer
-        is lost, make another with `CredentialService.Create`. The caller must hold `caracal:applications:write` in that zone or in the zone
-        `caracal`. Answers FIELD_INVALID, OBJECT_EXISTS, OBJECT_NOT_FOUND for an unknown zone,
-        ZONE_FORBIDDEN, LIMIT_EXCEEDED, CONFLICT, AUTHORITY_STALE; and STORE_UNAVAILABLE and
-        AUDIT_UNAVAILABLE, after which it may be made all the same.
+        """Makes one. It has a standing session and one secret, which is answered once: when the answer is
+        lost, make another with `CredentialService.Create`. The caller must hold
+        `caracal:applications:write` in that zone or in the zone `caracal`. Answers FIELD_INVALID,
+        OBJECT_EXISTS, OBJECT_NOT_FOUND for an unknown zone, ZONE_FORBIDDEN, LIMIT_EXCEEDED, CONFLICT,
+        AUTHORITY_STALE; and STORE_UNAVAILABLE and AUDIT_UNAVAILABLE, after which it may be made all the
+        same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Update(self, request, context):
-        """Changes one. The caller must hold `caracal:applications:write` in that zone or in the zone `caracal`.
-        Answers FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN, LIMIT_EXCEEDED, CONFLICT, AUTHORITY_STALE;
-        and STORE_UNAVAILABLE and AUDIT_UNAVAILABLE, after which the change may hold all the same.
+        """Changes one. The caller must hold `caracal:applications:write` in that zone or in the zone
+        `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN, LIMIT_EXCEEDED, CONFLICT,
+        AUTHORITY_STALE; and STORE_UNAVAILABLE and AUDIT_UNAVAILABLE, after which the change may hold all
+        the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Delete(self, request, context):
-        """Removes one. Everything that it holds is revoked in the same write. The caller must hold `caracal:applications:write` in that zone or in the zone
-        `caracal`. Answers FIELD_INVALID while something refers to it, OBJECT_NOT_FOUND, ZONE_FORBIDDEN,
-        CONFLICT, AUTHORITY_STALE; and STORE_UNAVAILABLE and AUDIT_UNAVAILABLE, after which it may be gone
-        all the same.
+        """Removes one. Everything that it holds is revoked in the same write. The caller must hold
+        `caracal:applications:write` in that zone or in the zone `caracal`. Answers FIELD_INVALID while
+        something refers to it, OBJECT_NOT_FOUND, ZONE_FORBIDDEN, CONFLICT, AUTHORITY_STALE; and
+        STORE_UNAVAILABLE and AUDIT_UNAVAILABLE, after which it may be gone all the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -161,7 +168,9 @@ class ApplicationService(object):
     """Applications: workloads that can authenticate.
 
     Each change is one commit of the store and one entry of the ledger, which names the fields that
-    changed, never their values. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
+    changed, never their values. A change answers CONFLICT while an apply of the zone is not finished.
+    Who changes something in the zone `caracal` must hold `caracal:zones:write` besides, since it could
+    make itself an operator. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
     guard.
     """
 

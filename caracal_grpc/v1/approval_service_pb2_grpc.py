@@ -89,6 +89,7 @@ class ApprovalServiceServicer(object):
     def List(self, request, context):
         """Lists approvals page by page. The caller must hold `caracal:approvals:read`. Answers FIELD_INVALID,
         OBJECT_NOT_FOUND for an unknown zone, ZONE_FORBIDDEN.
+        LIMIT_EXCEEDED when the page would be over 32 MiB: ask for a smaller one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -69,6 +69,7 @@ class AuditServiceServicer(object):
         """Finds entries page by page. The caller must hold `caracal:audit:read` in that zone or in the
         zone `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND for an unknown zone, ZONE_FORBIDDEN,
         AUDIT_UNAVAILABLE.
+        LIMIT_EXCEEDED when the page would be over 32 MiB: ask for a smaller one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

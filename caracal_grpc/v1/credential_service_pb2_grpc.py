@@ -29,7 +29,9 @@ class CredentialServiceStub(object):
     """The secrets that applications authenticate with. What a secret has obtained outlives it: revoke the
     application, or its session, to end that too.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Who makes or ends one in the zone `caracal` must hold `caracal:zones:write` besides, since it could
+    make itself an operator. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
+    guard.
     """
 
     def __init__(self, channel):
@@ -64,7 +66,9 @@ class CredentialServiceServicer(object):
     """The secrets that applications authenticate with. What a secret has obtained outlives it: revoke the
     application, or its session, to end that too.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Who makes or ends one in the zone `caracal` must hold `caracal:zones:write` besides, since it could
+    make itself an operator. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
+    guard.
     """
 
     def Get(self, request, context):
@@ -138,7 +142,9 @@ class CredentialService(object):
     """The secrets that applications authenticate with. What a secret has obtained outlives it: revoke the
     application, or its session, to end that too.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Who makes or ends one in the zone `caracal` must hold `caracal:zones:write` besides, since it could
+    make itself an operator. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
+    guard.
     """
 
     @staticmethod

@@ -29,7 +29,9 @@ class IssuerServiceStub(object):
     """Issuers whose users a zone speaks for.
 
     Each change is one commit of the store and one entry of the ledger, which names the fields that
-    changed, never their values. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
+    changed, never their values. A change answers CONFLICT while an apply of the zone is not finished.
+    Who changes something in the zone `caracal` must hold `caracal:zones:write` besides, since it could
+    make itself an operator. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
     guard.
     """
 
@@ -70,7 +72,9 @@ class IssuerServiceServicer(object):
     """Issuers whose users a zone speaks for.
 
     Each change is one commit of the store and one entry of the ledger, which names the fields that
-    changed, never their values. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
+    changed, never their values. A change answers CONFLICT while an apply of the zone is not finished.
+    Who changes something in the zone `caracal` must hold `caracal:zones:write` besides, since it could
+    make itself an operator. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
     guard.
     """
 
@@ -160,7 +164,9 @@ class IssuerService(object):
     """Issuers whose users a zone speaks for.
 
     Each change is one commit of the store and one entry of the ledger, which names the fields that
-    changed, never their values. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
+    changed, never their values. A change answers CONFLICT while an apply of the zone is not finished.
+    Who changes something in the zone `caracal` must hold `caracal:zones:write` besides, since it could
+    make itself an operator. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
     guard.
     """
 

@@ -120,9 +120,8 @@ class KeyServiceServicer(object):
         """Ends a key that somebody else may have: everything that it signed is dead at every edge from the
         revision on, and its private half is destroyed. When it is the one that signs, another is made in the
         same write and signs at once. The caller must hold `caracal:keys:compromise` in that zone or in the zone
-        `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN, KEY_STATE_CONFLICT when the zone has
-        as many keys as an edge holds, CONFLICT, AUTHORITY_STALE, STORE_UNAVAILABLE; and AUDIT_UNAVAILABLE,
-        after which it holds all the same. Again is no error.
+        `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN, AUTHORITY_STALE, STORE_UNAVAILABLE;
+        and AUDIT_UNAVAILABLE, after which it holds all the same. Again is no error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -131,9 +130,10 @@ class KeyServiceServicer(object):
     def ResealKeys(self, request, context):
         """Seals every private key anew under the key-encryption key that the authority was started with, while
         it runs; the one before is needed until this is done, and no longer. The caller must hold
-        `caracal:keys:reseal` in the zone `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN,
-        KEY_STATE_CONFLICT for a value that none of its key-encryption keys opens, CONFLICT, AUTHORITY_STALE;
-        and STORE_UNAVAILABLE and AUDIT_UNAVAILABLE, after which part of it may hold.
+        `caracal:keys:reseal` in the zone `caracal`. Again is no error, and takes up where it ended. Answers
+        FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN, KEY_STATE_CONFLICT for a value that none of its
+        key-encryption keys opens, and while a replica runs that does not have the present one (`replica`),
+        AUTHORITY_STALE; and CONFLICT, STORE_UNAVAILABLE and AUDIT_UNAVAILABLE, after which part of it may hold.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

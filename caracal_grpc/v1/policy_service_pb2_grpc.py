@@ -131,7 +131,9 @@ class PolicyServiceServicer(object):
 
     def Get(self, request, context):
         """Reads a version. The caller must hold `caracal:policies:read` in that zone or in the zone `caracal`.
-        Answers FIELD_INVALID, OBJECT_NOT_FOUND, NO_ACTIVE_POLICY, ZONE_FORBIDDEN, STORE_UNAVAILABLE.
+        Answers FIELD_INVALID, OBJECT_NOT_FOUND, NO_ACTIVE_POLICY, ZONE_FORBIDDEN, STORE_UNAVAILABLE,
+        POLICY_FAILED for one that is damaged in the store.
+        LIMIT_EXCEEDED when it is over 32 MiB.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -188,9 +190,10 @@ class PolicyServiceServicer(object):
     def Simulate(self, request, context):
         """Asks a policy one question, and says which rules decided; nothing is granted and nothing recorded.
         The caller must hold `caracal:policies:read` in that zone or in the zone `caracal`. Answers
-        FIELD_INVALID, OBJECT_NOT_FOUND, NO_ACTIVE_POLICY, SESSION_NOT_ACTIVE, ZONE_FORBIDDEN, RATE_LIMITED,
-        STORE_UNAVAILABLE, and for what the exchange would refuse before it asks: CEILING_EXCEEDED,
-        SCOPE_INSUFFICIENT, HOPS_EXCEEDED, ACTOR_FORBIDDEN.
+        FIELD_INVALID, OBJECT_NOT_FOUND, NO_ACTIVE_POLICY, ZONE_FORBIDDEN, RATE_LIMITED, POLICY_FAILED for a
+        policy that the engine cannot judge, STORE_UNAVAILABLE, and for what the exchange would refuse before
+        it asks: AUTHORITY_STALE, SESSION_NOT_ACTIVE, CEILING_EXCEEDED, SCOPE_INSUFFICIENT, HOPS_EXCEEDED,
+        ACTOR_FORBIDDEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

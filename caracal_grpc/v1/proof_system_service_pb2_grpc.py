@@ -29,7 +29,9 @@ class ProofSystemServiceStub(object):
     """Proof systems, whose signed proofs release approvals.
 
     Each change is one commit of the store and one entry of the ledger, which names the fields that
-    changed, never their values. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
+    changed, never their values. A change answers CONFLICT while an apply of the zone is not finished.
+    Who changes something in the zone `caracal` must hold `caracal:zones:write` besides, since it could
+    make itself an operator. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
     guard.
     """
 
@@ -70,7 +72,9 @@ class ProofSystemServiceServicer(object):
     """Proof systems, whose signed proofs release approvals.
 
     Each change is one commit of the store and one entry of the ledger, which names the fields that
-    changed, never their values. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
+    changed, never their values. A change answers CONFLICT while an apply of the zone is not finished.
+    Who changes something in the zone `caracal` must hold `caracal:zones:write` besides, since it could
+    make itself an operator. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
     guard.
     """
 
@@ -102,9 +106,10 @@ class ProofSystemServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Update(self, request, context):
-        """Changes one. The caller must hold `caracal:proof_systems:write` in that zone or in the zone `caracal`.
-        Answers FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN, LIMIT_EXCEEDED, CONFLICT, AUTHORITY_STALE;
-        and STORE_UNAVAILABLE and AUDIT_UNAVAILABLE, after which the change may hold all the same.
+        """Changes one. The caller must hold `caracal:proof_systems:write` in that zone or in the zone
+        `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN, LIMIT_EXCEEDED, CONFLICT,
+        AUTHORITY_STALE; and STORE_UNAVAILABLE and AUDIT_UNAVAILABLE, after which the change may hold all
+        the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -160,7 +165,9 @@ class ProofSystemService(object):
     """Proof systems, whose signed proofs release approvals.
 
     Each change is one commit of the store and one entry of the ledger, which names the fields that
-    changed, never their values. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
+    changed, never their values. A change answers CONFLICT while an apply of the zone is not finished.
+    Who changes something in the zone `caracal` must hold `caracal:zones:write` besides, since it could
+    make itself an operator. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
     guard.
     """
 

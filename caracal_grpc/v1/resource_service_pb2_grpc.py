@@ -29,7 +29,9 @@ class ResourceServiceStub(object):
     """Resources: what is protected, with its scopes.
 
     Each change is one commit of the store and one entry of the ledger, which names the fields that
-    changed, never their values. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
+    changed, never their values. A change answers CONFLICT while an apply of the zone is not finished.
+    Who changes something in the zone `caracal` must hold `caracal:zones:write` besides, since it could
+    make itself an operator. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
     guard.
     """
 
@@ -70,7 +72,9 @@ class ResourceServiceServicer(object):
     """Resources: what is protected, with its scopes.
 
     Each change is one commit of the store and one entry of the ledger, which names the fields that
-    changed, never their values. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
+    changed, never their values. A change answers CONFLICT while an apply of the zone is not finished.
+    Who changes something in the zone `caracal` must hold `caracal:zones:write` besides, since it could
+    make itself an operator. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
     guard.
     """
 
@@ -86,6 +90,7 @@ class ResourceServiceServicer(object):
         """Lists them by page. The caller must hold `caracal:resources:read` in that zone or in the zone
         `caracal`. Answers FIELD_INVALID for a filter, a page size or a page token that is not one,
         OBJECT_NOT_FOUND for an unknown zone, ZONE_FORBIDDEN.
+        LIMIT_EXCEEDED when the page would be over 32 MiB: ask for a smaller one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -160,7 +165,9 @@ class ResourceService(object):
     """Resources: what is protected, with its scopes.
 
     Each change is one commit of the store and one entry of the ledger, which names the fields that
-    changed, never their values. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
+    changed, never their values. A change answers CONFLICT while an apply of the zone is not finished.
+    Who changes something in the zone `caracal` must hold `caracal:zones:write` besides, since it could
+    make itself an operator. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
     guard.
     """
 

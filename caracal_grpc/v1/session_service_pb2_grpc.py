@@ -111,6 +111,7 @@ class SessionServiceServicer(object):
         """Lists sessions page by page. The caller must hold `caracal:sessions:read`, and
         `caracal:sessions:admin` to see those of others. Answers FIELD_INVALID, OBJECT_NOT_FOUND for an
         unknown zone, ZONE_FORBIDDEN.
+        LIMIT_EXCEEDED when the page would be over 32 MiB: ask for a smaller one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

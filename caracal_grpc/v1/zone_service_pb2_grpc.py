@@ -98,7 +98,7 @@ class ZoneServiceServicer(object):
 
         Answers FIELD_INVALID, CONFLICT when the zone was changed at the same time or since
         `expected_revision`, ZONE_FORBIDDEN, LIMIT_EXCEEDED for what does not fit a commit, POLICY_FAILED
-        for a policy that the engine cannot judge, AUTHORITY_STALE; and STORE_UNAVAILABLE and
+        for a policy that the engine cannot judge, AUTHORITY_STALE, RATE_LIMITED; and STORE_UNAVAILABLE and
         AUDIT_UNAVAILABLE, after which the change may hold all the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -108,7 +108,8 @@ class ZoneServiceServicer(object):
     def Get(self, request, context):
         """Reads the state of a zone; never a secret. The caller must hold `caracal:zones:read` in that
         zone or in the zone `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN,
-        POLICY_FAILED when the policy that it has no longer compiles.
+        STORE_UNAVAILABLE, POLICY_FAILED when the policy that it has is damaged in the store.
+        LIMIT_EXCEEDED when it is over 32 MiB: read the parts of it by their lists.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -142,8 +143,9 @@ class ZoneServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Delete(self, request, context):
-        """Removes a zone that has no application any more, and that nobody has to be told about: all that it
-        issued is dead. Its ledger stays. The zone `caracal` cannot be removed. The caller must hold
+        """Removes a zone that has no application any more: all that it issued is dead, and its keys are gone.
+        Its ledger stays, and operators read it on; a zone that is made again under the name goes on with
+        it. What breaks off half-way leaves a zone with less, which the same call removes. The zone `caracal` cannot be removed. The caller must hold
         `caracal:zones:write` in the zone `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN,
         CONFLICT, AUTHORITY_STALE; and STORE_UNAVAILABLE and AUDIT_UNAVAILABLE, after which it may be gone
         all the same.

@@ -17,12 +17,17 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench import (
+    activation,
+    apply,
     exchange,
     exchange_growth,
     guard,
     guard_growth,
     memory,
     narrowing,
+    policy,
+    remote_policy,
+    replay,
     revocation,
     verification,
 )
@@ -36,11 +41,16 @@ MEASURES: dict[str, Any] = {
     "exchange": exchange.measure,
     "revocation": revocation.measure,
     "narrowing": narrowing.measure,
+    "activation": activation.measure,
+    "apply": apply.measure,
+    "policy": policy.measure,
+    "remote-policy": remote_policy.measure,
     "guard-growth": guard_growth.measure,
     "exchange-growth": exchange_growth.measure,
     "memory": memory.measure,
+    "replay": replay.measure,
 }
-IN_WORLD = frozenset({"guard", "exchange", "revocation", "narrowing"})
+IN_WORLD = frozenset({"guard", "exchange", "revocation", "narrowing", "activation", "apply"})
 """Those that measure one running authority over one etcd; the others make what they need."""
 
 

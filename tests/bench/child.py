@@ -78,9 +78,29 @@ async def authority() -> None:
             await server.start()
             echo, address = echo_server()
             await echo.start()
-            await _until_told({"profile": str(data / "operator.json"), "echo": address})
+            ready = {"profile": str(data / "operator.json"), "echo": address}
+            await _until_told({**ready, "etcd": etcd.endpoint})
             await echo.stop(0)
             await server.stop()
+
+
+async def replica(profile: str, etcd: str) -> None:
+    """Another authority over the same etcd; `profile` lies beside what the first one keeps."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(
+            ServeSettings.load(
+                {
+                    "listen": "127.0.0.1:0",
+                    "public_url": "https://bench.example",
+                    "etcd_endpoints": [etcd],
+                    "kek_file": Path(profile).parent / "kek",
+                    "ledger": Path(folder) / "ledger.db",
+                    "bootstrap_profile": profile,
+                }
+            )
+        )
+        await _until_told({"address": await server.start()})
+        await server.stop()
 
 
 class Idle(grpc.aio.ServerInterceptor):
@@ -136,5 +156,5 @@ async def _until_told(ready: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    run = {"authority": authority, "services": services, "crowded": crowded}[sys.argv[1]]
-    asyncio.run(run(*sys.argv[2:]))
+    runs = {"authority": authority, "replica": replica, "services": services, "crowded": crowded}
+    asyncio.run(runs[sys.argv[1]](*sys.argv[2:]))

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from caracal_grpc.authority.authority import Authority
 from caracal_grpc.authority.exchange.case import ExchangeRequest, Issued
+from caracal_grpc.authority.policies.content import Content
 from caracal_grpc.authority.state.places import revocation_place
-from caracal_grpc.authority.zones.declaration import Declaration, DeclaredApplication
+from caracal_grpc.authority.zones.declaration import Declaration, DeclaredApplication, Settings
 from caracal_grpc.core.zone import Resource
 from caracal_grpc.store.memory import MemoryStore
 from caracal_grpc.store.port import Event, Record, Snapshot
@@ -32,6 +33,13 @@ _GRANTS = 10_000
 _CALLERS = 64
 _ECHO = Resource("resource://echo", frozenset({"echo:say"}))
 _ZONE = "bench"
+_UNLIMITED = Settings(
+    application_rate=100_000,
+    application_burst=1_000_000,
+    zone_rate=1_000_000,
+    zone_burst=10_000_000,
+)
+"""The most that a zone may be told: what is measured is not the limit, and time stands still."""
 
 Call = Callable[[], Awaitable[Issued]]
 
@@ -94,7 +102,12 @@ async def _applied(authority: Authority, applications: int) -> ExchangeRequest:
         _ZONE,
         tuple(DeclaredApplication(name) for name in names),
         (_ECHO,),
-        tuple({"application": name, "resource": _ECHO.name, "scopes": scopes} for name in granted),
+        Content(
+            tuple(
+                {"application": name, "resource": _ECHO.name, "scopes": scopes} for name in granted
+            )
+        ),
+        _UNLIMITED,
     )
     applied = await authority.zones.apply(None, declared)
     made = applied.credentials[len(granted) // 2]

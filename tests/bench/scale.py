@@ -20,7 +20,11 @@ class Scale:
     """Tokens that a cache remembers."""
     sessions: int = 10_000
     """Of one tree."""
+    decisions: int = 100_000
+    """Recorded in a ledger."""
 
 
 FULL = Scale()
-QUICK = Scale(0.2, 2, 10, 100, applications=200, revocations=10_000, readings=500, sessions=50)
+QUICK = Scale(
+    0.2, 2, 10, 100, applications=200, revocations=10_000, readings=500, sessions=50, decisions=500
+)

@@ -14,8 +14,11 @@ QUICKLY = {
     "100 open": "1,000 open",
     "100 subscribers": "1,000 subscribers",
     " 200 applications": " 20,000 applications",
+    " 200 grants": " 20,000 grants",
     " 10,000 live": " 1,000,000 live",
     " 500 verified": " 10,000 verified",
+    "apply of 100 ": "apply of 1,000 ",
+    "replay of 500 ": "replay of 100,000 ",
     "tree of 50 ": "tree of 10,000 ",
 }
 """How many a quick run has of something, and how many a whole one."""

@@ -24,6 +24,8 @@ from caracal_grpc.v1 import (
 )
 
 ZONE = "bench"
+UNLIMITED = zone_pb2.RateLimits(application_per_second=100_000, zone_per_second=1_000_000)
+"""The most that a zone may be told: what is measured is not the limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class World:
     service: Profile
     service_profile: str
     echo: str
+    etcd: str
+    operator_profile: str
 
     @property
     def revocations(self) -> revocation_service_pb2_grpc.RevocationServiceStub:
@@ -93,7 +97,14 @@ async def world(folder: Path) -> AsyncIterator[World]:
         target = folder / "service.json"
         profiles["service"].save(target)
         yield World(
-            operator, channel, profiles["caller"], profiles["service"], str(target), up["echo"]
+            operator,
+            channel,
+            profiles["caller"],
+            profiles["service"],
+            str(target),
+            up["echo"],
+            up["etcd"],
+            up["profile"],
         )
 
 
@@ -104,4 +115,5 @@ def _zone() -> zone_pb2.Zone:
         applications=[application_pb2.Application(name=name) for name in ("caller", "service")],
         resources=[resource_pb2.Resource(name="resource://echo", scopes=["echo:say"])],
         policy=zone_pb2.Policy(grants=grants),
+        settings=zone_pb2.ZoneSettings(limits=UNLIMITED),
     )

@@ -19,6 +19,8 @@ GOOD: dict[str, Any] = {
     "ledger": "ledger.db",
 }
 
+OPA = {"policy_engine": "opa"}
+
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no TLS off loopback": ({"listen": "0.0.0.0:7420"}, "tls_cert_file"),
     "no TLS on a name": ({"listen": "authority.example:7420"}, "tls_cert_file"),
@@ -41,8 +43,21 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "endless drain": ({"drain_seconds": 301}, "drain_seconds"),
     "no network to call": ({"egress_allow": ["10.0.0.0/8", "10.0.0.1/8"]}, "egress_allow"),
     "a name to call": ({"egress_allow": ["idp.internal"]}, "egress_allow"),
-    "unknown engine": ({"policy_engine": "opa"}, "policy_engine"),
-    "unknown setting": ({"kek": "x"}, "kek"),
+    "unknown engine": ({"policy_engine": "rego"}, "policy_engine"),
+    "remote engine without a server": ({"policy_engine": "opa"}, "opa_url"),
+    "server without its engine": ({"opa_url": "http://127.0.0.1:8181"}, "opa_url"),
+    "policy in the clear": (OPA | {"opa_url": "http://opa.internal:8181"}, "opa_url"),
+    "a zone's machine": (OPA | {"opa_url": "http://127.0.0.1@{zone}"}, "opa_url"),
+    "more than a path": (OPA | {"opa_url": "https://opa.internal/?x="}, "opa_url"),
+    "no server at all": (OPA | {"opa_url": "opa.internal"}, "opa_url"),
+    "two keys": ({"kek_command": "cat kek"}, "kek_file"),
+    "two other keys": ({"kek_file": None, "kek": "x", "kek_command": "x"}, "kek_file"),
+    "module without a key": ({"kek_pkcs11_module": "p11.so"}, "kek_pkcs11_module"),
+    "key without a module": (
+        {"kek_file": None, "kek_pkcs11_label": "x", "kek_pkcs11_token": "x"},
+        "kek_pkcs11_module",
+    ),
+    "unknown setting": ({"keks": "x"}, "keks"),
 }
 
 
@@ -120,3 +135,36 @@ def test_loopback_addresses(address: str) -> None:
 def test_other_addresses(address: str) -> None:
     """Everything else is somewhere else."""
     assert not is_loopback(address)
+
+
+@pytest.mark.parametrize(
+    ("url", "loopback"),
+    [
+        ("http://127.0.0.1:8181", True),
+        ("http://[::1]", True),
+        ("http://localhost:8181/{zone}", True),
+        ("https://opa.internal", False),
+        ("https://{zone}.opa.internal/v0", False),
+    ],
+)
+def test_policy_server_may_be_on_this_machine(url: str, loopback: bool) -> None:
+    """Saying so in its URL is what allows it, for it alone; any other private network is not."""
+    loaded = ServeSettings.load(GOOD | OPA | {"opa_url": url, "egress_allow": ["10.1.0.0/16"]})
+    private, *more = loaded.opa_networks()
+    assert (str(private), bool(more)) == ("10.1.0.0/16", loopback)
+    assert len(loaded.egress_networks()) == 1
+
+
+def test_token_of_the_policy_server_is_for_nobody_else_to_read(tmp_path: Path) -> None:
+    """FIELD_INVALID for a file that others may read."""
+    path = tmp_path / "token"
+    path.write_text("t-1\n")
+    path.chmod(0o644)
+    loaded = ServeSettings.load(
+        GOOD | OPA | {"opa_url": "https://opa.internal", "opa_token_file": path}
+    )
+    with refused(Reason.FIELD_INVALID) as seen:
+        loaded.opa_token()
+    assert seen.fields == ["opa_token_file"]
+    path.chmod(0o600)
+    assert loaded.opa_token() == "t-1"

@@ -23,10 +23,17 @@ from caracal_grpc.interceptors.status import from_rpc_error
 from caracal_grpc.interceptors.testing import bearing as bearer
 from caracal_grpc.server import Server
 from caracal_grpc.v1 import (
+    application_service_pb2_grpc,
     approval_service_pb2_grpc,
     audit_service_pb2_grpc,
+    credential_service_pb2_grpc,
     delegation_service_pb2_grpc,
+    diagnostics_service_pb2_grpc,
+    issuer_service_pb2_grpc,
     key_service_pb2_grpc,
+    policy_service_pb2_grpc,
+    proof_system_service_pb2_grpc,
+    resource_service_pb2_grpc,
     revocation_service_pb2,
     revocation_service_pb2_grpc,
     session_service_pb2_grpc,
@@ -49,11 +56,18 @@ class Stubs:
         self.tokens: Stub = token_service_pb2_grpc.TokenServiceStub(channel)
         self.sessions: Stub = session_service_pb2_grpc.SessionServiceStub(channel)
         self.delegations: Stub = delegation_service_pb2_grpc.DelegationServiceStub(channel)
+        self.diagnostics: Stub = diagnostics_service_pb2_grpc.DiagnosticsServiceStub(channel)
         self.revocations: Stub = revocation_service_pb2_grpc.RevocationServiceStub(channel)
         self.approvals: Stub = approval_service_pb2_grpc.ApprovalServiceStub(channel)
+        self.policies: Stub = policy_service_pb2_grpc.PolicyServiceStub(channel)
         self.keys: Stub = key_service_pb2_grpc.KeyServiceStub(channel)
         self.audit: Stub = audit_service_pb2_grpc.AuditServiceStub(channel)
         self.zones: Stub = zone_service_pb2_grpc.ZoneServiceStub(channel)
+        self.applications: Stub = application_service_pb2_grpc.ApplicationServiceStub(channel)
+        self.credentials: Stub = credential_service_pb2_grpc.CredentialServiceStub(channel)
+        self.resources: Stub = resource_service_pb2_grpc.ResourceServiceStub(channel)
+        self.issuers: Stub = issuer_service_pb2_grpc.IssuerServiceStub(channel)
+        self.proof_systems: Stub = proof_system_service_pb2_grpc.ProofSystemServiceStub(channel)
 
 
 @dataclass
@@ -81,10 +95,12 @@ class Client:
         return bearer(self._operator)
 
     async def apply(
-        self, zone: dict[str, Any], **more: Any
+        self, zone: dict[str, Any], *, prune: bool = True, **more: Any
     ) -> zone_service_pb2.ZoneServiceApplyResponse:
-        """Declares a zone as the operator, and keeps the credentials."""
-        request = zone_service_pb2.ZoneServiceApplyRequest(zone=zone_message(zone), **more)
+        """Declares the whole of a zone as the operator, and keeps the credentials."""
+        request = zone_service_pb2.ZoneServiceApplyRequest(
+            zone=zone_message(zone), prune=prune, **more
+        )
         response = await self.stubs.zones.Apply(request, metadata=await self.operator())
         for credential in response.credentials:
             name = zone["name"], credential.application_name

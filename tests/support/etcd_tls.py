@@ -24,7 +24,12 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def _builder(subject: str, issuer: str, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+DAY = timedelta(days=1)
+
+
+def _builder(
+    subject: str, issuer: str, key: ec.EllipticCurvePublicKey, ends: timedelta = DAY
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -32,8 +37,8 @@ def _builder(subject: str, issuer: str, key: ec.EllipticCurvePublicKey) -> x509.
         .issuer_name(_name(issuer))
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now + min(timedelta(), ends) - timedelta(hours=1))
+        .not_valid_after(now + ends)
     )
 
 
@@ -56,11 +61,16 @@ class CertificateAuthority:
         )
         return certificate.public_bytes(serialization.Encoding.PEM)
 
-    def issue(self, name: str, names: tuple[str, ...] = ()) -> tuple[bytes, bytes]:
-        """A certificate for `name`, good for the DNS names and addresses `names`, and its key."""
+    def issue(
+        self, name: str, names: tuple[str, ...] = (), *, ends: timedelta = DAY
+    ) -> tuple[bytes, bytes]:
+        """A certificate for `name`, good for the DNS names and addresses `names`, and its key.
+
+        It began an hour ago, or an hour before it ended, and is good until `ends` from now.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         uses = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
-        builder = _builder(name, self.name, key.public_key()).add_extension(
+        builder = _builder(name, self.name, key.public_key(), ends).add_extension(
             x509.ExtendedKeyUsage(uses), critical=False
         )
         if names:

@@ -21,6 +21,7 @@ from caracal_grpc.core.entry import Entry
 from caracal_grpc.core.limits import AUTHORITY_RESOURCE
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.crypto.kek import Kek
+from caracal_grpc.crypto.key_encryption import Keks
 from caracal_grpc.crypto.ledger_key import verify_ed25519
 from caracal_grpc.crypto.system import SystemIds
 from caracal_grpc.ledger.port import EVERYTHING, Filter
@@ -28,6 +29,7 @@ from caracal_grpc.ledger.sql import SqlLedger
 from caracal_grpc.outbound.egress import LOOPBACK
 from caracal_grpc.outbound.http import HttpOutbound
 from caracal_grpc.policy.engines import engine
+from caracal_grpc.policy.port import Engine
 from caracal_grpc.services import zone_parse
 from caracal_grpc.store.memory import MemoryStore
 from caracal_grpc.store.mirror import Mirror
@@ -54,10 +56,13 @@ class Rig:
     credentials: dict[tuple[str, str], Credential] = field(default_factory=dict)
     operator: Mandate | None = None
 
-    async def apply(self, zone: dict[str, Any], **how: Any) -> Applied:
-        """Declares a zone, as the operator once there is one, and keeps the credentials."""
-        declared = zone_parse.parse(zone_message(zone))
-        applied = await self.authority.zones.apply(self.operator, declared, **how)
+    async def apply(self, zone: dict[str, Any], *, prune: bool = True, **how: Any) -> Applied:
+        """Declares the whole of a zone, or with `prune=False` a part, and keeps the credentials.
+
+        Whoever does it is the operator, once there is one.
+        """
+        declared = await zone_parse.parse(zone_message(zone))
+        applied = await self.authority.zones.apply(self.operator, declared, prune=prune, **how)
         for credential in applied.credentials:
             self.credentials[zone["name"], credential.application.name] = credential
         return applied
@@ -105,6 +110,15 @@ class Rig:
         self.clock.advance(seconds)
         await self.fresh()
 
+    async def loaded(self) -> None:
+        """Returns when every replica has said that it has loaded what decides in each zone."""
+        assert self.operator is not None
+        status = self.authority.activations.status
+        async with asyncio.timeout(10):
+            for zone in self.state.zones():
+                while {each.state for each in status(self.operator, zone.name).loads} - {"loaded"}:
+                    await asyncio.sleep(BEAT / 2)
+
     async def fresh(self) -> None:
         """Returns when the view of the store is proven current."""
         async with asyncio.timeout(5):
@@ -119,7 +133,14 @@ def memory_store(clock: FakeClock) -> MemoryStore:
 
 @asynccontextmanager
 async def open_rig(
-    folder: Path, store: Store, clock: FakeClock, *, kek: Kek | None = None, ledger: str = "ledger"
+    folder: Path,
+    store: Store,
+    clock: FakeClock,
+    *,
+    kek: Kek | None = None,
+    keks: Keks | None = None,
+    ledger: str = "ledger",
+    policies: Engine | None = None,
 ) -> AsyncIterator[Rig]:
     """A replica over `store`, its ledger in `folder`. The store stays open."""
     async with AsyncExitStack() as closing:
@@ -128,11 +149,15 @@ async def open_rig(
         await mirror.start()
         state = State(mirror, clock, MAX_STALENESS)
         closing.callback(state.close)
-        keyring = Keyring(state, kek or Kek.generate(), clock)
+        keyring = Keyring(state, keks or Keks(kek or Kek.generate()), clock)
+        closing.push_async_callback(keyring.close)
+        await keyring.start()
         books = await SqlLedger.open(
             folder / f"{ledger}.db", Signers(state, keyring), verify_ed25519
         )
         closing.push_async_callback(books.close)
+        rules = policies or engine(monotonic=clock.monotonic)
+        closing.push_async_callback(rules.close)
         outbound = HttpOutbound(LOOPBACK)
         closing.push_async_callback(outbound.close)
         authority = Authority(
@@ -140,7 +165,7 @@ async def open_rig(
             state,
             keyring,
             books,
-            engine(),
+            rules,
             clock,
             SystemIds(),
             "https://a.example/",
@@ -160,4 +185,5 @@ async def settle(rig: Rig) -> Rig:
     await rig.apply(own)
     rig.operator = await rig.caller("operator", "caracal")
     await rig.apply(shop())
+    await rig.loaded()
     return rig

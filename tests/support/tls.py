@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
-from tests.support.etcd_tls import CertificateAuthority
+from tests.support.etcd_tls import DAY, CertificateAuthority
 
 
 @dataclass(frozen=True)
@@ -17,9 +18,18 @@ class TlsFiles:
     key: Path
 
 
-def write_tls(folder: Path, ca: CertificateAuthority, name: str) -> TlsFiles:
-    """A key pair for `name` on loopback, signed by `ca`, in files of the right modes."""
-    certificate, key = ca.issue(name, ("localhost", "127.0.0.1"))
+def write_tls(
+    folder: Path,
+    ca: CertificateAuthority,
+    name: str,
+    *,
+    names: tuple[str, ...] = ("localhost", "127.0.0.1"),
+    ends: timedelta = DAY,
+) -> TlsFiles:
+    """A key pair for `name`, signed by `ca`, good for `names` until `ends` from now, in files of
+    the right modes.
+    """
+    certificate, key = ca.issue(name, names, ends=ends)
     files = TlsFiles(folder / "ca.pem", folder / f"{name}.pem", folder / f"{name}.key")
     files.ca.write_bytes(ca.pem)
     _write(files.certificate, certificate, files.key, key)

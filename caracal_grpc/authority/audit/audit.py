@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from caracal_grpc.authority.audit.edge_decisions import KIND
 from caracal_grpc.authority.exchange.case import BOUND_TO
-from caracal_grpc.authority.keys.signers import Signers
+from caracal_grpc.authority.keys.signers import Signers, ledger_issuer
 from caracal_grpc.authority.state.access import require_zone
 from caracal_grpc.authority.state.floor import issued_before
 from caracal_grpc.authority.state.state import State, not_found
@@ -16,7 +16,6 @@ from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.core.zone import Zone
 from caracal_grpc.ledger.note import verifier_key
 from caracal_grpc.ledger.port import Checkpoint, Filter, Ledger, Page, Stored
 
@@ -82,7 +81,7 @@ class Audit:
         Raises `OBJECT_NOT_FOUND`, `FIELD_INVALID` unless exactly one id is given, and
         `AUDIT_UNAVAILABLE` when the entry's bytes are no longer those that were recorded.
         """
-        issuer = self._require(caller, zone).issuer
+        issuer = self._require(caller, zone)
         stored = await self._find(zone, audit_id, jti, request_id)
         entry = stored.entry
         if entry is None or not stored.intact:
@@ -94,9 +93,10 @@ class Audit:
         alive = _grants(entry) and not dead_by
         return Explanation(stored, entry, _steps(entry), alive, dead_by, issuer)
 
-    def _require(self, caller: Mandate, zone: str) -> Zone:
+    def _require(self, caller: Mandate, zone: str) -> str:
+        """The issuer of the zone, which may have been removed: operators read on what it did."""
         require_zone(caller, zone)
-        return self._state.zone(zone)
+        return ledger_issuer(self._state, zone)
 
     async def _find(self, zone: str, audit_id: str, jti: str, request_id: str) -> Stored:
         if audit_id:
