@@ -23,6 +23,10 @@ class _Renewing(grpc.aio.Call):
     next call. Once anybody was told of the end, that is the end.
     """
 
+    _channel = None
+    """Of no channel, as grpc.aio sees it: when any channel closes, older releases look at every
+    task that runs, and fail for a call without this. The call in use has its channel."""
+
     def __init__(self, call: Any, renew: Renew, tries: Tries | None = None) -> None:
         self._call = call
         self._renew = renew

@@ -11,6 +11,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.interceptors.client.aio.renewing import RenewingStream
 from caracal_grpc.interceptors.client.tries import RENEWABLE
 from caracal_grpc.interceptors.status import from_rpc_error
 from tests.interceptors.calling import TEXT, Dial
@@ -207,3 +208,19 @@ async def test_abandoned_stream_is_cancelled(dial: Dial) -> None:
         break
     assert call.cancel()
     assert await call.code() is grpc.StatusCode.CANCELLED
+
+
+async def test_any_channel_can_be_closed_while_a_call_waits(dial: Dial) -> None:
+    """Older grpc.aio looks at every task of the process when it closes a channel, and fails for a
+    call that it does not know.
+    """
+
+    async def never() -> None:
+        """There is no fresh mandate."""
+
+    call = RenewingStream(dial()["UnaryStream"](TEXT), never)
+    waiting = asyncio.create_task(call.code())
+    await asyncio.sleep(0)
+    await grpc.aio.insecure_channel("127.0.0.1:1").close()
+    call.cancel()
+    assert await waiting is grpc.StatusCode.CANCELLED
