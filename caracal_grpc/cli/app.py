@@ -7,37 +7,37 @@ from typing import Annotated
 
 import typer
 
-from caracal_grpc.cli.applications import applications
-from caracal_grpc.cli.apply import apply
-from caracal_grpc.cli.approvals import approvals
-from caracal_grpc.cli.audit import audit
-from caracal_grpc.cli.bare import show_help
-from caracal_grpc.cli.credential_commands import credentials
-from caracal_grpc.cli.delegations import delegations
+from caracal_grpc.cli.approval.commands import approvals
+from caracal_grpc.cli.audit.commands import audit
+from caracal_grpc.cli.declared.apply import apply
+from caracal_grpc.cli.declared.diff import diff
+from caracal_grpc.cli.declared.export import export
+from caracal_grpc.cli.declared.plan import plan
+from caracal_grpc.cli.declared.schema import schema
+from caracal_grpc.cli.delegation.commands import delegations
 from caracal_grpc.cli.demo import demo
-from caracal_grpc.cli.dev import dev
-from caracal_grpc.cli.diff import diff
 from caracal_grpc.cli.doctor import doctor
 from caracal_grpc.cli.errors import MEANINGS
 from caracal_grpc.cli.exchange import exchange
 from caracal_grpc.cli.exit_codes import exit_codes
-from caracal_grpc.cli.export import export
 from caracal_grpc.cli.init import init
 from caracal_grpc.cli.keys import keys
-from caracal_grpc.cli.login import login, logout
-from caracal_grpc.cli.plan import plan
-from caracal_grpc.cli.policies import policies
-from caracal_grpc.cli.profiles import profiles
-from caracal_grpc.cli.resources import resources
-from caracal_grpc.cli.revoke import revoke
-from caracal_grpc.cli.rules import rules
-from caracal_grpc.cli.schema import schema
-from caracal_grpc.cli.serve import serve_command
-from caracal_grpc.cli.sessions import sessions
-from caracal_grpc.cli.tree import tree
+from caracal_grpc.cli.objects.applications import applications
+from caracal_grpc.cli.objects.credentials import credentials
+from caracal_grpc.cli.objects.resources import resources
+from caracal_grpc.cli.objects.zones import zones
+from caracal_grpc.cli.policy.commands import policies
+from caracal_grpc.cli.profile.commands import profiles
+from caracal_grpc.cli.profile.login import login, logout
+from caracal_grpc.cli.profile.whoami import whoami
+from caracal_grpc.cli.revocation.revoke import revoke
+from caracal_grpc.cli.rules.commands import rules
+from caracal_grpc.cli.serving.dev import dev
+from caracal_grpc.cli.serving.serve import serve_command
+from caracal_grpc.cli.session.commands import sessions
+from caracal_grpc.cli.session.tree import tree
+from caracal_grpc.cli.terminal.bare import show_help
 from caracal_grpc.cli.version import version
-from caracal_grpc.cli.whoami import whoami
-from caracal_grpc.cli.zone_commands import zones
 
 _EPILOG = "Exit codes: " + "; ".join(f"{int(code)} {text}" for code, text in MEANINGS.items())
 

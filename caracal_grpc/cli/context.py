@@ -69,7 +69,7 @@ def choose(profile: str | os.PathLike[str] | None) -> Choice:
     Each of the first two is a path or the name of a stored profile. Raises `CliError` saying which
     way was tried.
     """
-    from caracal_grpc.cli.profile_store import ProfileStore
+    from caracal_grpc.cli.profile.store import ProfileStore
     from caracal_grpc.interceptors.profile_home import locate_profile
 
     variable = os.environ.get(PROFILE_VARIABLE, "")
@@ -91,7 +91,7 @@ def choose(profile: str | os.PathLike[str] | None) -> Choice:
 
 def note_variable() -> None:
     """Says that the profile in use is not what commands take while the variable is set."""
-    from caracal_grpc.cli.output import note
+    from caracal_grpc.cli.terminal.output import note
 
     if os.environ.get(PROFILE_VARIABLE):
         note(f"caracal-grpc: {PROFILE_VARIABLE} is set and wins over {CURRENT}; unset it")

@@ -10,7 +10,7 @@ import typer
 
 from caracal_grpc.cli.context import JsonOption, ProfileOption, Target, ZoneOption, resolve
 from caracal_grpc.cli.errors import CliError
-from caracal_grpc.cli.options import MAX_LIFE
+from caracal_grpc.cli.terminal.options import MAX_LIFE
 from caracal_grpc.cli.token_file import read_token
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def exchange(
     Prints the mandate, which is a secret while it lives, on stdout, and the rest on stderr.
     """
     from caracal_grpc.cli.connection import run
-    from caracal_grpc.cli.output import note, print_json, print_line
+    from caracal_grpc.cli.terminal.output import note, print_json, print_line
     from caracal_grpc.crypto.system import SystemIds
     from caracal_grpc.interceptors.client.channel import Identity
     from caracal_grpc.interceptors.client.tokens import Ask
@@ -103,7 +103,7 @@ async def _exchange(target: Target, ask: Ask, patience: int | None) -> tuple[Any
     """The answer, and the request that it is to: with an approval, when one was waited for."""
     import grpc.aio
 
-    from caracal_grpc.cli.held import approval_of, wait_decided
+    from caracal_grpc.cli.approval.held import approval_of, wait_decided
 
     try:
         return await answer(target, ask), ask

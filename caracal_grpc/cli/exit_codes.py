@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from caracal_grpc.cli.context import JsonOption
 from caracal_grpc.cli.errors import MEANINGS
-from caracal_grpc.cli.output import print_json, print_table
+from caracal_grpc.cli.terminal.output import print_json, print_table
 
 
 def exit_codes(json: JsonOption = False) -> None:

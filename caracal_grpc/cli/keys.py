@@ -6,9 +6,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from caracal_grpc.cli.bare import show_help
 from caracal_grpc.cli.context import JsonOption, ProfileOption, Target, ZoneOption, resolve
 from caracal_grpc.cli.errors import CliError, ExitCode, usage
+from caracal_grpc.cli.terminal.bare import show_help
 
 keys = typer.Typer(
     callback=show_help,
@@ -30,7 +30,7 @@ def list_keys(
     json: JsonOption = False,
 ) -> None:
     """List the keys with their states, newest first; with --jwks what verifiers need."""
-    from caracal_grpc.cli.output import print_json, print_table
+    from caracal_grpc.cli.terminal.output import print_json, print_table
 
     target = resolve(profile, zone)
     if jwks:
@@ -49,7 +49,7 @@ def rotate_key(
     profile: ProfileOption = None, zone: ZoneOption = None, json: JsonOption = False
 ) -> None:
     """Publish a new key now; it signs once every consumer knows it."""
-    from caracal_grpc.cli.output import print_json, print_line
+    from caracal_grpc.cli.terminal.output import print_json, print_line
 
     target = resolve(profile, zone)
     rotated = _call(target, "RotateKey")
@@ -69,7 +69,7 @@ def retire_key(
     json: JsonOption = False,
 ) -> None:
     """End a key of which nothing is alive any more, or that has not signed yet."""
-    from caracal_grpc.cli.output import print_json, print_line
+    from caracal_grpc.cli.terminal.output import print_json, print_line
 
     retired = _call(resolve(profile, zone), "RetireKey", kid=key)
     if json:
@@ -88,7 +88,7 @@ def compromise_key(
     json: JsonOption = False,
 ) -> None:
     """End a key that somebody else may have, with everything that it signed, at every edge."""
-    from caracal_grpc.cli.output import print_json, print_line
+    from caracal_grpc.cli.terminal.output import print_json, print_line
 
     target = resolve(profile, zone)
     if not yes:
@@ -112,7 +112,7 @@ def reseal_keys(
     json: JsonOption = False,
 ) -> None:
     """Seal private keys anew under the key-encryption key that the authority runs with."""
-    from caracal_grpc.cli.output import print_json, print_line
+    from caracal_grpc.cli.terminal.output import print_json, print_line
 
     if everywhere and zone is not None:
         raise usage("--all is every zone; leave out --zone")
@@ -148,7 +148,7 @@ def _row(key: dict[str, Any]) -> list[Any]:
 
 def _call(target: Target, method: str, **fields: Any) -> dict[str, Any]:
     from caracal_grpc.cli.connection import ask
-    from caracal_grpc.cli.view import view
+    from caracal_grpc.cli.terminal.view import view
     from caracal_grpc.v1 import key_service_pb2
     from caracal_grpc.v1.key_service_pb2_grpc import KeyServiceStub
 

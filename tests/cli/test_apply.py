@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from caracal_grpc.cli.apply import apply
+from caracal_grpc.cli.declared.apply import apply
 from caracal_grpc.cli.main import guarded
 from caracal_grpc.v1 import zone_service_pb2_grpc
 from tests.cli.conftest import Shop

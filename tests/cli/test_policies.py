@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from caracal_grpc.cli.errors import CliError, ExitCode
-from caracal_grpc.cli.policy_trials import replay_policy, simulate
+from caracal_grpc.cli.policy.trials import replay_policy, simulate
 from tests.cli.conftest import Shop
 from tests.cli.support import MANIFEST, Dev, Ended
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from caracal_grpc.cli.errors import CliError, ExitCode
-from caracal_grpc.cli.policy_source import candidate, read_policy
+from caracal_grpc.cli.policy.source import candidate, read_policy
 from tests.cli.support import MANIFEST
 
 VERSION = "sha256:0123456789abcdef"

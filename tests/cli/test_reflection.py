@@ -16,9 +16,9 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from caracal_grpc.cli import reflection as asking
 from caracal_grpc.cli.errors import CliError, ExitCode
-from caracal_grpc.cli.reflection import Server, served
+from caracal_grpc.cli.rules import reflection as asking
+from caracal_grpc.cli.rules.reflection import Server, served
 from caracal_grpc.core.errors import CaracalError
 from tests.support.etcd_tls import CertificateAuthority
 from tests.support.protos import FAULTY, proto

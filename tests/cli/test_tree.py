@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from caracal_grpc.cli.tree import nested, time_left
+from caracal_grpc.cli.session.tree import nested, time_left
 from tests.cli.conftest import Shop
 from tests.cli.relay import LESS, REACH, apply_relay, run_as
 from tests.cli.support import Dev

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from caracal_grpc.cli.errors import CliError
-from caracal_grpc.cli.options import ceiling_part, moment
-from caracal_grpc.cli.output import print_table
-from caracal_grpc.cli.view import view
+from caracal_grpc.cli.terminal.options import ceiling_part, moment
+from caracal_grpc.cli.terminal.output import print_table
+from caracal_grpc.cli.terminal.view import view
 from caracal_grpc.v1 import audit_pb2, key_pb2, token_service_pb2
 
 

@@ -14,12 +14,12 @@ from typing import Any, TextIO
 
 import pytest
 
+from caracal_grpc.cli.audit.ledger_file import write_ledger
 from caracal_grpc.cli.demo import record, run
 from caracal_grpc.cli.demo.denied import denied
 from caracal_grpc.cli.demo.flow import Flow, failed
 from caracal_grpc.cli.demo.revoked import measured
 from caracal_grpc.cli.demo.stage import Stage, staged
-from caracal_grpc.cli.ledger_file import write_ledger
 from caracal_grpc.cli.main import guarded
 from caracal_grpc.v1 import zone_pb2, zone_service_pb2, zone_service_pb2_grpc
 from tests.examples.processes import CLI, Run, line

@@ -24,7 +24,7 @@ from caracal_grpc.cli.demo.stage import Stage, staged
 from caracal_grpc.cli.demo.step_up import step_up
 from caracal_grpc.cli.demo.story import Story, console
 from caracal_grpc.cli.errors import CliError, ExitCode
-from caracal_grpc.cli.output import print_json
+from caracal_grpc.cli.terminal.output import print_json
 
 _FLOWS: Final[tuple[Callable[[Stage, Flow], Awaitable[None]], ...]] = (
     success,

@@ -12,13 +12,13 @@ import grpc.aio
 
 from caracal_grpc.cli.connection import CALL_TIMEOUT, connected
 from caracal_grpc.cli.context import Target
-from caracal_grpc.cli.credentials import Folder
 from caracal_grpc.cli.demo import process, shop
 from caracal_grpc.cli.demo.agent import Agent
 from caracal_grpc.cli.demo.process import last_words
-from caracal_grpc.cli.devdir import PUBLIC_URL, DevDir
 from caracal_grpc.cli.errors import CliError, ExitCode
 from caracal_grpc.cli.manifest import Manifest
+from caracal_grpc.cli.profile.folder import Folder
+from caracal_grpc.cli.serving.devdir import PUBLIC_URL, DevDir
 from caracal_grpc.config import ServeSettings
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.limits import AUTHORITY_ZONE

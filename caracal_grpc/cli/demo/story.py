@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from caracal_grpc.cli.output import plain
-from caracal_grpc.cli.view import view
+from caracal_grpc.cli.terminal.output import plain
+from caracal_grpc.cli.terminal.view import view
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -151,7 +151,7 @@ class Story:
 
 def console() -> Console:
     """Where the story is told: no wider than reads well."""
-    from caracal_grpc.cli.output import console as any_console
+    from caracal_grpc.cli.terminal.output import console as any_console
 
     made = any_console()
     made.width = min(made.width, _WIDTH)

@@ -67,7 +67,7 @@ def _checks(count: int) -> str:
 
 
 def _print(found: list[Found]) -> None:
-    from caracal_grpc.cli.output import print_table
+    from caracal_grpc.cli.terminal.output import print_table
 
     rows = (
         (_SIGNS[each.status], each.section, each.name, each.detail, each.advice) for each in found
@@ -76,7 +76,7 @@ def _print(found: list[Found]) -> None:
 
 
 def _print_json(patient: Patient, found: list[Found]) -> None:
-    from caracal_grpc.cli.output import print_json
+    from caracal_grpc.cli.terminal.output import print_json
 
     skew = None if patient.skew is None else round(patient.skew.certain, 3)
     print_json(

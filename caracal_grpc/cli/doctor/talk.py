@@ -46,7 +46,7 @@ async def health(patient: Patient) -> Found:
 
 async def credential(patient: Patient) -> Found:
     """Whether the profile is who it says: by a real exchange, which also tells the time."""
-    from caracal_grpc.cli.identity import identify_async
+    from caracal_grpc.cli.profile.identity import identify_async
 
     profile = patient.profile
     who = profile.application_name or profile.application_id
@@ -65,7 +65,7 @@ async def diagnosis(patient: Patient) -> Found:
     import grpc.aio
 
     from caracal_grpc.cli.exchange import answer
-    from caracal_grpc.cli.view import view
+    from caracal_grpc.cli.terminal.view import view
     from caracal_grpc.interceptors.client.tokens import Ask
     from caracal_grpc.interceptors.status import from_rpc_error
 

@@ -50,7 +50,7 @@ def run(folder: Path, wanted: Wanted | None, profile: str | None, *, as_json: bo
 
 def _declare(target: Target, manifest: Manifest, profiles: Path) -> Declared:
     from caracal_grpc.cli.connection import run as call
-    from caracal_grpc.cli.credentials import Folder
+    from caracal_grpc.cli.profile.folder import Folder
 
     return call(target, _apply(target, manifest, Folder(profiles, target.zone)))
 
@@ -58,8 +58,8 @@ def _declare(target: Target, manifest: Manifest, profiles: Path) -> Declared:
 async def _apply(target: Target, manifest: Manifest, folder: Any) -> Declared:
     """Applies what is declared; what is not stays, and nothing when all is as it is declared."""
     from caracal_grpc.cli.connection import connected
-    from caracal_grpc.cli.declared import compared
-    from caracal_grpc.cli.view import view
+    from caracal_grpc.cli.declared.zones import compared
+    from caracal_grpc.cli.terminal.view import view
     from caracal_grpc.v1.zone_service_pb2_grpc import ZoneServiceStub
 
     async with connected(target) as channel:
@@ -99,7 +99,7 @@ def _profile(folder: Path, manifest: Manifest, application: str) -> Path:
 
 
 def _print_files(folder: Path, manifest: Manifest, made: list[Path]) -> None:
-    from caracal_grpc.cli.output import print_line
+    from caracal_grpc.cli.terminal.output import print_line
 
     for path in made:
         print_line(f"wrote {path}")
@@ -108,7 +108,7 @@ def _print_files(folder: Path, manifest: Manifest, made: list[Path]) -> None:
 
 
 def _print_done(folder: Path, manifest: Manifest, declared: Declared, proof: Proof | None) -> None:
-    from caracal_grpc.cli.output import print_line
+    from caracal_grpc.cli.terminal.output import print_line
 
     if declared.changes:
         print_line(f"applied zone {manifest.zone}, recorded as {declared.audit_id}")
@@ -145,7 +145,7 @@ def _print_json(
     declared: Declared,
     proof: Proof | None,
 ) -> None:
-    from caracal_grpc.cli.output import print_json
+    from caracal_grpc.cli.terminal.output import print_json
 
     print_json(
         {

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from caracal_grpc.cli.errors import usage
-from caracal_grpc.cli.questions import Question, answers
+from caracal_grpc.cli.terminal.questions import Question, answers
 from caracal_grpc.core.ids import require_resource, require_scope, require_slug
 from caracal_grpc.core.limits import AUTHORITY_ZONE
 

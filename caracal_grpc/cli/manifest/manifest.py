@@ -14,7 +14,7 @@ from caracal_grpc.cli.manifest.modules import Kind, Read, read_modules
 from caracal_grpc.cli.manifest.part import Part, parts_in
 from caracal_grpc.cli.manifest.repeated import NAMED, Found, repeated
 from caracal_grpc.cli.manifest.shape import Policy, Settings, Shape
-from caracal_grpc.cli.yaml_lines import Document, Place, Problem, refusal
+from caracal_grpc.cli.manifest.yaml_lines import Document, Place, Problem, refusal
 from caracal_grpc.v1 import zone_pb2
 
 _LISTS: Final = (*NAMED, "grants")

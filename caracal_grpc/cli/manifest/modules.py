@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from caracal_grpc.cli.manifest.shape import Module
-from caracal_grpc.cli.yaml_lines import Document, Place, Problem
+from caracal_grpc.cli.manifest.yaml_lines import Document, Place, Problem
 
 MAX_MODULE: Final = 262_144
 """Bytes of one module."""

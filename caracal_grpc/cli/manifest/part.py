@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from caracal_grpc.cli.manifest.shape import Shape
-from caracal_grpc.cli.yaml_lines import Document, Place, Problem, load_all
+from caracal_grpc.cli.manifest.yaml_lines import Document, Place, Problem, load_all
 
 
 @dataclass(frozen=True, slots=True)

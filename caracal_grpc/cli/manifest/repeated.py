@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from caracal_grpc.cli.manifest.part import Part
-from caracal_grpc.cli.yaml_lines import Document, Place, Problem
+from caracal_grpc.cli.manifest.yaml_lines import Document, Place, Problem
 
 NAMED: Final = ("applications", "resources", "issuers", "proof_systems", "webhooks")
 """Kinds of things that have a name of their own."""

@@ -1,0 +1,1 @@
+"""`approval`: requests that policy holds."""

@@ -1,0 +1,1 @@
+"""`audit`: the record of decisions."""

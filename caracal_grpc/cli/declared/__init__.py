@@ -1,0 +1,1 @@
+"""`plan`, `apply`, `diff`, `export` and `schema`: zones as files."""

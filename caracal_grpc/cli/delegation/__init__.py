@@ -1,0 +1,1 @@
+"""`delegation`: authority that is passed on."""

@@ -1,0 +1,1 @@
+"""`zone`, `application`, `credential` and `resource`: objects one by one."""

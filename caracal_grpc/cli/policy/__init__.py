@@ -1,0 +1,1 @@
+"""`policy`: what decides, checked, made, tried and activated."""

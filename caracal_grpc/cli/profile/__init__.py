@@ -1,0 +1,1 @@
+"""`profile`, `login` and `whoami`: who one is."""

@@ -1,0 +1,1 @@
+"""`rules`: what each method asks."""

@@ -1,0 +1,1 @@
+"""`serve` and `dev`: an authority in this process."""
