@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from caracal_grpc.config import ServeSettings, read_certificates
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.outbound.http import HttpOutbound
 from caracal_grpc.policy.engines import engine
 from caracal_grpc.policy.evaluator import DEFAULT_ENGINE
 from caracal_grpc.policy.opa import MAX_AT_ONCE, OpaEngine, OpaServer, OpaSettings
 from caracal_grpc.policy.port import Engine
+from caracal_grpc.settings.files import read_certificates
+from caracal_grpc.settings.serve import ServeSettings
 
 
 def engines(settings: ServeSettings, clock: Clock) -> tuple[Engine, Engine]:

@@ -14,7 +14,6 @@ from caracal_grpc.authority.keys.keyring import Keyring
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.authority.zones.bootstrap import bootstrap, needs_bootstrap
 from caracal_grpc.authority.zones.change import Credential
-from caracal_grpc.config import ServeSettings, is_wildcard, read_certificates
 from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.core.limits import AUTHORITY_ZONE
 from caracal_grpc.core.reason import Reason
@@ -22,6 +21,9 @@ from caracal_grpc.crypto.secret_file import write_secret_file
 from caracal_grpc.crypto.system import secret_matches
 from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.ledger.port import Ledger
+from caracal_grpc.settings.addresses import is_wildcard
+from caracal_grpc.settings.files import read_certificates
+from caracal_grpc.settings.serve import ServeSettings
 
 _log = logging.getLogger("caracal.server")
 

@@ -26,7 +26,6 @@ from caracal_grpc.authority.keys.signers import Signers
 from caracal_grpc.authority.state.places import UNMIRRORED
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.authority.zones.bootstrap import is_made
-from caracal_grpc.config import ServeSettings, read_certificates
 from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.core.limits import MAX_REQUEST, MAX_TOKEN_BYTES
 from caracal_grpc.core.reason import Reason
@@ -45,6 +44,8 @@ from caracal_grpc.services.costs import CostInterceptor
 from caracal_grpc.services.drain import Drain
 from caracal_grpc.services.errors import StatusInterceptor
 from caracal_grpc.services.register import SERVICES, add_services
+from caracal_grpc.settings.files import read_certificates
+from caracal_grpc.settings.serve import ServeSettings
 from caracal_grpc.store.etcd import EtcdStore
 from caracal_grpc.store.etcd_release import ADVICE, is_leaky
 from caracal_grpc.store.mirror import Mirror

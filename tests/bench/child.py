@@ -14,7 +14,6 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from caracal_grpc.config import ServeSettings
 from caracal_grpc.crypto.secret_file import write_secret_file
 from caracal_grpc.crypto.system import SystemClock
 from caracal_grpc.interceptors import Profile, Rules, connect
@@ -23,6 +22,7 @@ from caracal_grpc.interceptors.guard.aio.guard import AioGuard
 from caracal_grpc.interceptors.guard.verifier import Verifier
 from caracal_grpc.interceptors.testing import ThrowawayAuthority
 from caracal_grpc.server import Server
+from caracal_grpc.settings.serve import ServeSettings
 from caracal_grpc.store.embedded import EmbeddedEtcd
 from tests.bench.anchors import FOREVER, view_of
 

@@ -13,8 +13,8 @@ import pytest
 from caracal_grpc.cli.errors import MEANINGS
 from caracal_grpc.cli.serving.dev import _settings
 from caracal_grpc.cli.serving.devdir import DevDir, default_path
-from caracal_grpc.config import ServeSettings
 from caracal_grpc.outbound.egress import LOOPBACK
+from caracal_grpc.settings.serve import ServeSettings
 from tests.cli.support import MANIFEST, AtOnce, Dev, HalfStarted, caracal, environment, is_alive
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

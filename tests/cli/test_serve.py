@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from caracal_grpc.cli.serving.serve import variable
-from caracal_grpc.config import ServeSettings
+from caracal_grpc.settings.serve import ServeSettings
 from tests.cli.support import Ended, Running, caracal
 from tests.support.etcd import EtcdProcess
 from tests.support.etcd_tls import CertificateAuthority

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from caracal_grpc.config import ServeSettings
 from caracal_grpc.core.mandate import from_claims
 from caracal_grpc.core.reason import CODE_OF
+from caracal_grpc.settings.serve import ServeSettings
 from tests.readme.text import README, ROOT, block, blocks
 
 

@@ -13,12 +13,12 @@ import pytest
 from caracal_grpc import first_start
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.authority.zones.bootstrap import needs_bootstrap
-from caracal_grpc.config import ServeSettings
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.ledger.sql import SqlLedger
 from caracal_grpc.server import Server
+from caracal_grpc.settings.serve import ServeSettings
 from caracal_grpc.store.etcd import EtcdStore
 from caracal_grpc.store.port import Delete
 from caracal_grpc.store.refusal import unavailable

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from caracal_grpc.config import ServeSettings, is_loopback
 from caracal_grpc.core.limits import LEEWAY, MAX_SESSION_TTL, MAX_STALENESS, REVOCATION_TTL
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.settings.addresses import is_loopback
+from caracal_grpc.settings.serve import ServeSettings
 from tests.support.refusals import refused
 
 GOOD: dict[str, Any] = {

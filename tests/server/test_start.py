@@ -15,11 +15,11 @@ import grpc.aio
 import pytest
 from etcd3aio.maintenance import MaintenanceService
 
-from caracal_grpc.config import ServeSettings
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.crypto.secret_file import write_secret_file
 from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.server import Server, serve
+from caracal_grpc.settings.serve import ServeSettings
 from caracal_grpc.store.etcd import EtcdStore
 from caracal_grpc.store.etcd_release import is_leaky
 from caracal_grpc.store.refusal import unavailable

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from caracal_grpc.config import ServeSettings, is_wildcard
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors.client.channel import aio_channel
 from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.server import Server
+from caracal_grpc.settings.addresses import is_wildcard
+from caracal_grpc.settings.serve import ServeSettings
 from tests.server.test_start import free_port
 from tests.support.authority import Client, serve_values
 from tests.support.etcd import EtcdProcess

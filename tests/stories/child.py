@@ -6,9 +6,9 @@ import asyncio
 import json
 import sys
 
-from caracal_grpc.config import ServeSettings
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.server import serve
+from caracal_grpc.settings.serve import ServeSettings
 
 
 def main() -> int:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from caracal_grpc.authority.state import places
-from caracal_grpc.config import ServeSettings
 from caracal_grpc.core.limits import MIN_KEY_ROTATE
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.crypto.secret_file import write_secret_file
 from caracal_grpc.crypto.system import SystemClock
+from caracal_grpc.settings.serve import ServeSettings
 from caracal_grpc.store.etcd import EtcdStore
 from caracal_grpc.v1 import key_pb2, key_service_pb2, revocation_service_pb2
 from tests.stories.key_load import Drill, drill

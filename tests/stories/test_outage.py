@@ -10,11 +10,11 @@ from pathlib import Path
 
 from google.protobuf.json_format import MessageToDict
 
-from caracal_grpc.config import ServeSettings
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors.client.channel import aio_channel
 from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.server import Server
+from caracal_grpc.settings.serve import ServeSettings
 from caracal_grpc.v1 import zone_service_pb2
 from tests.stories.support import Guarded, guarded
 from tests.support.authority import Client, Running, eventually, reason_of, run, serve_values

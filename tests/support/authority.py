@@ -14,7 +14,6 @@ from uuid import uuid4
 import grpc.aio
 import pytest
 
-from caracal_grpc.config import ServeSettings
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.crypto.secret_file import write_secret_file
 from caracal_grpc.interceptors.client.channel import aio_channel
@@ -22,6 +21,7 @@ from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.interceptors.status import from_rpc_error
 from caracal_grpc.interceptors.testing import bearing as bearer
 from caracal_grpc.server import Server
+from caracal_grpc.settings.serve import ServeSettings
 from caracal_grpc.v1 import (
     application_service_pb2_grpc,
     approval_service_pb2_grpc,

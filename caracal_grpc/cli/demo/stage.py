@@ -19,12 +19,12 @@ from caracal_grpc.cli.errors import CliError, ExitCode
 from caracal_grpc.cli.manifest import Manifest
 from caracal_grpc.cli.profile.folder import Folder
 from caracal_grpc.cli.serving.devdir import PUBLIC_URL, DevDir
-from caracal_grpc.config import ServeSettings
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.limits import AUTHORITY_ZONE
 from caracal_grpc.interceptors.edge.aio import connect
 from caracal_grpc.interceptors.profile import PROFILE_VARIABLE, Profile
 from caracal_grpc.server import Server
+from caracal_grpc.settings.serve import ServeSettings
 from caracal_grpc.store.embedded import EmbeddedEtcd
 from caracal_grpc.v1 import zone_service_pb2
 from caracal_grpc.v1.zone_service_pb2_grpc import ZoneServiceStub

@@ -13,9 +13,9 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.message import DecodeError
 
 from caracal_grpc.cli.errors import CliError, ExitCode, of_status, usage
-from caracal_grpc.config import is_loopback
 from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.interceptors.rules.sources import MAX_SET_BYTES, Services, linked
+from caracal_grpc.settings.addresses import is_loopback
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import ServiceDescriptor

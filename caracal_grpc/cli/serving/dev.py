@@ -65,8 +65,8 @@ async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
 
 async def _run(place: DevDir, port: int, as_json: bool) -> None:
     from caracal_grpc.cli.serving.startup import hold_log
-    from caracal_grpc.config import ServeSettings
     from caracal_grpc.server import Server
+    from caracal_grpc.settings.serve import ServeSettings
     from caracal_grpc.store.embedded import EmbeddedEtcd
 
     release = hold_log(json_lines=as_json, level=logging.WARNING)

@@ -16,7 +16,7 @@ from caracal_grpc.core.errors import CaracalError
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-    from caracal_grpc.config import ServeSettings
+    from caracal_grpc.settings.serve import ServeSettings
 
 
 _ABOUT: Final = "Run the authority against your own etcd, until SIGTERM drains it."
@@ -43,7 +43,7 @@ def _by_name() -> None:
 
 
 def _with_options() -> Callable[..., None]:
-    from caracal_grpc.config import ServeSettings
+    from caracal_grpc.settings.serve import ServeSettings
 
     def serve(**options: Any) -> None:
         as_json = bool(options.pop("json"))
@@ -61,7 +61,7 @@ def _with_options() -> Callable[..., None]:
 
 
 def _settings(environment: Mapping[str, str], options: Mapping[str, Any]) -> ServeSettings:
-    from caracal_grpc.config import ServeSettings
+    from caracal_grpc.settings.serve import ServeSettings
 
     values: dict[str, Any] = {}
     for name, field in ServeSettings.model_fields.items():

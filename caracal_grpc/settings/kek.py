@@ -1,4 +1,4 @@
-"""The settings of `serve` that say where its key-encryption keys come from: one source that seals,
+"""The settings that say where key-encryption keys come from: one source that seals,
 and those that opened what was sealed before.
 """
 
@@ -8,17 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.crypto.kek_source import KekSource, TokenPlace, open_keks
 from caracal_grpc.crypto.key_encryption import Keks
+from caracal_grpc.settings.checked import Checked, Problems
 
 _SOURCES: Final = ("kek", "kek_command", "kek_pkcs11_label")
 _TOKEN: Final = ("kek_pkcs11_module", "kek_pkcs11_token", "kek_pkcs11_pin_file")
 
 
-class KekSettings(BaseModel):
+class KekPart(Checked):
     """Where key-encryption keys are. Exactly one of `kek_file`, `kek`, `kek_command` and
     `kek_pkcs11_label` is set.
     """
@@ -72,13 +73,12 @@ class KekSettings(BaseModel):
         """
         return open_keks(self._current(), tuple(self._previous()), self._token_place())
 
-    def kek_problems(self) -> list[tuple[str, str]]:
-        """Each setting that is wrong, and how."""
-        wanted = self.kek_pkcs11_label or self.kek_pkcs11_previous_label
-        for name in _TOKEN:
-            if bool(getattr(self, name)) != bool(wanted):
-                return [(name, "and the label of a key in the token go together")]
-        return []
+    def problems(self) -> Problems:
+        """What no single field shows."""
+        wanted = bool(self.kek_pkcs11_label or self.kek_pkcs11_previous_label)
+        apart = [name for name in _TOKEN if bool(getattr(self, name)) != wanted]
+        text = "and the label of a key in the token go together"
+        return [*super().problems(), *((name, text) for name in apart)]
 
     @property
     def kek_setting(self) -> str:

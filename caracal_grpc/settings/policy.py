@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from caracal_grpc.policy.sandbox.limits import (
     DEFAULT_MEMORY_MIB,
@@ -18,9 +18,10 @@ from caracal_grpc.policy.sandbox.limits import (
     MIN_TIMEOUT_MS,
     Limits,
 )
+from caracal_grpc.settings.checked import Checked, Problems
 
 
-class PolicySettings(BaseModel):
+class PolicyPart(Checked):
     """Which engine there is, and where its server is."""
 
     policy_engine: Literal["regorus", "regopy", "opa"] = Field(
@@ -54,8 +55,11 @@ class PolicySettings(BaseModel):
         except ValueError:
             return False
 
-    def policy_problems(self) -> list[tuple[str, str]]:
-        """Settings that do not go together, each with what is wrong."""
+    def problems(self) -> Problems:
+        """What no single field shows."""
+        return [*super().problems(), *self._opa_problems()]
+
+    def _opa_problems(self) -> Problems:
         if self.policy_engine != "opa":
             return [("opa_url", "needs policy_engine opa")] if self.opa_url else []
         parts = urlsplit(self.opa_url)

@@ -1,0 +1,1 @@
+"""What commands beside etcd are told, checked as a whole: an unsafe combination refuses."""

@@ -1,0 +1,27 @@
+"""The settings of the commands that back up and restore, beside an authority or without one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from caracal_grpc.settings.etcd import EtcdPart
+from caracal_grpc.settings.kek import KekPart
+
+
+class CaptureSettings(EtcdPart):
+    """What is backed up."""
+
+    ledger: Path = Field(description="the SQLite file of the ledger")
+
+
+class RestoreSettings(EtcdPart, KekPart):
+    """Where a backup is brought back to, and the key that opens what is sealed in it."""
+
+    ledger: Path = Field(
+        description="the SQLite file of the ledger; where there is none, the backup's is put"
+    )
+    more_ledgers: list[str] = Field(
+        [], description="ledgers of other replicas, which know of more revocations"
+    )
