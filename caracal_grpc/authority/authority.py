@@ -31,6 +31,7 @@ from caracal_grpc.authority.keys.signers import Signers
 from caracal_grpc.authority.policies.activations import Activations
 from caracal_grpc.authority.policies.catalogue import Catalogue
 from caracal_grpc.authority.policies.loads import Loads
+from caracal_grpc.authority.policies.migration import Unversioned
 from caracal_grpc.authority.policies.policies import Policies
 from caracal_grpc.authority.policies.publishing import Publishing
 from caracal_grpc.authority.policies.shadowing import Shadowing
@@ -185,6 +186,7 @@ class Authority:
         self._policies = Policies(deciding, chosen(state, self._versions), clock)
         self._publishing = Publishing(state, self._versions, engine, clock)
         self._shadows = Shadows(state, self._versions, engine, clock)
+        self._unversioned = Unversioned(store, state, self._versions, recorder, clock)
         self.catalogue = Catalogue(state, self._versions, engine, recorder, clock)
 
     def _open_exchange(self, on: _Ground) -> None:
@@ -257,6 +259,7 @@ class Authority:
     async def start(self) -> None:
         """Says that this replica runs, then begins to feed edges; raises `STORE_UNAVAILABLE`."""
         await self._replicas.start()
+        await self._unversioned.migrate()
         self.propagation.start()
         self.feed.start()
         self._deliveries.start()

@@ -9,6 +9,7 @@ import typer
 
 from caracal_grpc.cli.approval.commands import approvals
 from caracal_grpc.cli.audit.commands import audit
+from caracal_grpc.cli.backup.commands import backup_group
 from caracal_grpc.cli.declared.apply import apply
 from caracal_grpc.cli.declared.diff import diff
 from caracal_grpc.cli.declared.export import export
@@ -77,6 +78,7 @@ app.add_typer(resources, name="resource")
 app.command()(tree)
 app.add_typer(keys, name="keys")
 app.add_typer(audit, name="audit")
+app.add_typer(backup_group(sys.argv[1:]), name="backup")
 app.add_typer(rules, name="rules")
 app.command("exit-codes")(exit_codes)
 app.command()(version)

@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "authority": {"core", "crypto", "policy", "store", "ledger", "outbound"},
     # The authority guards its own API with its own guard.
     "services": {"core", "crypto", "ledger", "policy", "authority", "interceptors", "v1"},
-    "backup": {"core", "authority", "ledger", "store"},
+    "backup": {"core", "crypto", "authority", "ledger", "store"},
     "settings": {"core", "crypto", "outbound", "policy", "store"},
     "deciding": {"core", "outbound", "policy", "settings"},
     "telemetry": set(),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from caracal_grpc.cli.serving.serve import variable
+from caracal_grpc.cli.terminal.settings import variable
 from caracal_grpc.settings.serve import ServeSettings
 from tests.cli.support import Ended, Running, caracal
 from tests.support.etcd import EtcdProcess

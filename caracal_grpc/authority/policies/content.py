@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from caracal_grpc.policy.bundle import Bundle
@@ -29,7 +29,15 @@ class Content:
 
         For thousands of grants this takes a good part of a second: call it on a thread.
         """
-        return Bundle.of(self.modules or grants_modules(), grants_data(self.grants))
+        bundle = Bundle.of(self.modules or grants_modules(), grants_data(self.grants))
+        return replace(bundle, version=self.version())
+
+    def version(self) -> str:
+        """`sha256:` and 16 hex digits over what its author wrote and what decides, and nothing of
+        ours: the same policy is the same version in every release.
+        """
+        digests = self.digests()
+        return f"sha256:{_digest([digests[piece] for piece in DECIDING])[:16]}"
 
     def digests(self) -> dict[str, str]:
         """A SHA-256 digest of each of its pieces, by which two are told apart for certain."""

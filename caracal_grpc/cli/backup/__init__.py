@@ -1,0 +1,1 @@
+"""`backup`: the state and the ledger in a folder, and back."""

@@ -1,0 +1,33 @@
+"""`backup create`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from caracal_grpc.backup.capture import capture
+from caracal_grpc.backup.folder import Header
+from caracal_grpc.cli.backup.view import show_header
+from caracal_grpc.cli.serving.startup import failed_start
+from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.crypto.system import SystemClock
+from caracal_grpc.settings.backup import CaptureSettings
+from caracal_grpc.store.etcd import EtcdStore
+
+
+def create(settings: CaptureSettings, folder: Path, zone: str, json: bool) -> None:
+    """Takes a backup into the new folder `folder`."""
+    try:
+        header = asyncio.run(_create(settings, folder, zone))
+    except CaracalError as error:
+        raise failed_start(error, settings.etcd_endpoints) from error
+    show_header(header, json)
+
+
+async def _create(settings: CaptureSettings, folder: Path, zone: str) -> Header:
+    clock = SystemClock()
+    store = EtcdStore(settings.etcd(), clock)
+    try:
+        return await capture(store, settings.ledger, folder, clock, zone)
+    finally:
+        await store.close()

@@ -1,0 +1,51 @@
+"""What the commands of `backup` print."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from caracal_grpc.backup.folder import Header
+from caracal_grpc.backup.restore import Restored
+from caracal_grpc.backup.since import Since
+from caracal_grpc.cli.terminal.output import print_json, print_line, print_table
+
+
+def show_header(header: Header, as_json: bool) -> None:
+    """Of what a backup is."""
+    if as_json:
+        print_json(asdict(header))
+        return
+    of = f"zone {header.zone}" if header.zone else "every zone"
+    print_line(f"{of}, {header.records} records at revision {header.revision}")
+    print_line(f"taken at {_moment(header.taken_at)}; whole and unchanged")
+
+
+def show_restored(restored: Restored, frozen: bool, as_json: bool) -> None:
+    """What came back, what was done again, and what is lost."""
+    if as_json:
+        zones = {name: _facts(since) for name, since in restored.zones.items()}
+        facts = {"records": restored.records, "revision": restored.revision}
+        print_json({**facts, "issued_before": restored.floor, "frozen": frozen, "zones": zones})
+        return
+    print_line(f"{restored.records} records restored at revision {restored.revision}")
+    for name, since in restored.zones.items():
+        again = len(since.anchors) + len(since.credentials) + len(since.removed)
+        print_line(f"zone {name}: {again} stopped again, {since.count} changes since are lost")
+        rows = ((_moment(e.time_ms), e.type, e.application_name, e.id) for e in since.lost)
+        print_table(("lost change", "type", "by", "entry"), rows, "")
+    if frozen:
+        print_line("zones are frozen; look, declare anew what is lost, then: zone unfreeze")
+
+
+def _facts(since: Since) -> dict[str, Any]:
+    return {
+        "stopped_again": sorted(since.anchors | since.credentials | since.removed),
+        "lost": [each.id for each in since.lost],
+        "lost_count": since.count,
+    }
+
+
+def _moment(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

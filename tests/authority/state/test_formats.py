@@ -1,0 +1,151 @@
+"""What an earlier release stored is read by this one, every kind of it, and goes on deciding."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from etcd3aio.kv import KVService
+
+from caracal_grpc.authority.exchange.case import ExchangeRequest
+from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.reason import Reason
+from caracal_grpc.crypto.kek import Kek
+from caracal_grpc.store.codec import UnreadableError, decode
+from caracal_grpc.store.etcd import EtcdStore
+from caracal_grpc.store.formats import VERSION
+from tests.support.clock import FakeClock
+from tests.support.etcd import EtcdProcess
+from tests.support.rig import Rig, open_rig
+from tests.support.shop import ORDERS, PAYMENTS
+
+STORED = Path(__file__).parents[2] / "support" / "stored"
+KEK = Kek.of(hashlib.sha256(b"the key of the golden store").digest())
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """An authority of today over what version `number` stored, and what that version handed out."""
+
+    rig: Rig
+    said: dict[str, Any]
+
+    def request(self, name: str, resource: str, *scopes: str, **more: Any) -> ExchangeRequest:
+        """An exchange with the secret that the earlier release made."""
+        application, secret = self.said["secrets"][f"shop/{name}"]
+        return ExchangeRequest("shop", application, secret, resource, frozenset(scopes), **more)
+
+    async def refusal(self, request: ExchangeRequest) -> Reason:
+        """Why it is refused."""
+        with pytest.raises(CaracalError) as caught:
+            await self.rig.authority.exchange.issue(request)
+        return caught.value.reason
+
+
+def stored(number: int) -> dict[str, Any]:
+    """The whole store that version `number` of the format wrote, and the secrets of its shop."""
+    found: dict[str, Any] = json.loads((STORED / f"v{number}.json").read_text())
+    return found
+
+
+def test_every_older_version_is_kept() -> None:
+    """A new format comes with what the one before it wrote."""
+    assert [path.name for path in sorted(STORED.iterdir())] == [
+        f"v{number}.json" for number in range(1, VERSION)
+    ]
+
+
+@pytest.fixture(params=range(1, VERSION), ids=lambda number: f"v{number}")
+async def earlier(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock, etcd: EtcdProcess
+) -> AsyncIterator[Earlier]:
+    """The bytes of an earlier release in a real etcd, and an authority started on them."""
+    said = stored(request.param)
+    settings = etcd.settings()
+    async with etcd.kv() as kv:
+        await fill(kv, settings.prefix, said["records"])
+    store = EtcdStore(settings, clock)
+    try:
+        async with open_rig(tmp_path, store, clock, kek=KEK) as rig:
+            yield Earlier(rig, said)
+    finally:
+        await store.close()
+
+
+async def fill(kv: KVService, prefix: str, records: list[Any]) -> None:
+    """Puts records where their keys say."""
+    for zone, kind, name, value in records:
+        await kv.put(f"/{prefix}/v1/{zone}/{kind}/{name}".encode(), json.dumps(value).encode())
+
+
+async def test_secrets_and_policy_go_on(earlier: Earlier) -> None:
+    """A secret of then obtains a mandate of now, by the policy of then, under a key of then."""
+    issued = await earlier.rig.authority.exchange.issue(
+        earlier.request("agent", ORDERS, "orders:place")
+    )
+    kids = [
+        name for zone, kind, name, _ in earlier.said["records"] if (zone, kind) == ("shop", "keys")
+    ]
+    assert issued.mandate.kid in kids
+    refused = await earlier.refusal(earlier.request("agent", ORDERS, "orders:track"))
+    assert refused is Reason.POLICY_DENIED
+
+
+async def test_mandates_of_then_are_accepted(earlier: Earlier) -> None:
+    """What was handed out before the upgrade is not cut by it."""
+    issued = await earlier.rig.authority.exchange.issue(
+        earlier.request(
+            "orders", PAYMENTS, "payments:charge", subject_token=earlier.said["mandate"]
+        )
+    )
+    assert issued.mandate.hops == 1
+
+
+async def test_who_was_stopped_stays_stopped(earlier: Earlier) -> None:
+    """The revoked application has no credential, and the suspended session is not active."""
+    bounded = earlier.request("bounded", ORDERS, "orders:place")
+    assert await earlier.refusal(bounded) is Reason.CLIENT_AUTH_FAILED
+    paused = earlier.request("agent", ORDERS, session=earlier.said["suspended"])
+    assert await earlier.refusal(paused) is Reason.SESSION_NOT_ACTIVE
+
+
+async def test_sessions_and_delegations_live_on(earlier: Earlier) -> None:
+    """The agent's task, and what it passed on to orders."""
+    issue = earlier.rig.authority.exchange.issue
+    task = await issue(
+        earlier.request("agent", ORDERS, "orders:place", session=earlier.said["task"])
+    )
+    assert task.mandate.session == earlier.said["task"]
+    landed = earlier.request("orders", ORDERS, "orders:place", session=earlier.said["delegation"])
+    assert (await issue(landed)).mandate.chain[-1].delegation
+
+
+async def test_everything_can_be_read(earlier: Earlier) -> None:
+    """Each kind by the function that reads it today."""
+    state, rig = earlier.rig.state, earlier.rig
+    assert {each.name for each in state.zones()} == {"caracal", "shop"}
+    assert len(state.applications("shop")) == 4
+    assert [each.name for each in state.issuers("shop")] == ["corp"]
+    assert [each.name for each in state.proof_systems("shop")] == ["vault"]
+    assert [each.name for each in state.webhooks("shop")] == ["hook"]
+    assert len(state.approvals("shop")) == 1
+    assert len(rig.keyring.report("caracal")) == 2
+    assert state.resources("shop")
+    assert rig.keyring.ledger_key("shop")
+
+
+def test_a_later_version_cannot_be_read() -> None:
+    """It may say what this release would overlook."""
+    with pytest.raises(UnreadableError, match="not of a format version"):
+        decode("zones", json.dumps({"v": VERSION + 1}).encode())
+
+
+def test_a_damaged_older_value_cannot_be_read() -> None:
+    """What does not have the form of its version is not guessed at."""
+    with pytest.raises(UnreadableError, match="no value of format version 1"):
+        decode("applications", b'{"v": 1}')

@@ -1,0 +1,89 @@
+"""An etcd is lost with all that it had; the backup and the ledgers bring back what may live."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from caracal_grpc.core.reason import Reason
+from tests.cli.support import Ended, caracal
+from tests.stories.support import require_verified
+from tests.support.authority import Running, reason_of, run, serve_values
+from tests.support.etcd import EtcdProcess
+from tests.support.shop import ORDERS, PAYMENTS, shop
+
+
+def beside(values: dict[str, Any]) -> list[str]:
+    """The options of `backup` that say where the same etcd and ledger are."""
+    return [
+        *("--etcd-endpoints", *values["etcd_endpoints"]),
+        *("--etcd-prefix", values["etcd_prefix"]),
+        *("--ledger", str(values["ledger"])),
+    ]
+
+
+async def mandate(authority: Running, name: str, scope: str) -> Any:
+    """What the application is granted on orders."""
+    return await authority.exchange(name, ORDERS, scope)
+
+
+async def test_an_etcd_is_lost_and_restored(tmp_path: Path) -> None:
+    """Who was granted is granted again once the zone is unfrozen; who was stopped is not."""
+    async with AsyncExitStack() as closing:
+        # 1. An authority on an etcd of its own; a backup of it while it runs.
+        first = await closing.enter_async_context(EtcdProcess(tmp_path / "first"))
+        values = serve_values(tmp_path, first)
+        authority = await run(tmp_path, values, closing)
+        await authority.apply(shop())
+        backup = tmp_path / "backup"
+        said = await command("backup", "create", str(backup), *beside(values))
+        assert said.code == 0, said
+        # 2. Afterwards somebody is revoked, and a mandate is handed out. Then all of etcd is lost.
+        await authority.revoke(authority.credentials["shop", "bounded"].application_id)
+        before = await mandate(authority, "agent", "orders:place")
+        known = authority.credentials
+    async with AsyncExitStack() as closing:
+        second = await closing.enter_async_context(EtcdProcess(tmp_path / "second"))
+        values = values | {"etcd_endpoints": [second.endpoint]}
+        # 3. The backup is whole, and is brought into an etcd that has nothing.
+        assert (await command("backup", "verify", str(backup))).code == 0
+        said = await command(
+            "backup", "restore", str(backup), *beside(values), "--kek-file", str(values["kek_file"])
+        )
+        assert said.code == 0, said
+        assert "1 stopped again" in said.out
+        # 4. The authority runs again, its zone frozen until somebody has looked.
+        authority = await run(tmp_path, values, closing)
+        authority.credentials |= known
+        assert await reason_of(mandate(authority, "agent", "orders:place")) is Reason.ZONE_FROZEN
+        said = await command(
+            *("zone", "unfreeze", "shop", "--reason", "looked"),
+            profile=_saved(authority, tmp_path),
+        )
+        assert said.code == 0, said
+        # 5. The agent is granted again; the revoked one and the mandate from before are not heard.
+        assert (await mandate(authority, "agent", "orders:place")).mandate
+        refused = await reason_of(mandate(authority, "bounded", "orders:place"))
+        assert refused is Reason.CLIENT_AUTH_FAILED
+        going_on = authority.exchange(
+            "orders", PAYMENTS, "payments:charge", subject_token=before.mandate
+        )
+        assert await reason_of(going_on) is Reason.SUBJECT_TOKEN_INVALID
+        # 6. The ledger goes on where it ended, and verifies from its first entry to its last.
+        types = [each.type for each in await require_verified(authority)]
+        assert types.count("zone.restore") == 1
+        assert types.index("zone.restore") > types.index("revocation")
+
+
+def _saved(authority: Running, folder: Path) -> Path:
+    """The operator's profile, with the address of this start."""
+    path = folder / "now.json"
+    authority.profile.save(path)
+    return path
+
+
+async def command(*arguments: str, **more: Any) -> Ended:
+    """What the command line leaves behind, while this process goes on."""
+    return await asyncio.to_thread(lambda: caracal(*arguments, **more))
