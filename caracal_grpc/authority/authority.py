@@ -19,6 +19,7 @@ from caracal_grpc.authority.exchange.consumption import Consumption
 from caracal_grpc.authority.exchange.decider import Decider
 from caracal_grpc.authority.exchange.exchange import Exchange
 from caracal_grpc.authority.exchange.minter import Minter
+from caracal_grpc.authority.exchange.newcomers import Newcomers
 from caracal_grpc.authority.exchange.presented import PresentedMandates
 from caracal_grpc.authority.exchange.requests import Requests
 from caracal_grpc.authority.exchange.step_up import StepUp
@@ -212,6 +213,7 @@ class Authority:
             minter,
             step_up,
             requests,
+            Newcomers(store, state),
             self._aliases,
             recorder,
             clock,

@@ -18,6 +18,7 @@ from caracal_grpc.authority.exchange.case import (
 from caracal_grpc.authority.exchange.clients import authenticate
 from caracal_grpc.authority.exchange.decider import Decider
 from caracal_grpc.authority.exchange.minter import Minter
+from caracal_grpc.authority.exchange.newcomers import Newcomers
 from caracal_grpc.authority.exchange.rates import Rates
 from caracal_grpc.authority.exchange.replay import Replay
 from caracal_grpc.authority.exchange.requests import Grant, Requests
@@ -48,6 +49,7 @@ class Exchange:
         minter: Minter,
         step_up: StepUp,
         requests: Requests,
+        newcomers: Newcomers,
         aliases: Aliases,
         recorder: Recorder,
         clock: Clock,
@@ -59,6 +61,7 @@ class Exchange:
         self._minter = minter
         self._step_up = step_up
         self._requests = requests
+        self._newcomers = newcomers
         self._aliases = aliases
         self._recorder = recorder
         self._clock = clock
@@ -101,6 +104,7 @@ class Exchange:
             self._failures.take()
             raise await self._refused(case, refusal) from None
         await self._within_rates(case, case.application)
+        await self._newcomers.admit(request.zone, request.session)
         return case
 
     async def _within_rates(self, case: Case, application: Application) -> None:
