@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caracal_grpc.core import ids
-from caracal_grpc.core.application import Application
+from caracal_grpc.core.application import Application, StoredCredential
 from caracal_grpc.core.ceiling import UNBOUNDED, Ceiling
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
@@ -196,13 +196,16 @@ def test_session_by_its_times() -> None:
     assert ended.terminated(NOW + 9) is ended
 
 
+SECRET = StoredCredential("crd_1", "the-digest-of-it", NOW, NOW + 60)
+
+
 @pytest.mark.parametrize(
     "value",
     [
         SESSION,
         SESSION.terminated(NOW),
-        Application("app_1", "agent", "ses_1", "digest", ("a",), SESSION.ceiling, disabled=True),
-        Application("app_1", "agent", "ses_1", None, (), UNBOUNDED),
+        Application("app_1", "agent", "ses_1", (SECRET,), ("a",), SESSION.ceiling, disabled=True),
+        Application("app_1", "agent", "ses_1", (), (), UNBOUNDED),
         Resource("resource://a", frozenset({"b", "a"}), 60),
         Zone("shop", "https://a.example/zones/shop"),
         AUTHORITY,
@@ -219,7 +222,7 @@ def test_stored_form_is_the_value(value: object) -> None:
 
 def test_digest_of_a_secret_is_not_shown() -> None:
     """Not even in a repr."""
-    assert "digest" not in repr(Application("app_1", "agent", "ses_1", "the-digest"))
+    assert SECRET.digest not in repr(Application("app_1", "agent", "ses_1", (SECRET,)))
 
 
 def test_refusal_says_reason_and_text() -> None:

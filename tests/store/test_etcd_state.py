@@ -13,6 +13,7 @@ from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.store import etcd_pages
 from caracal_grpc.store.etcd import EtcdStore
+from caracal_grpc.store.formats import VERSION
 from caracal_grpc.store.port import Delta, Expect, Put
 from tests.store.conftest import key, watching
 from tests.support.etcd import EtcdProcess, Opener
@@ -38,7 +39,7 @@ async def test_etcdctl_reads_what_we_write(etcd: EtcdProcess, open_store: Opener
     await open_store(settings).create(key("ses_1"), {"state": "active"})
     async with etcd.kv() as kv:
         (entry,) = (await kv.get(f"/{settings.prefix}/v1/shop/sessions/ses_1")).kvs
-    assert entry.value.startswith(b'{"v":1,')
+    assert entry.value.startswith(b'{"v":%d,' % VERSION)
     assert json.loads(entry.value)["state"] == "active"
 
 
@@ -272,7 +273,9 @@ async def test_a_value_of_another_format_is_not_read(etcd: EtcdProcess, open_sto
     settings = etcd.settings()
     store = open_store(settings)
     async with etcd.kv() as kv:
-        await kv.put(f"/{settings.prefix}/v1/shop/sessions/a", b'{"v":2,"secret":"s3"}')
+        await kv.put(
+            f"/{settings.prefix}/v1/shop/sessions/a", b'{"v":%d,"secret":"s3"}' % (VERSION + 1)
+        )
     for call in (store.get(key("a")), store.list()):
         with pytest.raises(CaracalError) as caught:
             await call

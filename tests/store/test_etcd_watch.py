@@ -13,6 +13,7 @@ from etcd3aio.maintenance import AlarmType, MaintenanceService
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.store.etcd import EtcdStore
+from caracal_grpc.store.formats import VERSION
 from caracal_grpc.store.port import Beat, Delta, Event, Snapshot
 from tests.store.conftest import PATIENCE, Watched, key, watching
 from tests.support.etcd import EtcdProcess, Opener, RealClock
@@ -180,7 +181,7 @@ async def test_a_value_of_another_format_stops_the_beats_until_it_is_repaired(
     async with watching(store) as watch, etcd.kv() as kv:
         await watch.snapshot()
         await watch.beat()
-        await kv.put(path, b'{"v":2}')
+        await kv.put(path, b'{"v":%d}' % (VERSION + 1))
         written = RealClock().monotonic()
         waiting = asyncio.create_task(watch.beat(after=written))
         await asyncio.sleep(0.5)

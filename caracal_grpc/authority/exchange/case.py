@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 from caracal_grpc.authority.exchange.lineage import Lineage
@@ -13,7 +13,7 @@ from caracal_grpc.authority.exchange.replay import ReplayKey
 from caracal_grpc.core.answer import Answer
 from caracal_grpc.core.application import Application
 from caracal_grpc.core.ceiling import Step
-from caracal_grpc.core.entry import MAX_QUESTION, Narrowing, plain_text
+from caracal_grpc.core.entry import MAX_QUESTION, Entry, Narrowing, plain_text
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.reason import Reason
@@ -112,8 +112,8 @@ class Case:
         if self.application:
             facts["application"] = self.application.id
             facts["application_name"] = self.application.name
-        if self.answer and self.recordable and len(self.question) <= MAX_QUESTION:
-            facts |= {"question": self.question, "answer": self.answer.to_text()}
+        if self.recordable:
+            facts |= self._asked()
         if self.lineage:
             facts |= self.lineage.facts()
         if request.binding:
@@ -121,6 +121,15 @@ class Case:
         if self.approval:
             facts["details"] = {**facts.get("details", {}), "approval": self.approval}
         return facts
+
+    def whole(self, entry: Entry) -> Entry:
+        """The entry of this case with what policy was asked, for those who keep nothing."""
+        return entry if self.recordable else replace(entry, **self._asked())
+
+    def _asked(self) -> dict[str, str]:
+        if self.answer is None or len(self.question) > MAX_QUESTION:
+            return {}
+        return {"question": self.question, "answer": self.answer.to_text()}
 
 
 def policy_refusal(case: Case, reason: Reason, text: str) -> CaracalError:

@@ -142,7 +142,7 @@ class Exchange:
             grant = await self._requests.held(case, lambda: self._grant(case))
         except CaracalError as refusal:
             raise await self._refused(case, refusal) from refusal.__cause__
-        await self._record(grant.entry)
+        await self._record(case, grant.entry)
         return grant.issued
 
     async def _grant(self, case: Case) -> Grant:
@@ -163,19 +163,18 @@ class Exchange:
         }
         return self._recorder.entry(case.audit_id, case.request.zone, "exchange", "allow", **facts)
 
-    async def _record(self, entry: Entry) -> None:
+    async def _record(self, case: Case, entry: Entry) -> None:
         """Records what was decided; only then do others hear of it, who must not hold it up."""
         if await self._recorder.record_all([entry]):
-            self._offer(entry)
+            self._offer(case.whole(entry))
 
     async def _refused(self, case: Case, refusal: CaracalError, **details: int) -> CaracalError:
         """Records the refusal, with more `details`, and returns it with the id of its entry."""
         if self._state.find_zone(case.request.zone) is None:
             return refusal  # there is no ledger to record it in, and nothing more to be told
         facts = _denied(case, refusal, details)
-        await self._record(
-            self._recorder.entry(case.audit_id, case.request.zone, "exchange", "deny", **facts)
-        )
+        entry = self._recorder.entry(case.audit_id, case.request.zone, "exchange", "deny", **facts)
+        await self._record(case, entry)
         refusal.metadata["audit_id"] = case.audit_id
         request = case.request
         return self._aliases.veil(request.zone, request.application, refusal, request.session)

@@ -61,7 +61,7 @@ def questions(rig: Rig, sessions: dict[str, str]) -> list[Asked]:
 async def test_simulate_equals_what_the_exchange_does(any_rig: Rig) -> None:
     """For generated questions: the same question, and an answer that comes to the same."""
     rig = any_rig
-    await rig.apply(declared())
+    await rig.apply(declared() | {"settings": {"record_context": True}})
     started = SessionStart("shop", labels=("batch",))
     task = await rig.authority.sessions.start(await rig.caller("agent"), started)
     passed = await landing(rig, "agent", "first")
