@@ -28,8 +28,6 @@ from tests.support.clock import FakeClock
 from tests.support.rig import BEAT, open_rig
 
 FEW = 10
-_GRANTS = 10_000
-"""Of the applications so many are granted something: about as much as one policy holds."""
 _CALLERS = 64
 _ECHO = Resource("resource://echo", frozenset({"echo:say"}))
 _ZONE = "bench"
@@ -50,7 +48,7 @@ async def measure(scale: Scale) -> list[Row]:
     taken = await alone("exchange_growth", applications, revocations, scale.seconds, scale.rounds)
     return [
         _row(
-            f"exchange beside {applications:,} applications / beside {FEW}, throughput",
+            f"exchange beside {applications:,} applications with grants / beside {FEW}, throughput",
             taken["applications"],
         ),
         _row(
@@ -96,21 +94,18 @@ async def _authority(folder: Path, applications: int, revocations: int) -> Async
 async def _applied(authority: Authority, applications: int) -> ExchangeRequest:
     """The zone and its grants; the request is of the application in their middle."""
     names = [f"caller-{number}" for number in range(applications)]
-    granted = names[:_GRANTS]
     scopes = sorted(_ECHO.scopes)
     declared = Declaration(
         _ZONE,
         tuple(DeclaredApplication(name) for name in names),
         (_ECHO,),
         Content(
-            tuple(
-                {"application": name, "resource": _ECHO.name, "scopes": scopes} for name in granted
-            )
+            tuple({"application": name, "resource": _ECHO.name, "scopes": scopes} for name in names)
         ),
         _UNLIMITED,
     )
     applied = await authority.zones.apply(None, declared)
-    made = applied.credentials[len(granted) // 2]
+    made = applied.credentials[len(names) // 2]
     return ExchangeRequest(_ZONE, made.application.id, made.secret, _ECHO.name, _ECHO.scopes)
 
 

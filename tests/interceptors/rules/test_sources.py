@@ -13,11 +13,12 @@ from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors.rules import sources as rule_sources
 from caracal_grpc.interceptors.rules.sources import module_services, services_of, set_services
+from caracal_grpc.services.register import SERVICES
 from caracal_grpc.v1 import key_service_pb2, key_service_pb2_grpc, token_service_pb2
 from tests.support.protos import proto
 
 SOUND = {"Read": {"scopes": ["books:read"]}}
-OURS = 8
+OURS = len(SERVICES)
 """Services of the authority."""
 
 
