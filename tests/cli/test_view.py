@@ -22,6 +22,8 @@ def test_every_field_is_there_by_its_name() -> None:
         "create_time": None,
         "activate_time": None,
         "retire_time": None,
+        "compromised": False,
+        "kek_id": "",
     }
 
 
