@@ -1,4 +1,4 @@
-"""What a revocation makes fall, as it is known before it is written."""
+"""What a revocation makes fall, told before it is written or after."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from caracal_grpc.core.session import Session
 
 LISTED: Final = 1_000
 """Of what falls, so many are named; the others are counted."""
+PIECE: Final = 100
+"""Sessions of what has fallen that are told of before others get their turn: some milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +32,11 @@ class Impact:
     count: int = 0
 
 
-_PIECE: Final = 100
-"""Sessions that are told of at a time: some milliseconds."""
-
 NOTHING: Final = Impact()
 
 
 class Impacts:
-    """Tells what would fall. It does not wait, so that what it tells was so at one moment."""
+    """Tells what would fall, as it is at one moment, and what has fallen, holding nobody up."""
 
     def __init__(self, state: State, tree: Tree, clock: Clock) -> None:
         self._state = state
@@ -62,7 +61,7 @@ class Impacts:
         for count, each in enumerate(self._below(tops), start=1):
             if count <= LISTED:
                 fallen.append(each)
-            if count % _PIECE == 0:
+            if count % PIECE == 0:
                 await asyncio.sleep(0)
         return Impact(tuple(fallen), count)
 

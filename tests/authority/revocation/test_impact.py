@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from caracal_grpc.authority.revocation import impact
 from caracal_grpc.authority.revocation.impact import LISTED
 from caracal_grpc.authority.state import places
 from caracal_grpc.core.ids import DELEGATION, sibling
@@ -48,6 +50,21 @@ async def test_a_dry_run_records_nothing(rig: Rig) -> None:
     assert all(
         record.revision <= revision for record in rig.state.records("shop", "sessions").values()
     )
+
+
+async def test_what_has_fallen_is_told_in_pieces(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Edges hear of a revocation while a large tree is told of, and not after."""
+    monkeypatch.setattr(impact, "PIECE", 2)
+    top = await one(rig, rig.standing("agent"))
+    for _ in range(7):
+        await one(rig, top.id)
+    impacts = rig.authority.revocations._impacts
+    telling = asyncio.ensure_future(impacts.told(impacts.before([top])))
+    turns = 0
+    while not telling.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert (await telling, turns > 4) == (would_fall(rig, top.id), True)
 
 
 async def test_what_is_over_does_not_fall_again(rig: Rig) -> None:
