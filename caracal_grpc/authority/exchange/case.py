@@ -126,7 +126,7 @@ class Case:
         """The entry of this case with what policy was asked, for those who keep nothing."""
         return entry if self.recordable else replace(entry, **self._asked())
 
-    def _asked(self) -> dict[str, str]:
+    def _asked(self) -> dict[str, Any]:
         if self.answer is None or len(self.question) > MAX_QUESTION:
             return {}
         return {"question": self.question, "answer": self.answer.to_text()}
