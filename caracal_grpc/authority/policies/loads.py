@@ -19,7 +19,7 @@ from caracal_grpc.core.entry import plain_text
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.store.port import Event, Key, Put, Store
+from caracal_grpc.store.port import Event, Expect, Key, Put, Store
 
 _log = logging.getLogger("caracal.policies")
 
@@ -138,26 +138,38 @@ class Loads:
     async def _load(self, zone: str) -> bool:
         """Whether this replica is done with what decides in the zone now."""
         version = active_policy(self._state, zone).active
+        place = places.policy_place(zone)
+        unchanged = Expect(place, self._state.revision_of(place))
         try:
             policy = await self._policies.ready(zone)
         except CaracalError as error:
             if error.reason is Reason.NO_ACTIVE_POLICY:
                 return True
             if error.reason is Reason.POLICY_FAILED:
-                await self._say(zone, version, "failed", _why(error))
+                await self._say(zone, unchanged, version, "failed", _why(error))
                 return False
             raise
-        await self._say(zone, policy.key, "loaded")
+        await self._say(zone, unchanged, policy.key, "loaded")
         return True
 
-    async def _say(self, zone: str, version: str, state: LoadState, detail: str = "") -> None:
-        """Writes it, unless it is written already, and not long ago."""
+    async def _say(
+        self, zone: str, unchanged: Expect, version: str, state: LoadState, detail: str = ""
+    ) -> None:
+        """Writes it, unless it is written already, and not long ago.
+
+        What decides may have changed meanwhile, or the zone be gone with all that it had: then
+        nothing is written, and that change brings the zone here again.
+        """
         place = places.policy_load_place(zone, self._own)
         load = Load(self._own, version, state, self._clock.now(), plain_text(detail))
         record = self._state.record(place)
         said = Load(**record.value) if record else None
         if said is None or said.at < load.at - _RENEWAL or replace(said, at=load.at) != load:
-            await self._store.commit([Put(place, asdict(load), ttl=_TTL)])
+            try:
+                await self._store.commit([Put(place, asdict(load), ttl=_TTL)], [unchanged])
+            except CaracalError as error:
+                if error.reason is not Reason.CONFLICT:
+                    raise
 
     def _try_later(self, zone: str) -> None:
         failures = self._failures[zone] = self._failures.get(zone, 0) + 1

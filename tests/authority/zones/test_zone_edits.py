@@ -246,6 +246,25 @@ async def test_large_zone_goes_in_several_commits(rig: Rig) -> None:
     assert (await rig.store.list("shop", places.RESOURCES)).records == ()
 
 
+async def test_zone_that_goes_while_its_policy_is_loaded_leaves_nothing(rig: Rig) -> None:
+    """How far a replica is with a policy is not written once the zone is gone."""
+    commit, loaded, gone = rig.store.commit, asyncio.Event(), asyncio.Event()
+
+    async def late(changes: Any, *args: Any) -> int:
+        if [change.key.kind for change in changes] == [places.POLICY_LOADS]:
+            loaded.set()
+            await gone.wait()
+        return await commit(changes, *args)
+
+    with patch.object(rig.store, "commit", late):
+        await empty(rig)
+        await loaded.wait()
+        await rig.authority.removal.delete(operator(rig), "shop", "")
+        gone.set()
+        await asyncio.sleep(0)  # the write that waited goes on
+    assert (await rig.store.list("shop", places.POLICY_LOADS)).records == ()
+
+
 async def test_zones_are_for_operators(rig: Rig) -> None:
     """ZONE_FORBIDDEN for whoever is of another zone, its own included."""
     stranger = replace(operator(rig), zone="shop")
