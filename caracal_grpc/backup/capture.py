@@ -11,6 +11,7 @@ from caracal_grpc.backup.kinds import KEPT
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.crypto.key_encryption import Keks
 from caracal_grpc.ledger.copy import copy_ledger
 from caracal_grpc.store.formats import VERSION
 from caracal_grpc.store.port import Record, Store
@@ -18,7 +19,9 @@ from caracal_grpc.store.port import Record, Store
 _PAGE: Final = 64
 
 
-async def capture(store: Store, ledger: Path, target: Path, clock: Clock, zone: str = "") -> Header:
+async def capture(
+    store: Store, ledger: Path, target: Path, keks: Keks, clock: Clock, zone: str = ""
+) -> Header:
     """Backs up `zone`, or every zone, and the whole ledger file into the new folder `target`.
 
     The state is of one revision. The ledger is copied after it, so that it holds the entry of all
@@ -37,6 +40,7 @@ async def capture(store: Store, ledger: Path, target: Path, clock: Clock, zone: 
     await asyncio.to_thread(copy_ledger, ledger, folder.ledger)
     return await asyncio.to_thread(
         lambda: folder.finish(
+            keks.current,
             taken_at=taken_at,
             zone=zone,
             revision=snapshot.revision,

@@ -1,7 +1,8 @@
 """A backup as a folder: the state in lines of JSON, the ledger's file, and a header written last.
 
-Everything in it is its owner's alone: private keys are sealed in it, and secrets are digests, yet
-who has both it and the key-encryption key has the authority.
+The header has the digests of both, and is sealed: only who has the key-encryption key can change
+any of it unnoticed. Everything in it is its owner's alone: private keys are sealed in it, and
+secrets are digests, yet who has both it and the key-encryption key has the authority.
 """
 
 from __future__ import annotations
@@ -9,19 +10,24 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Final
 
 from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.crypto.key_encryption import Keks, KeyEncryption
+from caracal_grpc.crypto.sealing import open_sealed, seal
+from caracal_grpc.store.formats import VERSION
 from caracal_grpc.store.port import Key, Record
 
 FORMAT: Final = 1
 _STATE: Final = "state.jsonl"
 _LEDGER: Final = "ledger.db"
 _HEADER: Final = "backup.json"
+_PLACE: Final = "backup"
+"""What the seal of a header is bound to."""
 _MAX_HEADER: Final = 65_536
 _CHUNK: Final = 1 << 20
 
@@ -31,7 +37,7 @@ class Header:
     """What a backup is of. `zone` is empty for all of them; digests are SHA-256 in hex.
 
     `taken_at` is in milliseconds since the Unix epoch, read before the state was: whatever came
-    after it may be missing.
+    after it may be missing. `seal` is the envelope of the digest of all the rest.
     """
 
     taken_at: int
@@ -42,6 +48,12 @@ class Header:
     ledger_digest: str
     format: int = FORMAT
     record_version: int = 0
+    seal: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def digest(self) -> bytes:
+        """The SHA-256 of all of it but the seal."""
+        facts = {name: value for name, value in asdict(self).items() if name != "seal"}
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +85,20 @@ class Folder:
                 line = [key.zone, key.kind, key.id, dict(record.value)]
                 out.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
                 count += 1
+            _sync(out)
         return count
 
     def finish(
-        self, *, taken_at: int, zone: str, revision: int, records: int, version: int
+        self,
+        kek: KeyEncryption,
+        *,
+        taken_at: int,
+        zone: str,
+        revision: int,
+        records: int,
+        version: int,
     ) -> Header:
-        """Writes the header, by which the backup is whole."""
+        """Writes the header, by which the backup is whole, sealed under `kek`; may block."""
         header = Header(
             taken_at,
             zone,
@@ -88,25 +108,41 @@ class Folder:
             _digest(self.ledger),
             record_version=version,
         )
+        header = replace(header, seal=seal(kek, header.digest(), _PLACE, FORMAT))
         with _created(self.path / _HEADER) as out:
             out.write(json.dumps(asdict(header), indent=2) + "\n")
-            out.flush()
-            os.fsync(out.fileno())
+            _sync(out)
         return header
 
     def header(self) -> Header:
-        """The header, once both files have the digests that it names.
+        """The header, once both files have the digests that it names; see `require_ours`, too.
 
-        Raises `FIELD_INVALID` for one that is not whole, was changed, or is of a later release.
+        Raises `FIELD_INVALID` for one that is not whole, was damaged, or is of a later release.
         """
         header = self._read_header()
-        if header.format != FORMAT:
+        if header.format != FORMAT or not 1 <= header.record_version <= VERSION:
             raise self._unfit("is of another release; restore it with that one")
         digests = (_STATE, header.state_digest), (_LEDGER, header.ledger_digest)
         for name, digest in digests:
             if _digest(self.path / name) != digest:
                 raise self._unfit(f"was changed: {name} has another digest; use another backup")
         return header
+
+    def require_ours(self, header: Header, keks: Keks) -> None:
+        """Raises `FIELD_INVALID` unless who sealed the header had one of `keks`; may block.
+
+        And `STORE_UNAVAILABLE` when that does not answer.
+        """
+        try:
+            kek = keks.find(header.seal.get("kek_id"))
+            sealed = open_sealed(kek, header.seal, _PLACE, FORMAT)
+        except CaracalError as error:
+            if error.reason is not Reason.KEY_STATE_CONFLICT:
+                raise
+            text = "was sealed under another key-encryption key, or changed; restore with that key"
+            raise self._unfit(text) from error
+        if sealed != header.digest():
+            raise self._unfit("was changed since it was sealed; use another backup")
 
     def records(self) -> Iterator[tuple[Key, dict[str, Any]]]:
         """The records, as they were written."""
@@ -116,11 +152,15 @@ class Folder:
                 yield Key(zone, kind, name), value
 
     def _read_header(self) -> Header:
+        unfit = self._unfit("is no whole backup; use another one")
         try:
             with (self.path / _HEADER).open("rb") as file:
-                return Header(**json.loads(file.read(_MAX_HEADER)))
+                header = Header(**json.loads(file.read(_MAX_HEADER)))
         except (OSError, ValueError, TypeError) as error:
-            raise self._unfit("is no whole backup; use another one") from error
+            raise unfit from error
+        if type(header.record_version) is not int or type(header.seal) is not dict:
+            raise unfit
+        return header
 
     def _unfit(self, what: str) -> CaracalError:
         return field_invalid(str(self.path), what)
@@ -129,6 +169,11 @@ class Folder:
 def _created(path: Path) -> IO[str]:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     return os.fdopen(descriptor, "w", encoding="utf-8")
+
+
+def _sync(out: IO[str]) -> None:
+    out.flush()
+    os.fsync(out.fileno())
 
 
 def _digest(path: Path) -> str:

@@ -60,7 +60,7 @@ async def record(
                 "taken_at": restored.header.taken_at,
                 "records": restored.records,
                 "issued_before": restored.floor,
-                "stopped_again": len(since.anchors | since.credentials | since.removed),
+                "stopped_again": len(since.stopped),
                 "lost": since.count,
             }
             await recorder.done(None, zone, "zone.restore", details=details)

@@ -7,6 +7,7 @@ until somebody has looked.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 from caracal_grpc.authority.revocation.anchors import mark_of
 from caracal_grpc.authority.state import places
+from caracal_grpc.backup.fitting import ledger_key, require_same
 from caracal_grpc.backup.folder import Folder, Header
 from caracal_grpc.backup.kinds import KEPT
 from caracal_grpc.backup.since import Since, since
@@ -22,6 +24,7 @@ from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.core.limits import AUTHORITY_ZONE, LEEWAY, REVOCATION_TTL
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.crypto.key_encryption import Keks
 from caracal_grpc.ledger.port import Ledger
 from caracal_grpc.store.formats import current
 from caracal_grpc.store.port import (
@@ -45,26 +48,37 @@ Value = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What came back, and of each zone what its ledger knew of the time since."""
+    """What came back, and of each zone what its ledger knew of the time since.
+
+    `frozen` are the names of the zones that grant nothing until somebody has looked.
+    """
 
     header: Header
     records: int
     revision: int
     floor: int
     zones: Mapping[str, Since]
+    frozen: tuple[str, ...]
 
 
 @dataclass(slots=True)
 class _Zone:
     """What comes back of one zone."""
 
+    name: str
     records: dict[Key, Value] = field(default_factory=dict)
     since: Since = field(default_factory=Since)
+
+    @property
+    def itself(self) -> Value | None:
+        """The zone's record; of one that was deleted only the key of its ledger is left."""
+        return self.records.get(places.zone_place(self.name))
 
 
 async def restore(
     store: Store,
     folder: Folder,
+    keks: Keks,
     ledgers: Sequence[Ledger],
     clock: Clock,
     *,
@@ -74,12 +88,18 @@ async def restore(
     """Writes the zones of the backup in `folder`, or `zone` alone, into `store`, which has none.
 
     Broken off, it is taken up by the same call with the same backup; until it is through, no zone
-    is there. Raises `FIELD_INVALID` for an unfit backup, `OBJECT_NOT_FOUND` for a zone that is not
-    in it, `OBJECT_EXISTS` when there is something in its place, `AUDIT_UNAVAILABLE`,
-    `STORE_UNAVAILABLE`.
+    is there. With `frozen` every zone but the authority's own comes back frozen, else those that
+    were. Raises `FIELD_INVALID` for a backup or a ledger that does not fit, `OBJECT_NOT_FOUND` for
+    a zone that is not in it, `KEY_STATE_CONFLICT` for private keys that `keks` do not open,
+    `OBJECT_EXISTS` when there is something in its place, `AUDIT_UNAVAILABLE`, `STORE_UNAVAILABLE`.
     """
     header = folder.header()
+    await asyncio.to_thread(folder.require_ours, header, keks)
+    zone = zone or header.zone
     zones = _read(folder, zone, header.record_version)
+    for name, found in zones.items():
+        key = await asyncio.to_thread(ledger_key, name, found.records, keks)
+        await require_same(ledgers, name, key)
     mark = Key(zone or AUTHORITY_ZONE, places.RESTORES, places.ACTIVE)
     marked = await _room(store, mark, header, zone)
     for name, found in zones.items():
@@ -87,17 +107,18 @@ async def restore(
         _redo(found, clock.now())
     floor = math.ceil(clock.now()) + LEEWAY
     marked = await _write(store, _inner(zones), mark, header, marked)
-    revision = await _finish(store, _outer(zones, floor, frozen), mark, marked)
+    shut = tuple(each.name for each in zones.values() if _comes_back_frozen(each, frozen))
+    revision = await _finish(store, _outer(zones, floor, shut), mark, marked)
     count = sum(len(found.records) for found in zones.values())
     said = {name: found.since for name, found in zones.items()}
-    return Restored(header, count, revision, floor, said)
+    return Restored(header, count, revision, floor, said, shut)
 
 
 def _read(folder: Folder, zone: str, version: int) -> dict[str, _Zone]:
     zones: dict[str, _Zone] = {}
     for key, value in folder.records():
         if zone in ("", key.zone) and key.kind in KEPT:
-            found = zones.setdefault(key.zone, _Zone())
+            found = zones.setdefault(key.zone, _Zone(key.zone))
             found.records[key] = current(key.kind, value, version)
     if not zones:
         raise CaracalError(Reason.OBJECT_NOT_FOUND, f"there is no zone {zone} in this backup")
@@ -105,13 +126,17 @@ def _read(folder: Folder, zone: str, version: int) -> dict[str, _Zone]:
 
 
 async def _room(store: Store, mark: Key, header: Header, zone: str) -> int:
-    """The revision of the mark of the same restore, broken off before, or 0 where nothing is."""
-    present = (await store.list(zone or None)).records
-    for record in present:
-        if record.key == mark and record.value["backup"] == header.state_digest:
-            return record.revision
-    if any(record.key.kind == places.REPLICAS for record in present):
+    """The revision of the mark of the same restore, broken off before, or 0 where nothing is.
+
+    The mark goes with the last zone, so beside that one it says that somebody else has made it.
+    """
+    present = {record.key: record for record in (await store.list(zone or None)).records}
+    if any(key.kind == places.REPLICAS for key in present):
         raise field_invalid("etcd", "an authority runs on it; stop every replica, wait a minute")
+    begun = present.get(mark)
+    same = begun is not None and begun.value["backup"] == header.state_digest
+    if begun and same and places.zone_place(mark.zone) not in present:
+        return begun.revision
     if present:
         what = f"zone {zone}" if zone else "something under this prefix"
         text = f"{what} is there already; restore into a prefix that has none"
@@ -119,11 +144,25 @@ async def _room(store: Store, mark: Key, header: Header, zone: str) -> int:
     return 0
 
 
+def _comes_back_frozen(found: _Zone, asked: bool) -> bool:
+    """Whether that is asked for, or it was frozen before or since; the authority's own never is."""
+    if found.itself is None or found.name == AUTHORITY_ZONE:
+        return False
+    return asked or found.since.frozen or found.itself["frozen"] is True
+
+
 def _redo(found: _Zone, now: float) -> None:
     """Stops again whom somebody stopped after the backup was taken."""
+    for gone in found.since.distrusted:
+        found.records.pop(gone, None)
+    for session, by in found.since.suspended.items():
+        held = places.session_place(found.name, session)
+        present = found.records.get(held)
+        if present is not None and present["suspended_at"] is None:
+            found.records[held] = {**present, "suspended_at": int(now), "suspended_by": by}
     for anchor in found.since.anchors:
         mark = mark_of(anchor)
-        place = mark.place(_zone_of(found), anchor) if mark else None
+        place = mark.place(found.name, anchor) if mark else None
         value = found.records.get(place) if place else None
         if mark and place and mark.can_end(value, anchor):
             before = value or {}
@@ -131,10 +170,6 @@ def _redo(found: _Zone, now: float) -> None:
     for key, value in found.records.items():
         if key.kind == places.APPLICATIONS:
             found.records[key] = _application(value, found.since)
-
-
-def _zone_of(found: _Zone) -> str:
-    return next(iter(found.records)).zone
 
 
 def _application(value: Value, since: Since) -> Value:
@@ -153,14 +188,12 @@ def _inner(zones: Mapping[str, _Zone]) -> Iterator[Put]:
                 yield Put(key, value, ttl=KEPT[key.kind].ttl)
 
 
-def _outer(zones: Mapping[str, _Zone], floor: int, frozen: bool) -> Iterator[Put]:
+def _outer(zones: Mapping[str, _Zone], floor: int, frozen: Sequence[str]) -> Iterator[Put]:
     for name, found in zones.items():
         died = {"issued_before": floor, "revoked_at": floor, "reason": _WHY, "actor": _ACTOR}
         yield Put(places.floor_place(name), died, ttl=REVOCATION_TTL)
-        value = found.records.get(places.zone_place(name))
-        if value:  # of a zone that was deleted only the key of its ledger is left
-            shut = frozen and name != AUTHORITY_ZONE
-            yield Put(places.zone_place(name), {**value, "frozen": shut})
+        if found.itself:
+            yield Put(places.zone_place(name), {**found.itself, "frozen": name in frozen})
 
 
 async def _write(store: Store, puts: Iterable[Put], mark: Key, header: Header, marked: int) -> int:

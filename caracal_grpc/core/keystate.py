@@ -120,14 +120,15 @@ def verifying(keys: Sequence[KeyTimes], now: float) -> frozenset[str]:
 def is_due(keys: Sequence[KeyTimes], rotate_after: float, now: float) -> bool:
     """Whether the key that signs is `rotate_after` seconds old and nothing is to follow it yet.
 
-    Age counts from when it began to sign. A key that begins in the future, as after a rotation by a
+    Or none signs, as when the one that a backup brought back was compromised since. Age counts from
+    when it began to sign. A key that begins in the future, as after a rotation by a
     clock that was ahead, is one to follow: by whatever clock, a rotation is not done twice.
     """
     found = states(keys, now)
-    if KeyState.PENDING in found.values():
+    if not keys or KeyState.PENDING in found.values():
         return False
-    begun = (key for key in keys if found[key.kid] is KeyState.ACTIVE)
-    return any(now - key.activates_at >= rotate_after for key in begun)
+    begun = [key for key in keys if found[key.kid] is KeyState.ACTIVE]
+    return not begun or any(now - key.activates_at >= rotate_after for key in begun)
 
 
 def require_rotatable(keys: Sequence[KeyTimes], now: float) -> None:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from pydantic import Field
 
+from caracal_grpc.settings.checked import Problems
 from caracal_grpc.settings.etcd import EtcdPart
 from caracal_grpc.settings.kek import KekPart
 
 
-class CaptureSettings(EtcdPart):
-    """What is backed up."""
+class CaptureSettings(EtcdPart, KekPart):
+    """What is backed up, and the key that seals the backup."""
 
     ledger: Path = Field(description="the SQLite file of the ledger")
 
@@ -25,3 +26,9 @@ class RestoreSettings(EtcdPart, KekPart):
     more_ledgers: list[str] = Field(
         [], description="ledgers of other replicas, which know of more revocations"
     )
+
+    def problems(self) -> Problems:
+        """What no single field shows."""
+        lacking = [each for each in self.more_ledgers if not Path(each).is_file()]
+        text = "is no file; name the SQLite file of a ledger"
+        return [*super().problems(), *(("more_ledgers", f"{each} {text}") for each in lacking)]

@@ -2,82 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
-
 import pytest
 
 from caracal_grpc.authority.sessions.start import SessionStart
 from caracal_grpc.authority.state.places import floor_place
+from caracal_grpc.backup import restore as restore_module
 from caracal_grpc.backup.capture import capture
 from caracal_grpc.backup.folder import Folder
-from caracal_grpc.backup.restore import Restored, restore
+from caracal_grpc.backup.restore import restore
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.crypto.kek import Kek
-from caracal_grpc.store.memory import MemoryStore
-from tests.support.clock import FakeClock
-from tests.support.rig import Rig, memory_store, open_rig, settle
+from caracal_grpc.crypto.key_encryption import Keks
+from caracal_grpc.store.port import Delete
+from tests.backup.loss import Loss, nothing, refusal
+from tests.support.rig import Rig, memory_store, open_rig
 from tests.support.shop import CARACAL, ORDERS, shop
-
-Between = Callable[[Rig], Awaitable[object]]
-
-
-@dataclass
-class Loss:
-    """An authority whose etcd is lost after a backup; its ledger and its key live on."""
-
-    folder: Path
-    clock: FakeClock
-    kek: Kek
-
-    async def suffered(self, between: Between) -> Rig:
-        """What was, after `between` has happened to it and all of it is gone, as it last was."""
-        store = memory_store(self.clock)
-        async with open_rig(self.folder, store, self.clock, kek=self.kek) as rig:
-            await settle(rig)
-            await rig.advance(120)
-            await capture(store, self.folder / "ledger.db", self.folder / "backup", self.clock)
-            await rig.advance(120)
-            await between(rig)
-        await store.close()
-        return rig
-
-    @asynccontextmanager
-    async def restored(self, before: Rig, **how: bool) -> AsyncIterator[tuple[Rig, Restored]]:
-        """The authority over an etcd that the backup was brought back to."""
-        store = memory_store(self.clock)
-        done = await self.into(store, **how)
-        self.clock.advance(10)
-        async with open_rig(self.folder, store, self.clock, kek=self.kek) as rig:
-            rig.credentials, rig.operator = before.credentials, before.operator
-            yield rig, done
-        await store.close()
-
-    async def into(self, store: MemoryStore, **how: bool) -> Restored:
-        """Restores into `store`, with what the ledger knows of the time since."""
-        async with open_rig(self.folder, memory_store(self.clock), self.clock) as reader:
-            backup = Folder(self.folder / "backup")
-            return await restore(store, backup, [reader.ledger], self.clock, **how)
-
-
-@pytest.fixture
-def loss(tmp_path: Path, clock: FakeClock) -> Loss:
-    """A loss that has not happened yet."""
-    return Loss(tmp_path, clock, Kek.generate())
-
-
-async def nothing(_: Rig) -> None:
-    """Nothing happens between the backup and the loss."""
-
-
-async def refusal(rig: Rig, name: str, *asked: str) -> Reason:
-    """Why the application is granted nothing."""
-    with pytest.raises(CaracalError) as caught:
-        await rig.exchange(name, *asked)
-    return caught.value.reason
 
 
 async def test_what_was_declared_is_there(loss: Loss) -> None:
@@ -191,6 +130,35 @@ async def test_one_that_broke_off_is_taken_up(loss: Loss, monkeypatch: pytest.Mo
     assert before.credentials
 
 
+@pytest.mark.parametrize("made", [True, False])
+async def test_authority_that_came_between_is_in_the_way(
+    loss: Loss, monkeypatch: pytest.MonkeyPatch, made: bool
+) -> None:
+    """Also of a restore that is taken up; for good, if it has `made` zones meanwhile."""
+    await loss.suffered(nothing)
+    store = memory_store(loss.clock)
+    with monkeypatch.context() as broken:
+        broken.setattr(restore_module, "_finish", _away)
+        with pytest.raises(CaracalError, match="away"):
+            await loss.into(store)
+    async with open_rig(loss.folder, store, loss.clock, kek=loss.kek, ledger="other") as rig:
+        with pytest.raises(CaracalError, match="stop every replica"):
+            await loss.into(store)
+        if made:
+            await rig.apply({"name": "caracal", "applications": [{"name": "other"}]})
+    if made:
+        with pytest.raises(CaracalError) as caught:
+            await loss.into(store)
+        assert caught.value.reason is Reason.OBJECT_EXISTS
+    else:
+        await loss.into(store)
+    await store.close()
+
+
+async def _away(*_: object) -> int:
+    raise CaracalError(Reason.STORE_UNAVAILABLE, "the store is away")
+
+
 async def test_nothing_is_restored_over_something(loss: Loss) -> None:
     """An etcd that has anything under the prefix is left as it is."""
     await loss.suffered(nothing)
@@ -214,6 +182,22 @@ async def test_a_running_authority_is_in_the_way(loss: Loss) -> None:
     await store.close()
 
 
+async def test_backup_of_one_zone_is_of_that_zone(loss: Loss) -> None:
+    """Without being told so again, beside whatever else there is."""
+    await loss.suffered(nothing)
+    store = memory_store(loss.clock)
+    done = await loss.into(store)
+    only = loss.folder / "only"
+    keks = Keks(loss.kek)
+    await capture(store, loss.folder / "ledger.db", only, keks, loss.clock, "shop")
+    gone = (await store.list("shop")).records
+    await store.commit([Delete(each.key) for each in gone])
+    again = await restore(store, Folder(only), keks, [], loss.clock)
+    assert set(again.zones) == {"shop"}
+    assert again.revision > done.revision
+    await store.close()
+
+
 async def test_one_zone_alone(loss: Loss) -> None:
     """Beside a running authority that has lost just this one."""
     before = await loss.suffered(nothing)
@@ -221,7 +205,8 @@ async def test_one_zone_alone(loss: Loss) -> None:
     async with open_rig(loss.folder, store, loss.clock, kek=loss.kek) as rig:
         rig.credentials = before.credentials
         backup = Folder(loss.folder / "backup")
-        done = await restore(store, backup, [rig.ledger], loss.clock, zone="shop", frozen=False)
+        keks, books = Keks(loss.kek), [rig.ledger]
+        done = await restore(store, backup, keks, books, loss.clock, zone="shop", frozen=False)
         await rig.state.reached(done.revision)
         await rig.advance(10)
         assert set(done.zones) == {"shop"}

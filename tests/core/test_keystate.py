@@ -179,6 +179,13 @@ def test_key_is_due_when_it_signed_for_long_enough() -> None:
     assert not is_due([], 1_000, 2_000)
 
 
+def test_key_is_due_when_none_signs() -> None:
+    """As when the one that a backup brought back was compromised since."""
+    ended = KeyTimes("ended", 0, 0, ended_at=10, compromised=True)
+    assert is_due([ended], 1_000, 20)
+    assert not is_due([ended, KeyTimes("next", 20, 35)], 1_000, 20)
+
+
 def test_only_a_key_of_which_nothing_lives_is_retired() -> None:
     """KEY_STATE_CONFLICT with how long to wait; none for the one that signs."""
     line = [KeyTimes("a", 0, 0), KeyTimes("b", 0, 100), KeyTimes("c", 0, 5_000)]

@@ -72,7 +72,7 @@ def test_value_that_is_no_key_is_refused(value: str) -> None:
         (python("raise SystemExit(3)"), "exit code 3"),
         ("/nonexistent/command", "cannot be run"),
         ("'unbalanced", "cannot be run"),
-        (python(f"print('x' * {MAX_OUTPUT + 1}, flush=True); input()"), "no more than that"),
+        (python(f"print('x' * {MAX_OUTPUT + 1}, flush=True); input()"), "print no more"),
         (python("print('no key')"), "32 random bytes"),
         (f"echo {MATERIAL.hex()} && true", "32 random bytes"),
     ],
@@ -105,6 +105,19 @@ def test_command_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch, tmp_path:
     while is_running(int(pid_file.read_text())):
         assert time.monotonic() < end, "what it started lives on"
         time.sleep(0.01)
+
+
+def test_command_has_its_time_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it takes until it ends counts, also after it has printed the key."""
+    monkeypatch.setattr(kek_source, "COMMAND_SECONDS", 1.0)
+    code = (
+        "import os, time\n"
+        "time.sleep(0.8)\n"
+        f"os.write(1, {MATERIAL.hex().encode()!r})\n"
+        "os.close(1)\n"
+        "time.sleep(0.8)"
+    )
+    assert "end within" in refusal(KekSource("kek_command", command=python(code)))
 
 
 def is_running(pid: int) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.crypto.secret_file import write_secret_file
 from tests.cli.support import Ended, caracal
 from tests.stories.support import require_verified
 from tests.support.authority import Running, reason_of, run, serve_values
@@ -16,11 +18,12 @@ from tests.support.shop import ORDERS, PAYMENTS, shop
 
 
 def beside(values: dict[str, Any]) -> list[str]:
-    """The options of `backup` that say where the same etcd and ledger are."""
+    """The options of `backup` that say where the same etcd, ledger and key are."""
     return [
         *("--etcd-endpoints", *values["etcd_endpoints"]),
         *("--etcd-prefix", values["etcd_prefix"]),
         *("--ledger", str(values["ledger"])),
+        *("--kek-file", str(values["kek_file"])),
     ]
 
 
@@ -49,11 +52,10 @@ async def test_an_etcd_is_lost_and_restored(tmp_path: Path) -> None:
         values = values | {"etcd_endpoints": [second.endpoint]}
         # 3. The backup is whole, and is brought into an etcd that has nothing.
         assert (await command("backup", "verify", str(backup))).code == 0
-        said = await command(
-            "backup", "restore", str(backup), *beside(values), "--kek-file", str(values["kek_file"])
-        )
+        said = await command("backup", "restore", str(backup), *beside(values))
         assert said.code == 0, said
         assert "1 stopped again" in said.out
+        assert "frozen: shop;" in said.out
         # 4. The authority runs again, its zone frozen until somebody has looked.
         authority = await run(tmp_path, values, closing)
         authority.credentials |= known
@@ -75,6 +77,52 @@ async def test_an_etcd_is_lost_and_restored(tmp_path: Path) -> None:
         types = [each.type for each in await require_verified(authority)]
         assert types.count("zone.restore") == 1
         assert types.index("zone.restore") > types.index("revocation")
+
+
+async def test_an_etcd_is_lost_with_its_ledger(tmp_path: Path) -> None:
+    """The backup's ledger is put in its place, whole and private, and that is said."""
+    async with AsyncExitStack() as closing:
+        first = await closing.enter_async_context(EtcdProcess(tmp_path / "first"))
+        values = serve_values(tmp_path, first)
+        authority = await run(tmp_path, values, closing)
+        await authority.apply(shop())
+        backup = tmp_path / "backup"
+        assert (await command("backup", "create", str(backup), *beside(values))).code == 0
+    async with AsyncExitStack() as closing:
+        second = await closing.enter_async_context(EtcdProcess(tmp_path / "second"))
+        values = values | {"etcd_endpoints": [second.endpoint]}
+        ledger = Path(values["ledger"])
+        ledger.rename(tmp_path / "lost.db")
+        # 1. Nothing is put anywhere out of a backup that the key does not vouch for. What is left
+        # of the lost ledger would be taken for a part of the other.
+        other = tmp_path / "other-kek"
+        write_secret_file(other, secrets.token_hex(32))
+        wrong = beside(values | {"kek_file": other})
+        said = await command("backup", "restore", str(backup), *wrong)
+        assert (said.code, "another key-encryption key" in said.err) == (2, True), said
+        assert not ledger.exists()
+        # A ledger that is not where it is said to be is not taken for one that knows of nobody.
+        lacking = ("--more-ledgers", str(tmp_path / "none.db"))
+        said = await command("backup", "restore", str(backup), *beside(values), *lacking)
+        assert (said.code, "none.db is no file" in said.err) == (2, True), said
+        log = ledger.with_name(f"{ledger.name}-wal")
+        log.write_bytes(b"")
+        said = await command("backup", "restore", str(backup), *beside(values))
+        assert (said.code, "move that away" in said.err) == (2, True), said
+        log.unlink()
+        # 2. Without it the backup's is put there; nothing is left beside it.
+        said = await command("backup", "restore", str(backup), *beside(values))
+        assert said.code == 0, said
+        assert "the ledger is the backup's" in said.out
+        assert ledger.stat().st_mode & 0o777 == 0o600
+        assert {each.name for each in tmp_path.glob(f"*{ledger.name}*")} <= {
+            ledger.name,
+            f"{ledger.name}.lock",
+        }
+        # 3. It goes on, and verifies.
+        authority = await run(tmp_path, values, closing)
+        types = [each.type for each in await require_verified(authority)]
+        assert types.count("zone.restore") == 1
 
 
 def _saved(authority: Running, folder: Path) -> Path:

@@ -12,7 +12,15 @@ from caracal_grpc.authority.state.recorder import Recorder
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.authority.state.unbroken import Unbroken
 from caracal_grpc.core.ids import KEY
-from caracal_grpc.core.keystate import is_due, publication, require_retirable, require_rotatable
+from caracal_grpc.core.keystate import (
+    is_due,
+    order,
+    publication,
+    replaced_at_once,
+    require_retirable,
+    require_rotatable,
+    signer,
+)
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.ports import Clock, Ids
 from caracal_grpc.store.port import Expect, Put, Store
@@ -58,7 +66,7 @@ class Keys:
         return self._keyring.report(zone)
 
     async def rotate(self, caller: Mandate, zone: str) -> KeyChange:
-        """Publishes a new key that signs after the zone's publication time.
+        """Publishes a new key that signs after the zone's publication time, at once if none does.
 
         The private halves of retired keys are destroyed in the same write, which fails with
         `CONFLICT` when another rotation came first. Raises `KEY_STATE_CONFLICT` while a key is
@@ -100,9 +108,12 @@ class Keys:
 
     async def _rotate(self, caller: Mandate | None, name: str) -> KeyChange:
         zone, now = self._state.zone(name), self._clock.now()
-        require_rotatable([key.times for key in self._keyring.keys(name)], now)
+        times = [key.times for key in self._keyring.keys(name)]
+        require_rotatable(times, now)
+        signs = signer(times, now) is not None
+        begins = now + publication(zone) if signs else replaced_at_once(max(times, key=order), now)
         kid = self._ids.new(KEY)
-        put = self._keyring.new_key(zone, kid, now + publication(zone))
+        put = self._keyring.new_key(zone, kid, begins)
         fence, expect = self._fence(name, kid)
         destroyed = [each for each in self._keyring.destroyed(name) if each.key != fence.key]
         expects = [Expect(each.key, self._state.revision_of(each.key)) for each in destroyed]

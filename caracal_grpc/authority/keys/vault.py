@@ -39,7 +39,7 @@ _PATIENCE: Final = 10.0
 _AGAIN: Final = 2.0
 """Seconds until it is asked again."""
 _MADE: Final = 64
-"""Keys of our own making that are remembered until the store has them."""
+"""Keys of our own making that are remembered, the newest: they sign before they are opened."""
 
 T = TypeVar("T")
 

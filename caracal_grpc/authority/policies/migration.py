@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from caracal_grpc.authority.policies.active import ActivePolicy
 from caracal_grpc.authority.policies.content import Content
+from caracal_grpc.authority.policies.making import Making
 from caracal_grpc.authority.policies.versions import Versions
 from caracal_grpc.authority.state import places
 from caracal_grpc.authority.state.recorder import Recorder
@@ -17,6 +19,13 @@ from caracal_grpc.core.ports import Clock
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.store.port import Expect, Record, Store
 
+_log = logging.getLogger("caracal.policies")
+
+_UNFIT: Final = frozenset({Reason.FIELD_INVALID, Reason.LIMIT_EXCEEDED})
+_REFUSED: Final = (
+    "zone %s grants nothing: this release refuses the policy that an earlier one kept; activate "
+    "another: %s"
+)
 _DESCRIPTION = "the policy that an earlier release kept"
 
 
@@ -29,16 +38,23 @@ class Unversioned:
         self._store = store
         self._state = state
         self._versions = versions
+        self._making = Making(state, versions, recorder)
         self._recorder = recorder
         self._clock = clock
 
     async def migrate(self) -> None:
-        """Returns when there is none any more, whoever did it; raises `STORE_UNAVAILABLE`."""
+        """Returns when there is none any more that can decide, whoever did it.
+
+        One that this release refuses is told, and its zone grants nothing; the others go on. Raises
+        `STORE_UNAVAILABLE`, `AUDIT_UNAVAILABLE`.
+        """
         for record in list(self._records()):
             try:
                 await self._migrate(record)
             except CaracalError as error:
-                if error.reason is not Reason.CONFLICT:
+                if error.reason in _UNFIT:
+                    _log.error(_REFUSED, record.key.zone, error)
+                elif error.reason is not Reason.CONFLICT:
                     raise  # else another replica, or an operator, was first
 
     def _records(self) -> Iterator[Record]:
@@ -50,7 +66,7 @@ class Unversioned:
     async def _migrate(self, record: Record) -> None:
         zone, content = record.key.zone, _content(record.value["unversioned"])
         version = (await asyncio.to_thread(content.bundle)).version
-        await self._versions.make(zone, version, content, _DESCRIPTION, "")
+        await self._making.make(None, zone, version, content, _DESCRIPTION)
         active = ActivePolicy().activated(version, self._clock.now(), "")
         expects = [Expect(record.key, record.revision), self._versions.held(zone, version)]
         revision = await self._store.commit([active.put(zone)], expects)

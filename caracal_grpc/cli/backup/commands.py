@@ -12,18 +12,21 @@ from caracal_grpc.cli.terminal.bare import show_help
 
 _CREATE: Final = (
     "Back up every zone, or one, and the ledger, while the authority runs.\n\n"
-    "Private keys are in it as they are sealed, so keep the key-encryption key elsewhere."
+    "It is sealed with the key-encryption key, as private keys in it are: keep that elsewhere."
 )
 _RESTORE: Final = (
     "Bring a backup into an etcd that has lost it. Nobody who was stopped since lives again.\n\n"
-    "Stop every replica first, unless --only-zone brings back one. Every mandate from before is "
-    "dead, every session but the standing ones gone, and zones are frozen until you unfreeze them. "
-    "What the ledgers know of revocations since is done again; what else was changed is listed."
+    "Stop every replica first; for --only-zone, the one whose ledger you name. Every mandate from "
+    "before is dead, every session but the standing ones gone, and zones are frozen until you "
+    "unfreeze them. What the ledgers know of revocations since is done again; what else was "
+    "changed is listed."
 )
 
 _Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of the backup.")]
 _Zone = Annotated[str, typer.Option("--only-zone", metavar="ZONE", help="One zone alone.")]
-_Unfrozen = Annotated[bool, typer.Option("--unfrozen", help="Let the zones grant at once.")]
+_Unfrozen = Annotated[
+    bool, typer.Option("--unfrozen", help="Let zones that were not frozen grant at once.")
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 
 
@@ -60,7 +63,10 @@ def _bare(context: typer.Context) -> None:
 
 
 def verify(folder: _Folder, json: _Json = False) -> None:
-    """Say whether a backup is whole and unchanged, and of what it is."""
+    """Say whether a backup is whole, and of what it is.
+
+    Whether anybody changed it shows in a restore, by the key-encryption key that it is sealed with.
+    """
     from caracal_grpc.backup.folder import Folder
     from caracal_grpc.cli.backup.view import show_header
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from caracal_grpc.backup.capture import capture
@@ -26,8 +27,9 @@ def create(settings: CaptureSettings, folder: Path, zone: str, json: bool) -> No
 
 async def _create(settings: CaptureSettings, folder: Path, zone: str) -> Header:
     clock = SystemClock()
-    store = EtcdStore(settings.etcd(), clock)
-    try:
-        return await capture(store, settings.ledger, folder, clock, zone)
-    finally:
-        await store.close()
+    async with AsyncExitStack() as closing:
+        keks = await asyncio.to_thread(settings.open_keks)
+        closing.callback(keks.close)
+        store = EtcdStore(settings.etcd(), clock)
+        closing.push_async_callback(store.close)
+        return await capture(store, settings.ledger, folder, keks, clock, zone)

@@ -19,29 +19,34 @@ def show_header(header: Header, as_json: bool) -> None:
         return
     of = f"zone {header.zone}" if header.zone else "every zone"
     print_line(f"{of}, {header.records} records at revision {header.revision}")
-    print_line(f"taken at {_moment(header.taken_at)}; whole and unchanged")
+    print_line(f"taken at {_moment(header.taken_at)}; whole")
 
 
-def show_restored(restored: Restored, frozen: bool, as_json: bool) -> None:
+def show_restored(restored: Restored, ledger_is_lost: bool, as_json: bool) -> None:
     """What came back, what was done again, and what is lost."""
     if as_json:
         zones = {name: _facts(since) for name, since in restored.zones.items()}
         facts = {"records": restored.records, "revision": restored.revision}
-        print_json({**facts, "issued_before": restored.floor, "frozen": frozen, "zones": zones})
+        more = {"issued_before": restored.floor, "frozen": list(restored.frozen)}
+        print_json({**facts, **more, "ledger_is_lost": ledger_is_lost, "zones": zones})
         return
     print_line(f"{restored.records} records restored at revision {restored.revision}")
     for name, since in restored.zones.items():
-        again = len(since.anchors) + len(since.credentials) + len(since.removed)
+        again = len(since.stopped)
         print_line(f"zone {name}: {again} stopped again, {since.count} changes since are lost")
-        rows = ((_moment(e.time_ms), e.type, e.application_name, e.id) for e in since.lost)
+        rows = ((_moment(e.time_ms), e.type, e.application, e.id) for e in since.lost)
         print_table(("lost change", "type", "by", "entry"), rows, "")
-    if frozen:
-        print_line("zones are frozen; look, declare anew what is lost, then: zone unfreeze")
+    if ledger_is_lost:
+        taken = _moment(restored.header.taken_at)
+        print_line(f"the ledger is the backup's: who was stopped after {taken} lives again")
+    if restored.frozen:
+        names = ", ".join(restored.frozen)
+        print_line(f"frozen: {names}; look, declare anew what is lost, then: zone unfreeze")
 
 
 def _facts(since: Since) -> dict[str, Any]:
     return {
-        "stopped_again": sorted(since.anchors | since.credentials | since.removed),
+        "stopped_again": sorted(since.stopped),
         "lost": [each.id for each in since.lost],
         "lost_count": since.count,
     }

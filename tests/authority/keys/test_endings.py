@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,10 +22,12 @@ from caracal_grpc.core.limits import (
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.rule import Rule
 from caracal_grpc.crypto import mandates
+from caracal_grpc.crypto.kek import Kek
 from caracal_grpc.interceptors.guard.verifier import Verifier
 from tests.authority.approvals.desk import guard, held, review, state_of, use
+from tests.support.clock import FakeClock
 from tests.support.refusals import refused
-from tests.support.rig import Rig
+from tests.support.rig import Rig, memory_store, open_rig, settle
 from tests.support.shop import ORDERS, PAYMENTS
 
 RULE = Rule("/t.T/M", ORDERS, frozenset({"orders:place"}))
@@ -151,6 +154,28 @@ async def test_compromised_key_takes_everything_with_it(any_rig: Rig) -> None:
     entry = next(each for each in await rig.entries() if each.type == "key.compromise")
     assert entry.id == done.audit_id
     assert entry.details["successor"] == new.mandate.kid
+
+
+async def test_compromised_key_is_dead_after_a_restart(tmp_path: Path, clock: FakeClock) -> None:
+    """Of the authority and of its edges, also when its revocation is long forgotten."""
+    store, kek = memory_store(clock), Kek.generate()
+    async with open_rig(tmp_path, store, clock, kek=kek) as rig:
+        await settle(rig)
+        key, old = rig.keyring.signing_key("shop"), await rig.exchange("agent", ORDERS)
+        await compromise(rig, key.kid)
+    for seconds in (0, REVOCATION_TTL + 600):
+        clock.advance(seconds)
+        async with open_rig(tmp_path, store, clock, kek=kek) as again:
+            again.credentials = rig.credentials
+            now = int(clock.now())
+            fresh = replace(old.mandate, issued_at=now, expires_at=now + 60)
+            forged = mandates.mint(key, fresh)
+            for token in (old.token, forged):
+                assert verdict(again, token) is Reason.KEY_UNKNOWN
+                with refused(Reason.SUBJECT_TOKEN_INVALID):
+                    await again.exchange("orders", PAYMENTS, subject_token=token)
+            assert verdict(again, (await again.exchange("agent", ORDERS)).token) is None
+    await store.close()
 
 
 async def test_compromised_key_is_forgotten_by_the_process(rig: Rig) -> None:

@@ -81,9 +81,9 @@ async def test_two_that_look_at_once_add_one_key(two: Two) -> None:
     """Also when both believe that it is theirs to do: the write decides."""
     for rig in two:
         rig.authority.key_care.schedule._ownership._live = set  # nobody else runs, as it seems
-    for each in two:
-        each.clock.advance(DUE / 2)
-        await each.fresh()
+    two[0].clock.advance(DUE)  # of both
+    for rig in two:
+        await rig.fresh()
     looks = [look(rig) for rig in two for _ in range(5)]
     assert sum(await asyncio.gather(*looks)) == ZONES
     for rig in two:
