@@ -59,13 +59,15 @@ class Answer:
 
     def differs(self, other: Answer) -> bool:
         """Whether whoever asked would have got something else: not only other words."""
-        mine, theirs = (self.decision, self.scopes), (other.decision, other.scopes)
-        return mine != theirs or self.ttl_seconds != other.ttl_seconds
+        mine = (self.decision, self.scopes, self.ttl_seconds)
+        theirs = (other.decision, other.scopes, other.ttl_seconds)
+        terms = self.step_up and other.step_up and _terms(self.step_up) != _terms(other.step_up)
+        return mine != theirs or bool(terms)
 
     def to_text(self) -> str:
         """The JSON that an entry keeps, whose reasons are in `policy_reasons` already.
 
-        What is asked of an approval is left out when it is long: nothing is compared by it.
+        What is asked of an approval is left out when it is long; then nothing is compared by it.
         """
         kept: dict[str, Any] = {"decision": self.decision}
         if self.scopes:
@@ -84,6 +86,10 @@ class Answer:
         scopes = tuple(kept.get("scopes", ()))
         ttl, step_up = kept.get("ttl_seconds", 0), kept.get("step_up")
         return cls(kept["decision"], scopes, ttl, reasons, step_up)
+
+
+def _terms(step_up: Mapping[str, Any]) -> str:
+    return json.dumps(dict(step_up), sort_keys=True)
 
 
 def _cap(seconds: int | None) -> int:

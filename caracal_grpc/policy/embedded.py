@@ -1,4 +1,4 @@
-"""Policies of our own modules, decided in process: they are bounded by what they are."""
+"""Policies of our own modules, decided in process: only what is light (`weight`), so bounded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.policy.evaluator import Evaluator, evaluator
+from caracal_grpc.policy.evaluator import Evaluator, evaluator_in_turns
 from caracal_grpc.policy.port import Explanation, Finding, Report
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class EmbeddedEngine:
 
     async def compile(self, bundle: Bundle) -> EmbeddedPolicy:
         """The policy of `bundle`; raises `FIELD_INVALID`."""
-        return EmbeddedPolicy(bundle.version, evaluator(self._name, bundle))
+        return EmbeddedPolicy(bundle.version, await evaluator_in_turns(self._name, bundle))
 
     async def validate(self, bundle: Bundle, tests: Mapping[str, str]) -> Report:
         """What is wrong with `bundle`; raises `POLICY_FAILED` for `tests`, which others write."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from caracal_grpc.policy.embedded import EmbeddedEngine
 from caracal_grpc.policy.evaluator import DEFAULT_ENGINE, require_installed
-from caracal_grpc.policy.grants import is_built_in
 from caracal_grpc.policy.sandbox.engine import SandboxEngine
 from caracal_grpc.policy.sandbox.limits import DEFAULT_LIMITS, Limits
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ByAuthor:
-    """Our own modules in process, which is quick; what others wrote where it can do no harm."""
+    """What is our own and light in process, which is quick; all else where it can do no harm."""
 
     def __init__(self, ours: Engine, theirs: Engine) -> None:
         self._ours = ours
@@ -40,7 +39,7 @@ class ByAuthor:
         await self._theirs.close()
 
     def _engine(self, bundle: Bundle) -> Engine:
-        return self._ours if is_built_in(bundle.modules) else self._theirs
+        return self._ours if bundle.light else self._theirs
 
 
 def engine(

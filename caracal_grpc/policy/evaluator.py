@@ -37,13 +37,23 @@ class Evaluator(Protocol):
 def evaluator(name: str, bundle: Bundle) -> Evaluator:
     """What the engine `name` makes of `bundle`; raises `FIELD_INVALID` naming faults' places."""
     require_installed(name)
-    if name == "regorus":
+    if name == DEFAULT_ENGINE:
         from caracal_grpc.policy.regorus import RegorusEvaluator
 
-        return RegorusEvaluator(bundle)
+        return RegorusEvaluator.of(bundle)
     from caracal_grpc.policy.regopy import RegopyEvaluator
 
     return RegopyEvaluator(bundle)
+
+
+async def evaluator_in_turns(name: str, bundle: Bundle) -> Evaluator:
+    """The same, while others have their turn as far as the engine lets them."""
+    if name != DEFAULT_ENGINE:
+        return evaluator(name, bundle)
+    require_installed(name)
+    from caracal_grpc.policy.regorus import RegorusEvaluator
+
+    return await RegorusEvaluator.in_turns(bundle)
 
 
 def require_installed(name: str) -> None:

@@ -25,9 +25,11 @@ MAX_BRACKET_WEIGHT: Final = 16_384
 MAX_FAULTS: Final = 100
 """Faults in one refusal."""
 
+# A text without an end is one token, and for the engine to refuse: with each of its quotes looked
+# for anew a module would take minutes.
 _TOKEN: Final = re.compile(
     r"(?P<space>[ \t\r\n]+|\#[^\n]*)"
-    r'|(?P<operand>"(?:[^"\\\n]|\\.)*"|`[^`]*`|\w+)'
+    r'|(?P<operand>"(?:[^"\\\n]|\\.)*+"?|`[^`]*+`?|\w+)'
     r"|(?P<open>[(\[{])|(?P<close>[)\]}])"
     r"|(?P<separator>:=|,|;)"
     r"|(?P<operator>.)",

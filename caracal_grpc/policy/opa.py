@@ -85,13 +85,30 @@ class OpaServer:
         if self._asking >= MAX_AT_ONCE + MAX_WAITING:
             raise _failed("too many questions wait for the policy server", 1.0)
         body = f'{{"input":{question}}}'.encode()
+        now, timeout = asyncio.get_running_loop().time(), self._settings.timeout
+        kind, token = "application/json", self._settings.token
         self._asking += 1
         try:
-            async with asyncio.timeout(self._settings.timeout), self._turns:
-                kind, token = "application/json", self._settings.token
-                return read_answer(await self._outbound.ask(target, body, kind, MAX_ANSWER, token))
+            await self._turn(now + timeout / 2)
+            try:
+                async with asyncio.timeout_at(now + timeout):
+                    answer = await self._outbound.ask(target, body, kind, MAX_ANSWER, token)
+            finally:
+                self._turns.release()
+            return read_answer(answer)
         finally:
             self._asking -= 1
+
+    async def _turn(self, until: float) -> None:
+        """Waits for a turn, so long that the server has time to answer.
+
+        None is no fault of its own: it was not asked, and may be that of another zone.
+        """
+        try:
+            async with asyncio.timeout_at(until):
+                await self._turns.acquire()
+        except TimeoutError as exc:
+            raise _failed("too many questions wait for the policy server", 1.0) from exc
 
     def _circuit(self, target: str) -> Circuit:
         """That of one URL: the server of one zone may fail, and that of another not."""

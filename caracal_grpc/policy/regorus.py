@@ -14,6 +14,7 @@ from caracal_grpc.policy.tracing import Tracer, tracer
 from caracal_grpc.policy.workbench import (
     RESULT,
     compiled,
+    compiled_in_turns,
     is_panic,
     require_sound,
     without_backtrace,
@@ -26,12 +27,23 @@ if TYPE_CHECKING:
 class RegorusEvaluator:
     """The evaluator `regorus` (`policy.evaluator.Evaluator`)."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        require_sound(bundle)
+    def __init__(self, bundle: Bundle, engine: regorus.Engine) -> None:
         self._bundle = bundle
         self._thread = OwnThread()
-        self._engine: regorus.Engine | None = compiled(bundle)
+        self._engine: regorus.Engine | None = engine
         self._tracer: Tracer | None = None
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> RegorusEvaluator:
+        """What the engine makes of `bundle`; raises `FIELD_INVALID`."""
+        require_sound(bundle)
+        return cls(bundle, compiled(bundle))
+
+    @classmethod
+    async def in_turns(cls, bundle: Bundle) -> RegorusEvaluator:
+        """The same, while others have their turn."""
+        require_sound(bundle)
+        return cls(bundle, await compiled_in_turns(bundle))
 
     def decide(self, question: str) -> Decision:
         """The answer to `question`; raises `POLICY_FAILED` for anything but a usable answer."""
@@ -55,9 +67,10 @@ class RegorusEvaluator:
             decision, failure = self.decide(question), ""
         except CaracalError as error:
             decision, failure = None, error.message
-        if self._tracer is None:
-            self._tracer = tracer(self._bundle)
-        return Explanation(decision, self._tracer.rules(question), failure)
+        if self._tracer is None and self._engine is not None:
+            self._tracer = tracer(self._bundle, self._engine)
+        rules = self._tracer.rules(question) if self._tracer else ()
+        return Explanation(decision, rules, failure)
 
     def close(self) -> None:
         """Frees the engine; every later decision fails."""

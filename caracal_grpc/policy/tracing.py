@@ -39,16 +39,16 @@ class Tracer(Protocol):
         ...
 
 
-def tracer(bundle: Bundle) -> Tracer:
-    """One for the policy of `bundle`, which is compiled again for it."""
-    return _GrantTracer(bundle) if is_built_in(bundle.modules) else _RuleTracer(bundle)
+def tracer(bundle: Bundle, engine: regorus.Engine) -> Tracer:
+    """One for the policy of `bundle`, which `engine` has compiled."""
+    return _GrantTracer(engine) if is_built_in(bundle.modules) else _RuleTracer(bundle)
 
 
 class _GrantTracer:
     """Of the built-in module: the grants that give what was wanted."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        self._engine = compiled(bundle)
+    def __init__(self, engine: regorus.Engine) -> None:
+        self._engine = engine.clone()
 
     def rules(self, question: str) -> tuple[RuleTrace, ...]:
         grants = _value(self._engine, question, _DECIDING) or []

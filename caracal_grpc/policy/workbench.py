@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from functools import cache
+from functools import cache, lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import regorus
 
@@ -15,7 +16,9 @@ from caracal_grpc.policy.bundle import MAX_MODULE_BYTES, Bundle
 from caracal_grpc.policy.lexical import module_invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+
+T = TypeVar("T")
 
 RESULT: Final = ".".join(analysis.RESULT)
 _MAX_LINE: Final = 4_096
@@ -34,11 +37,17 @@ def require_sound(bundle: Bundle) -> None:
 
     Every engine asks this first, so that all of them accept the same policies.
     """
+    _require_sound(tuple(bundle.modules.items()))
+
+
+@lru_cache(maxsize=1)  # the built-in module is compiled again and again
+def _require_sound(sources: tuple[tuple[str, str], ...]) -> None:
     _require_canary()
+    modules = dict(sources)
     with Workbench() as bench:
-        guarded(bundle.modules, lambda: bench.add(bundle.modules))
+        guarded(modules, lambda: bench.add(modules))
         rules = analysis.require_sound(bench.engine.get_ast_as_json())
-        guarded(bundle.modules, lambda: bench.require_safe(rules))
+        guarded(modules, lambda: bench.require_safe(rules))
 
 
 @cache
@@ -61,6 +70,15 @@ def compiled(bundle: Bundle) -> regorus.Engine:
     """An engine with the policy of `bundle`; raises `FIELD_INVALID` with a fault's place."""
     with Workbench() as bench:
         guarded(bundle.modules, lambda: bench.load(bundle))
+        return bench.engine
+
+
+async def compiled_in_turns(bundle: Bundle) -> regorus.Engine:
+    """The same, while others have their turn: thousands of grants take some tenths of a second."""
+    with Workbench() as bench:
+        steps = bench.loading(bundle)
+        for _ in iter(lambda: guarded(bundle.modules, lambda: next(steps, False)), False):
+            await asyncio.sleep(0)
         return bench.engine
 
 
@@ -87,9 +105,16 @@ class Workbench:
 
     def load(self, bundle: Bundle, tests: Mapping[str, str] = _NONE) -> None:
         """Compiles the policy, with modules of tests beside it."""
+        for _ in self.loading(bundle, tests):
+            pass
+
+    def loading(self, bundle: Bundle, tests: Mapping[str, str] = _NONE) -> Iterator[bool]:
+        """The same, with a pause after each piece of the data."""
         self.engine.add_policy("ready", _READY_SOURCE)
         self.add({**bundle.modules, **tests})
-        self.engine.add_data_json(bundle.data_json)
+        for document in bundle.fragments():
+            self.engine.add_data_json(document)
+            yield True
         self.engine.eval_rule(_READY)
 
     def require_safe(self, rules: Iterable[str]) -> None:
@@ -106,10 +131,10 @@ class Workbench:
                 raise
 
 
-def guarded(modules: Container[str], step: Callable[[], object]) -> None:
+def guarded(modules: Container[str], step: Callable[[], T]) -> T:
     """Runs a `step` of compiling; its errors come out as faults of `modules`, their names."""
     try:
-        step()
+        return step()
     except BaseException as exc:
         if not isinstance(exc, Exception) and not is_panic(exc):
             raise

@@ -97,4 +97,11 @@ def test_answers_differ_by_what_they_give() -> None:
         assert answer.differs(other)
         assert other.differs(answer)
     assert not answer.differs(replace(answer, reasons=("for another reason",)))
-    assert not answer.differs(replace(answer, step_up={"reviews": 2}))
+
+
+def test_answers_differ_by_what_an_approval_needs() -> None:
+    """Whatever order it is in, and as far as it is known of both."""
+    answer = Answer("step_up", ("a:a",), step_up={"reviews": 2, "reviewers": ("carol",)})
+    assert answer.differs(replace(answer, step_up={"reviews": 1, "reviewers": ("carol",)}))
+    assert not answer.differs(replace(answer, step_up={"reviewers": ["carol"], "reviews": 2}))
+    assert not answer.differs(replace(answer, step_up=None))

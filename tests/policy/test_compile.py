@@ -17,6 +17,7 @@ from caracal_grpc.policy.bundle import MAX_DATA_BYTES, MAX_MODULE_BYTES, MAX_MOD
 from caracal_grpc.policy.engines import engine
 from caracal_grpc.policy.evaluator import DEFAULT_ENGINE, ENGINES
 from caracal_grpc.policy.grants import grants_data, grants_modules
+from caracal_grpc.policy.lexical import _TOKEN
 from caracal_grpc.policy.thread import OwnThread
 from tests.policy.closing import ClosingEngine, Compiled
 from tests.policy.documents import document, grant
@@ -332,6 +333,13 @@ def test_ordinary_text_is_no_depth(rego: ClosingEngine) -> None:
     """Brackets and operators in strings and comments do not count."""
     source = 'x := "' + "[" * 99 + '"\ny := `' + "{+-\n" * 99 + "`\n# " + "((" * 99 + "\n"
     assert answer(rego, source + 'result := {"decision": "deny"}').decide(document())
+
+
+def test_text_without_an_end_is_looked_through_once(rego: ClosingEngine) -> None:
+    """It is one token, however many quotes are in it, and no engine takes it."""
+    source = HEAD + 'result := "' + '\\",' * 1_000
+    assert sum(1 for _ in _TOKEN.finditer(source)) < 20
+    assert refused(rego, {"a.rego": source}).startswith("a.rego:3:")
 
 
 def test_allowed_builtins_exist() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.policy.circuit import FIRST_PAUSE, THRESHOLD
-from caracal_grpc.policy.opa import OpaPolicy
+from caracal_grpc.policy.opa import MAX_AT_ONCE, OpaPolicy
 from tests.policy.opa_client import asking, question
 from tests.policy.opa_server import BUNDLE, DATA_PATH, Recorded
 from tests.support.clock import FakeClock
@@ -84,3 +84,19 @@ async def test_result_that_cannot_be_used_opens_no_circuit(web: Recorded) -> Non
             with refused(Reason.POLICY_FAILED):
                 await policy.decide(question("nothing"))
         assert (await policy.decide(question("allow"))).outcome == "allow"
+
+
+async def test_who_never_had_a_turn_opens_no_circuit(web: Recorded) -> None:
+    """A server that hangs takes every turn; that of another zone has not failed by that."""
+    web.hold(f"/hangs{DATA_PATH}")
+    async with asking(f"{web.url}/{{zone}}", timeout=0.5) as server:
+        policy = OpaPolicy(BUNDLE.version, server)
+        many = 3 * MAX_AT_ONCE
+        hanging = [policy.decide(question("allow", zone="hangs")) for _ in range(many)]
+        waiting = [policy.decide(question("allow", zone="well")) for _ in range(THRESHOLD)]
+        await asyncio.gather(*hanging, *waiting, return_exceptions=True)
+        with refused(Reason.POLICY_FAILED) as seen:
+            await policy.decide(question("allow", zone="hangs"))
+        assert "fails again and again" in str(seen.error)
+        assert (await policy.decide(question("allow", zone="well"))).outcome == "allow"
+    web.release(f"/hangs{DATA_PATH}")

@@ -235,9 +235,10 @@ async def test_a_policy_that_no_longer_compiles_denies(authority: Running) -> No
     behind, store = parts(authority), authority.server._store
     assert store is not None
     broken = Content(modules={"a.rego": "package"})
-    made = await behind._versions.make("shop", UNKNOWN, broken, "", "")
-    assert await reason_of(activate(authority, UNKNOWN)) is Reason.POLICY_FAILED
-    wanted = active_policy(behind.state, "shop").activated(made.version.id, 0.0, "")
+    version = broken.version()
+    await behind.catalogue._versions.make("shop", version, broken, "", "")
+    assert await reason_of(activate(authority, version)) is Reason.POLICY_FAILED
+    wanted = active_policy(behind.state, "shop").activated(version, 0.0, "")
     await behind.state.reached(await store.commit([wanted.put("shop")]))
     assert await reason_of(authority.exchange("agent", ORDERS)) is Reason.POLICY_FAILED
 

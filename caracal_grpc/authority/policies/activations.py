@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from caracal_grpc.authority.policies.active import ActivePolicy, active_policy, unmoved
 from caracal_grpc.authority.policies.catalogue import previous
@@ -10,13 +12,13 @@ from caracal_grpc.authority.policies.loads import Load, Loads
 from caracal_grpc.authority.policies.policies import Policies
 from caracal_grpc.authority.policies.source import of_version
 from caracal_grpc.authority.policies.versions import Versions
-from caracal_grpc.authority.state.access import require_zone
+from caracal_grpc.authority.state.access import require_editor, require_zone
 from caracal_grpc.authority.state.recorder import Recorder
 from caracal_grpc.authority.state.state import State, not_found
 from caracal_grpc.authority.state.unbroken import Unbroken
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.ports import Clock
-from caracal_grpc.store.port import Store
+from caracal_grpc.store.port import Expect, Store
 from caracal_grpc.store.refusal import conflict
 
 
@@ -73,7 +75,7 @@ class Activations:
     ) -> Activated:
         """Lets `version` decide, if it compiles here and `expected`, unless empty, still does.
 
-        Raises `OBJECT_NOT_FOUND`, `ZONE_FORBIDDEN`, `POLICY_FAILED`, `CONFLICT`,
+        Raises `OBJECT_NOT_FOUND`, what `require_editor` raises, `POLICY_FAILED`, `CONFLICT`,
         `AUTHORITY_STALE`; and `STORE_UNAVAILABLE` and `AUDIT_UNAVAILABLE`, after which it may
         decide all the same.
         """
@@ -103,7 +105,7 @@ class Activations:
         return Status(policy, self._loads.of(zone, policy), frozen)
 
     def _present(self, caller: Mandate, zone: str, expected: str) -> ActivePolicy:
-        require_zone(caller, zone)
+        require_editor(caller, zone)
         self._state.require_fresh()
         self._state.zone(zone)
         present = active_policy(self._state, zone)
@@ -111,10 +113,22 @@ class Activations:
             raise conflict()
         return present
 
-    async def _move(
+    def _move(
         self, caller: Mandate, zone: str, present: ActivePolicy, wanted: ActivePolicy, kind: str
-    ) -> Activated:
+    ) -> Coroutine[Any, Any, Activated]:
+        """What goes from `present`, which was read just now, to `wanted`."""
         expects = [unmoved(self._state, zone), self._versions.held(zone, wanted.active)]
+        return self._moved(caller, zone, present, wanted, kind, expects)
+
+    async def _moved(
+        self,
+        caller: Mandate,
+        zone: str,
+        present: ActivePolicy,
+        wanted: ActivePolicy,
+        kind: str,
+        expects: list[Expect],
+    ) -> Activated:
         await self._policies.prepare(zone, of_version(self._versions, zone, wanted.active))
         revision = await self._store.commit([wanted.put(zone)], expects)
         details = {"before": present.active, "after": wanted.active}

@@ -7,6 +7,7 @@ from typing import Final
 
 from caracal_grpc.authority.policies.active import ActivePolicy, active_policy, unmoved
 from caracal_grpc.authority.policies.content import Content
+from caracal_grpc.authority.policies.making import Making
 from caracal_grpc.authority.policies.validation import Judged, judge
 from caracal_grpc.authority.policies.version import Version, order
 from caracal_grpc.authority.policies.versions import Versions
@@ -16,7 +17,7 @@ from caracal_grpc.authority.state.names import names_of
 from caracal_grpc.authority.state.recorder import Recorder
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.authority.state.unbroken import Unbroken
-from caracal_grpc.core.entry import MAX_ITEMS, plain_text
+from caracal_grpc.core.entry import plain_text
 from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.core.limits import DEFAULT_PAGE
 from caracal_grpc.core.mandate import Mandate
@@ -24,6 +25,7 @@ from caracal_grpc.core.paging import Page, page_of
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.policy.port import Engine
+from caracal_grpc.store.port import Expect
 
 JUDGED_RATE: Final = 2.0
 JUDGED_BURST: Final = 40.0
@@ -57,7 +59,7 @@ class Catalogue:
         self._state = state
         self._versions = versions
         self._engine = engine
-        self._recorder = recorder
+        self._making = Making(state, versions, recorder)
         self._judged = Buckets(lambda: Bucket(clock, JUDGED_RATE, JUDGED_BURST, _JUDGED))
         self._unbroken = Unbroken()
 
@@ -121,31 +123,21 @@ class Catalogue:
         for use, used in uses(self._versions, zone, policy).items():
             if version == used:
                 raise field_invalid("version", f"is {use}; activate another first")
-        return await self._unbroken.run(self._deleted(caller, zone, version))
+        deleted = self._deleted(caller, zone, version, unmoved(self._state, zone))
+        return await self._unbroken.run(deleted)
 
     async def _made(
         self, caller: Mandate, zone: str, version: str, content: Content, description: str
     ) -> Created:
         await self._versions.sweep(zone)
         self._versions.require_room(zone, version)
-        made = await self._versions.make(zone, version, content, description, caller.application)
-        audit_id = ""
-        if made.new:
-            details = {
-                "grants": made.version.grants,
-                "modules": [plain_text(name) for name in made.version.modules[:MAX_ITEMS]],
-                "description": description,
-            }
-            audit_id = await self._recorder.done(
-                caller, zone, "policy.create", policy_version=version, details=details
-            )
+        made, audit_id = await self._making.make(caller, zone, version, content, description)
         return Created(self._described(zone, made.version), made.revision, audit_id)
 
-    async def _deleted(self, caller: Mandate, zone: str, version: str) -> tuple[int, str]:
-        revision = await self._versions.delete(zone, version, unmoved(self._state, zone))
-        audit_id = await self._recorder.done(
-            caller, zone, "policy.delete", policy_version=version, details={"before": version}
-        )
+    async def _deleted(
+        self, caller: Mandate, zone: str, version: str, unused: Expect
+    ) -> tuple[int, str]:
+        revision, audit_id = await self._making.delete(caller, zone, version, unused)
         await self._state.reached(revision)
         return revision, audit_id
 

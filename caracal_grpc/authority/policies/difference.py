@@ -34,17 +34,25 @@ class Difference:
 
 
 async def asked_again(policy: Policy, entry: Entry) -> Difference | None:
-    """How `policy` differs from what `entry`, which holds a question, was answered, if it does."""
+    """How `policy` differs from what `entry`, which holds a question, was answered, if it does.
+
+    Raises as `answer_to`.
+    """
     was = Answer.from_text(entry.answer, entry.policy_reasons)
     now = await answer_to(policy, entry.question, json.loads(entry.question))
     return _difference(entry, was, now) if now.differs(was) else None
 
 
 async def answer_to(policy: Policy, question: str, document: Mapping[str, Any]) -> Answer:
-    """What `policy` answers to `question`, the text of `document`; one that fails is told."""
+    """What `policy` answers to `question`, the text of `document`; one that fails is told.
+
+    Raises `POLICY_FAILED` that says when to come back: then the policy was not asked at all.
+    """
     try:
         decision = await policy.decide(question)
     except CaracalError as error:
+        if error.retry_after:
+            raise
         return Answer.failed(error)
     return Answer.of(decision, *reach_of(document))
 

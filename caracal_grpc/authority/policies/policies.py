@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from caracal_grpc.core.errors import CaracalError, draining
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.policy.port import Engine, Policy
+
+_log = logging.getLogger("caracal.policies")
 
 LOADING_WAIT: Final = 5.0
 """Seconds that an exchange waits for a policy that is not compiled yet."""
@@ -109,6 +112,11 @@ class Policies:
             policy = await self._made(zone, active)
         except CaracalError as error:
             loading.refused(error)
+            return
+        except Exception:  # noqa: BLE001 - a fault of ours must not be tried without end
+            _log.exception("the policy %s of zone %s was not compiled", active.key, zone)
+            text = "the active policy cannot be compiled; activate another"
+            loading.refused(CaracalError(Reason.POLICY_FAILED, text))
             return
         if self._loading.get(zone) is not loading:
             await policy.retire()  # another has taken its place

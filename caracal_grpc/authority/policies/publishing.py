@@ -3,65 +3,92 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from caracal_grpc.authority.policies.active import ActivePolicy, active_policy, unmoved
 from caracal_grpc.authority.policies.catalogue import uses
 from caracal_grpc.authority.policies.content import DECIDING, Content
+from caracal_grpc.authority.policies.making import Making
 from caracal_grpc.authority.policies.validation import judge
+from caracal_grpc.authority.policies.version import Version
 from caracal_grpc.authority.policies.versions import Versions
 from caracal_grpc.authority.state.names import Names
+from caracal_grpc.authority.state.recorder import Recorder
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.core.limits import MAX_POLICY_VERSIONS
+from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.policy.port import Engine
 from caracal_grpc.store.port import Expect, Put
 
+_KNOWN: Final = 2
+"""Policies that are kept as they were read; one of twenty thousand grants is some ten megabytes."""
+
+_DESCRIPTION: Final = "declared with the zone"
+
+Action = Literal["create", "update", "delete"]
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyChange:
-    """What lets another policy decide: one write, if nothing moved; `fields` are what differs."""
+    """What lets another policy decide: one write, if nothing moved; `fields` are what differs.
+
+    `unrecorded` is the version that it made in a zone that had no ledger yet.
+    """
 
     fields: tuple[str, ...]
     put: Put
     expects: tuple[Expect, ...]
-    action: Literal["create", "update", "delete"]
+    action: Action
+    unrecorded: Version | None = None
 
 
 class Publishing:
     """Policies that are declared with their zone."""
 
-    def __init__(self, state: State, versions: Versions, engine: Engine, clock: Clock) -> None:
+    def __init__(
+        self, state: State, versions: Versions, engine: Engine, recorder: Recorder, clock: Clock
+    ) -> None:
         self._state = state
         self._versions = versions
+        self._making = Making(state, versions, recorder)
         self._engine = engine
         self._clock = clock
+        self._known: OrderedDict[Expect, Content] = OrderedDict()
 
     async def judged(self, content: Content, names: Names | None = None) -> str:
         """The version that `content` is; raises what `judge` and `Judged.require_valid` raise."""
         return (await judge(self._engine, content, names)).require_valid()
 
     async def change(
-        self, zone: str, version: str, content: Content, by: str, *, make: bool
+        self, caller: Mandate | None, zone: str, version: str, content: Content, *, make: bool
     ) -> PolicyChange | None:
         """What lets `version`, which is of `content`, decide; `None` when it does already.
 
         With `make` there is the version afterwards; in its place the oldest that nothing uses goes
-        when there are too many. Raises what `Versions.make` raises.
+        when there are too many. Raises what `Making.make` raises.
         """
-        present = active_policy(self._state, zone)
+        present, expects = active_policy(self._state, zone), [unmoved(self._state, zone)]
+        unrecorded = None
         if present.active == version:
             return None
         if make:
-            await self._make_room(zone, version, present)
-            await self._versions.make(zone, version, content, "declared with the zone", by)
-        expects = (unmoved(self._state, zone), self._versions.held(zone, version))
+            await self._make_room(caller, zone, version, present)
+            made, audit_id = await self._making.make(caller, zone, version, content, _DESCRIPTION)
+            expects.append(self._versions.held(zone, version))
+            unrecorded = made.version if made.new and not audit_id else None
+        by = caller.application if caller else ""
         wanted = present.activated(version, self._clock.now(), by)
         fields = await self._differing(zone, present, content)
-        return PolicyChange(
-            fields, wanted.put(zone), expects, "update" if present.active else "create"
-        )
+        action: Action = "update" if present.active else "create"
+        return PolicyChange(fields, wanted.put(zone), tuple(expects), action, unrecorded)
+
+    async def record(self, caller: Mandate | None, zone: str, made: Version | None) -> None:
+        """Says that `made`, which was unrecorded, was made; raises `AUDIT_UNAVAILABLE`."""
+        if made is not None:
+            await self._making.record(caller, zone, made)
 
     def removal(self, zone: str) -> PolicyChange | None:
         """What lets nothing decide any more; `None` when nothing does."""
@@ -80,14 +107,30 @@ class Publishing:
         version = self.active(zone)
         return version, await self._versions.load(zone, version) if version else Content()
 
-    async def _make_room(self, zone: str, version: str, present: ActivePolicy) -> None:
+    async def deciding(self, zone: str) -> Content:
+        """The policy that decides, as it was read last: many edits ask for the same version."""
+        version = self.active(zone)
+        if not version:
+            return Content()
+        place = self._versions.held(zone, version)
+        content = self._known.get(place)
+        if content is None:
+            content = self._known[place] = await self._versions.load(zone, version)
+            while len(self._known) > _KNOWN:
+                self._known.popitem(last=False)
+        return content
+
+    async def _make_room(
+        self, caller: Mandate | None, zone: str, version: str, present: ActivePolicy
+    ) -> None:
+        unused = unmoved(self._state, zone)
         await self._versions.sweep(zone)
         used = {version, *uses(self._versions, zone, present).values()}
         there = self._versions.all(zone)
         spare = [each.id for each in there if each.id not in used]
         over = len([each for each in there if each.id != version]) + 1 - MAX_POLICY_VERSIONS
         for each in spare[len(spare) - over :] if over > 0 else ():
-            gone = await self._versions.delete(zone, each, unmoved(self._state, zone))
+            gone, _ = await self._making.delete(caller, zone, each, unused)
             await self._state.reached(gone)
 
     async def _differing(

@@ -104,6 +104,9 @@ class Shadow:
         tally = self.tally
         try:
             found = await asked_again(policy, entry)
+        except CaracalError:
+            tally.dropped += 1  # it overran its limits, and is not there for a while
+            return
         except Exception:  # noqa: BLE001 - a fault of ours about one decision ends no shadow
             _log.exception("the shadow %s was not asked about %s", tally.version, entry.id)
             tally.dropped += 1

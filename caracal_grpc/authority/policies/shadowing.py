@@ -17,7 +17,7 @@ from caracal_grpc.authority.state.unbroken import Unbroken
 from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.store.port import Store
+from caracal_grpc.store.port import Expect, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,10 @@ class Shadowing:
             self._require_fit(zone, version, policy)
         if version == policy.shadow:
             return ShadowSet(self._state.revision_of(places.policy_place(zone)), "")
-        return await self._unbroken.run(self._set(caller, zone, policy, version))
+        expects = [unmoved(self._state, zone)]
+        if version:
+            expects.append(self._versions.held(zone, version))
+        return await self._unbroken.run(self._set(caller, zone, policy, version, expects))
 
     def tally(self, caller: Mandate, zone: str) -> Tally | None:
         """What the shadow made otherwise, as this replica counts; `None` without a shadow.
@@ -85,11 +88,13 @@ class Shadowing:
             raise field_invalid("version", "decides already; name another")
 
     async def _set(
-        self, caller: Mandate, zone: str, policy: ActivePolicy, version: str
+        self,
+        caller: Mandate,
+        zone: str,
+        policy: ActivePolicy,
+        version: str,
+        expects: list[Expect],
     ) -> ShadowSet:
-        expects = [unmoved(self._state, zone)]
-        if version:
-            expects.append(self._versions.held(zone, version))
         put = replace(policy, shadow=version).put(zone)
         revision = await self._store.commit([put], expects)
         details = {"before": policy.shadow, "after": version}

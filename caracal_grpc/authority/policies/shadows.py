@@ -72,4 +72,4 @@ class Shadows:
 
     async def _compile(self, zone: str, version: str) -> Policy:
         content = await self._versions.load(zone, version)
-        return await self._engine.compile(await asyncio.to_thread(content.bundle))
+        return await self._engine.compile(await asyncio.to_thread(content.bundle, version))

@@ -32,7 +32,7 @@ def of_version(versions: Versions, zone: str, version: str) -> Active:
 
     async def load() -> Bundle:
         content = await versions.load(zone, version)
-        return await asyncio.to_thread(content.bundle)
+        return await asyncio.to_thread(content.bundle, version)
 
     return Active(version, load)
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from caracal_grpc.authority.policies.content import Content
+from caracal_grpc.authority.policies.content import Content, version_of
 from caracal_grpc.authority.policies.parts import Part, joined, parts_of
 from caracal_grpc.authority.policies.version import Version, order
 from caracal_grpc.authority.state import places
@@ -65,8 +65,11 @@ class Versions:
         return found
 
     def held(self, zone: str, version: str) -> Expect:
-        """That the version is still there, for a commit that relies on it."""
-        place = places.policy_version_place(zone, version)
+        """That the version is still there, for a commit that relies on it.
+
+        Raises `OBJECT_NOT_FOUND` when it is not.
+        """
+        place = places.policy_version_place(zone, self.get(zone, version).id)
         return Expect(place, self._state.revision_of(place))
 
     async def load(self, zone: str, version: str) -> Content:
@@ -79,12 +82,16 @@ class Versions:
             for number in range(head.parts)
         ]
         found = await asyncio.gather(*reads)
-        if None in found and await self._store.get(self.held(zone, version).key) is None:
+        place = places.policy_version_place(zone, version)
+        if None in found and await self._store.get(place) is None:
             raise not_found("policy version", version)  # it was removed meanwhile
-        content = joined(record.value for record in found if record)
-        if await asyncio.to_thread(content.digests) != head.digests:
-            text = f"version {version} is damaged in the store; make it again under another"
-            raise CaracalError(Reason.POLICY_FAILED, text)
+        try:
+            content = joined(record.value for record in found if record)
+            digests = await asyncio.to_thread(content.digests)
+        except (LookupError, TypeError, ValueError) as exc:
+            raise _damaged(version) from exc
+        if digests != head.digests or version_of(digests) != version:
+            raise _damaged(version)
         return content
 
     async def make(
@@ -176,6 +183,11 @@ class Versions:
         except CaracalError as error:
             if error.reason is not Reason.CONFLICT:  # somebody has taken it over
                 raise
+
+
+def _damaged(version: str) -> CaracalError:
+    text = f"version {version} is damaged in the store; make it again under another"
+    return CaracalError(Reason.POLICY_FAILED, text)
 
 
 def _parts(zone: str, head: Version) -> list[Delete]:

@@ -13,7 +13,7 @@ from caracal_grpc.authority.state.capacity import Capacity
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.authority.trials.candidates import Candidate, Candidates
 from caracal_grpc.core.entry import Entry
-from caracal_grpc.core.errors import draining, field_invalid
+from caracal_grpc.core.errors import CaracalError, draining, field_invalid
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.ledger.port import Filter, Ledger, Stored
@@ -28,6 +28,8 @@ TELL_EVERY: Final = 500
 """Entries between two reports."""
 MAX_TOLD: Final = 100
 """Differences in one report."""
+MAX_WAITED: Final = 30.0
+"""Seconds that a candidate which cannot be asked is waited for, all of them together."""
 _SLICE: Final = 0.002
 """Seconds that the loop is held at a time."""
 
@@ -48,6 +50,7 @@ class _Count:
 
     def __init__(self) -> None:
         self.replayed = self.changed = self.skipped = self.seen = 0
+        self.waited = 0.0
         self.found: list[Difference] = []
 
     def told(self, *, done: bool = False) -> Progress:
@@ -85,7 +88,8 @@ class Replays:
         What was recorded is compared with what the candidate answers: which version answered then,
         and whether there still is one of that name, does not matter. Close it to end it. Raises
         `ZONE_FORBIDDEN`, `OBJECT_NOT_FOUND`, `FIELD_INVALID`, `LIMIT_EXCEEDED` while as many run
-        as may, `AUDIT_UNAVAILABLE`, `DRAINING`, and what `Candidates.opened` raises.
+        as may, `AUDIT_UNAVAILABLE`, `DRAINING`, what `Candidates.opened` raises, and
+        `POLICY_FAILED` for a candidate that overruns its limits again and again.
         """
         require_zone(caller, zone)
         self._state.zone(zone)
@@ -134,11 +138,28 @@ async def _ask(policy: Policy, stored: Stored, count: _Count) -> None:
     if entry is None or _holds_no_question(entry):
         count.skipped += entry is None or entry.type == "exchange"
         return
-    found = await asked_again(policy, entry)
+    found = await _patiently(policy, entry, count)
     count.replayed += 1
     if found:
         count.changed += 1
         count.found.append(found)
+
+
+async def _patiently(policy: Policy, entry: Entry, count: _Count) -> Difference | None:
+    """As `asked_again`, however often it takes; raises what it raises after `MAX_WAITED` seconds.
+
+    A candidate that overran its limits is not there for a while. That it does not answer then is no
+    answer of its own, so nothing may be made of it.
+    """
+    while True:
+        try:
+            return await asked_again(policy, entry)
+        except CaracalError as refusal:
+            wait = refusal.retry_after or 0.0
+            count.waited += wait
+            if not wait or count.waited > MAX_WAITED:
+                raise
+            await asyncio.sleep(wait)
 
 
 def _holds_no_question(entry: Entry) -> bool:

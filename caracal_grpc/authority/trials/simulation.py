@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn
 from caracal_grpc.authority.exchange.case import Case, ExchangeRequest
 from caracal_grpc.authority.exchange.decider import Decider
 from caracal_grpc.authority.state.access import require_zone
+from caracal_grpc.authority.state.capacity import Capacity
 from caracal_grpc.authority.state.state import State, not_found
 from caracal_grpc.authority.trials.candidates import Candidate, Candidates
 from caracal_grpc.core.answer import Answer, reach_of
@@ -21,6 +22,11 @@ from caracal_grpc.policy.port import Explanation, RuleTrace
 
 MAX_INPUT: Final = 65_536
 """Characters of an input that is given as a whole."""
+MAX_SIMULATIONS: Final = 8
+MAX_OF_ONE: Final = 4
+"""That run at one replica at the same time, and those of one application among them: each has its
+policy compiled, in a process of its own where somebody wrote it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +64,29 @@ class Simulation:
         self._decider = decider
         self._candidates = candidates
         self._clock = clock
+        advice = "wait for an answer"
+        self._running = Capacity(MAX_SIMULATIONS, MAX_OF_ONE, "simulations", advice, 1.0)
 
     async def simulate(
         self, caller: Mandate, zone: str, candidate: Candidate, asked: Asked
     ) -> Simulated:
         """What the candidate answers; nobody is authenticated, and nothing changes.
 
-        Raises `ZONE_FORBIDDEN`, `OBJECT_NOT_FOUND`, `FIELD_INVALID`, what `Candidates.opened`
-        raises, and what the exchange would refuse before it asks.
+        Raises `ZONE_FORBIDDEN`, `OBJECT_NOT_FOUND`, `FIELD_INVALID`, `LIMIT_EXCEEDED` while as many
+        run as may, what `Candidates.opened` raises, and what the exchange would refuse before it
+        asks.
         """
         require_zone(caller, zone)
         self._state.zone(zone)
         document = _document(asked.document) if asked.document else self._posed(zone, asked)
         question = json.dumps(document, separators=(",", ":"))
-        async with self._candidates.opened(zone, candidate) as policy:
-            explained = await policy.explain(question)
-            return Simulated(
-                _answer(explained, document), explained.rules, policy.version, question
-            )
+        self._running.take(caller.application)
+        try:
+            async with self._candidates.opened(zone, candidate) as policy:
+                explained = await policy.explain(question)
+        finally:
+            self._running.give_back(caller.application)
+        return Simulated(_answer(explained, document), explained.rules, policy.version, question)
 
     def _posed(self, zone: str, asked: Asked) -> Mapping[str, Any]:
         """What the exchange would ask for who would ask it."""

@@ -128,7 +128,8 @@ class Cell:
         except Lost as lost:
             await self._lose(asked, lost)
         except BaseException:
-            _settle(asked.answer, closed())
+            await self._let_go()
+            self._refused(asked, closed())
             raise
         else:
             self._line.appendleft(asked)

@@ -122,15 +122,15 @@ class SandboxEngine:
 
 
 def _content(engine: str, bundle: Bundle, tests: Mapping[str, str]) -> bytes:
-    """A policy as a child reads it."""
-    value = {
+    """A policy as a child reads it: a line of JSON, and one for each piece of the data."""
+    head = {
         "engine": engine,
         "modules": dict(bundle.modules),
-        "data_json": bundle.data_json,
+        "data": [name for name, _ in bundle.pieces],
         "version": bundle.version,
         "tests": dict(tests),
     }
-    return json.dumps(value).encode()
+    return "\n".join([json.dumps(head), *(text for _, text in bundle.pieces)]).encode()
 
 
 def _encoded(question: str) -> bytes:

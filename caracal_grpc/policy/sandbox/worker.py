@@ -1,8 +1,8 @@
 """The child's side: one policy, asked over standard input and answering over standard output.
 
 It runs as `python -m`, and ends when its input does. What it evaluates is hostile by assumption:
-the kernel bounds its memory and lets it open and write nothing; an alarm ends it when it has taken
-far longer than it may, should its parent not have done so; and it has no environment to tell.
+the kernel bounds its memory and lets it open, write and start nothing; an alarm ends it when it has
+taken far longer than it may, should its parent not have done so; and it has no environment to tell.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from caracal_grpc.core.errors import CaracalError
     from caracal_grpc.policy.bundle import Bundle
 
-_FILES: Final = 32
 _PR_SET_PDEATHSIG: Final = 1
 _NICE: Final = 5
 """How far trials stand back behind decisions."""
 _RESERVING: Final = frozenset({"regopy"})
 """Engines whose allocator reserves hundreds of GiB when it is loaded, to use next to none of it."""
+_NEEDED: Final = ("caracal_grpc.policy.trial", "caracal_grpc.policy.sandbox.values")
 _PATIENCE: Final = 20
 """How many times its budget a request may take before the alarm; the parent is far stricter."""
 
@@ -92,8 +92,10 @@ def _read(body: str) -> tuple[str, Bundle, Mapping[str, str]]:
     """The engine, the policy and its tests."""
     from caracal_grpc.policy.bundle import Bundle
 
-    value = json.loads(body)
-    bundle = Bundle(value["modules"], value["data_json"], value["version"])
+    head, *texts = body.split("\n")
+    value = json.loads(head)
+    pieces = tuple(zip(value["data"], texts, strict=True))
+    bundle = Bundle(value["modules"], pieces, value["version"])
     return value["engine"], bundle, value["tests"]
 
 
@@ -109,18 +111,24 @@ def _encoded(value: object) -> bytes:
 def confine(memory: int) -> None:
     """Gives up, for good, all that a policy does not need; ends when the parent does."""
     _end_with_parent()
-    limits = {
-        resource.RLIMIT_AS: memory,
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_FSIZE: 0,
-        resource.RLIMIT_NOFILE: _FILES,
-    }
+    _limit({resource.RLIMIT_AS: memory, resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: 0})
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the parent drains first, and ends us then
+
+
+def shut(engine: str) -> None:
+    """Reads all that this process may need, and gives up opening anything and starting anything."""
+    for name in (f"caracal_grpc.policy.{engine}", *_NEEDED):
+        importlib.import_module(name)
+    importlib.import_module("caracal_grpc.policy.grants").grants_modules()
+    _limit({resource.RLIMIT_NOFILE: 0, resource.RLIMIT_NPROC: 0})
+
+
+def _limit(limits: Mapping[int, int]) -> None:
     for which, limit in limits.items():
         hard = resource.getrlimit(which)[1]
         lower = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
         resource.setrlimit(which, (lower, lower))
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the parent drains first, and ends us then
 
 
 def _end_with_parent() -> None:
@@ -172,6 +180,7 @@ def main() -> None:
     confine(int(sys.argv[2]) + _reserved(sys.argv[1]))
     output = os.dup(1)
     os.dup2(2, 1)  # whatever an engine prints goes where its panics go: nowhere
+    shut(sys.argv[1])
     serve(output)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Any
 from unittest.mock import patch
 
@@ -10,6 +11,7 @@ import pytest
 
 from caracal_grpc.authority.policies.active import active_policy
 from caracal_grpc.authority.policies.content import Content
+from caracal_grpc.authority.state import places
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 from tests.authority.policies.samples import (
@@ -196,3 +198,29 @@ async def test_an_activation_that_nobody_waits_for_is_recorded(rig: Rig) -> None
         await rig.authority.activations.close()
     entry = await rig.last()
     assert (entry.type, entry.policy_version, decides(rig)) == ("policy.activate", version, version)
+
+
+@pytest.mark.parametrize("what", ["activate", "shadow", "delete"])
+async def test_news_that_come_between_two_steps_are_not_undone(rig: Rig, what: str) -> None:
+    """CONFLICT: what was decided upon the policy of before holds against that, and no other."""
+    first, second, third = [await made(rig, each) for each in (PLACE, CANCEL, TRACK)]
+    policy, caller, authority = places.policy_place("shop"), operator(rig), rig.authority
+    await activate(rig, first)
+    before = rig.state.record(policy)
+    await activate(rig, second)
+    news = rig.state.record(policy)
+    assert before is not None
+    assert news is not None
+    rig.state._mirror._put(before)
+    calls: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {
+        "activate": lambda: activate(rig, third, expected=first),
+        "shadow": lambda: authority.trials.shadowing.set(caller, "shop", third),
+        "delete": lambda: authority.catalogue.delete(caller, "shop", second),
+    }
+    calling = asyncio.create_task(calls[what]())
+    await asyncio.sleep(0)
+    rig.state._mirror._put(news)
+    with refused(Reason.CONFLICT):
+        await calling
+    assert decides(rig) == second
+    assert (await authority.catalogue.get(caller, "shop", ""))[1] == CANCEL

@@ -13,7 +13,15 @@ from caracal_grpc.core.limits import MAX_POLICY_VERSIONS
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.store.port import Change, Expect
 from caracal_grpc.store.refusal import unavailable
-from tests.authority.policies.samples import PLACE, activate, decides, granted, made, operator
+from tests.authority.policies.samples import (
+    CANCEL,
+    PLACE,
+    activate,
+    decides,
+    granted,
+    made,
+    operator,
+)
 from tests.support.refusals import refused
 from tests.support.rig import Rig
 from tests.support.shop import ORDERS, rego, shop
@@ -163,3 +171,48 @@ async def test_the_zone_shows_the_policy_that_decides(rig: Rig) -> None:
     await activate(rig, await made(rig, PLACE))
     report = await rig.authority.zones.get(operator(rig), "shop")
     assert (report.policy, report.policy_version) == (PLACE, decides(rig))
+
+
+async def test_versions_that_are_made_and_removed_by_the_way_are_recorded(rig: Rig) -> None:
+    """By whom, as if asked for one by one, and once; that of a new zone once there is a ledger."""
+    before = len(await rig.entries())
+    first = (await rig.apply(granting("orders:cancel"))).policy_version
+    for each in (granting("orders:place"), granting("orders:cancel")):
+        await rig.apply(each)
+    kinds = [each.type for each in (await rig.entries())[before:]]
+    assert kinds == ["policy.create", "zone.apply", "policy.create", "zone.apply", "zone.apply"]
+    entry = (await rig.entries())[before]
+    assert (entry.policy_version, entry.application) == (first, operator(rig).application)
+    assert entry.details["description"] == "declared with the zone"
+
+    for number in range(MAX_POLICY_VERSIONS):
+        await rig.advance(1)
+        await rig.apply(granting("orders:place", labels=[str(number)]))
+    gone = [each for each in await rig.entries() if each.type == "policy.delete"]
+    made = [each for each in await rig.entries() if each.type == "policy.create"]
+    assert gone
+    left = {each.policy_version for each in made} - {each.policy_version for each in gone}
+    assert left <= set(await versions(rig))
+
+    await rig.apply(shop(name="another"))
+    assert [each.type for each in await rig.entries("another")][-2:] == [
+        "policy.create",
+        "zone.apply",
+    ]
+
+
+async def test_who_activates_while_a_policy_is_declared_is_not_undone(rig: Rig) -> None:
+    """CONFLICT for the apply, whose version was decided upon what no longer decides."""
+    cancel, commit = await made(rig, CANCEL), rig.store.commit
+
+    async def between(changes: list[Change], expects: list[Expect] | tuple[()] = ()) -> int:
+        if any(change.key.kind == places.POLICY_PARTS for change in changes):
+            with patch.object(rig.store, "commit", commit):
+                await activate(rig, cancel)
+        return await commit(changes, expects)
+
+    with patch.object(rig.store, "commit", between), refused(Reason.CONFLICT):
+        await rig.apply(granting("orders:place", labels=["late"]))
+    assert decides(rig) == cancel
+    await rig.apply(granting("orders:place", labels=["late"]))
+    assert (await rig.authority.activations.rollback(operator(rig), "shop")).version == cancel

@@ -207,3 +207,21 @@ async def test_policy_that_does_not_compile_denies(policies: Policies, zones: Zo
     with refused(Reason.POLICY_FAILED) as seen:
         await policies.active("acme")
     assert "does not compile" in str(seen.error)
+
+
+async def test_a_fault_of_ours_is_a_refusal_like_any_other(clock: FakeClock) -> None:
+    """It is not tried without end: who asks between two attempts gets what the last came to."""
+    read = 0
+
+    async def load() -> Bundle:
+        nonlocal read
+        read += 1
+        raise LookupError("grants")
+
+    policies = Policies(GatedEngine(), lambda _: Active("broken", load), clock)
+    async with asyncio.timeout(20):
+        for _ in range(3):
+            with refused(Reason.POLICY_FAILED):
+                await policies.ready("acme")
+    assert read == 1
+    await policies.close()

@@ -211,10 +211,18 @@ async def test_a_shadow_that_hangs_holds_up_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "what", [CaracalError(Reason.POLICY_FAILED, "it failed"), RuntimeError("a fault")]
+    ("what", "counts"),
+    [
+        (CaracalError(Reason.POLICY_FAILED, "it failed"), (3, 0)),
+        (CaracalError(Reason.POLICY_FAILED, "it gets time again", retry_after=1.0), (0, 3)),
+        (RuntimeError("a fault"), (0, 3)),
+    ],
+    ids=["failed", "absent", "fault"],
 )
-async def test_a_shadow_goes_on_after_a_failure(what: Exception) -> None:
-    """One of the policy is a difference; one of ours is a decision that was not asked about."""
+async def test_a_shadow_goes_on_after_a_failure(what: Exception, counts: tuple[int, int]) -> None:
+    """One of the policy is a difference; one that is not there for a while was not asked, nor was
+    one when the fault is ours.
+    """
     policy = Fake(what)
     policy.goes_on.set()
     attempts = 0
@@ -230,8 +238,7 @@ async def test_a_shadow_goes_on_after_a_failure(what: Exception) -> None:
     async with asyncio.timeout(5):
         while shadow.tally.compared + shadow.tally.dropped < 3:
             await asyncio.sleep(0)
-    failed = isinstance(what, CaracalError)
-    assert (shadow.tally.changed, shadow.tally.dropped) == ((3, 0) if failed else (0, 3))
+    assert (shadow.tally.changed, shadow.tally.dropped) == counts
     task = shadow.end()
     assert task is not None
     await asyncio.gather(task, return_exceptions=True)

@@ -192,6 +192,32 @@ async def test_a_part_that_changed_is_not_decided_by(rig: Rig) -> None:
     assert decides(rig) != version
 
 
+@pytest.mark.parametrize("broken", [{"grants": 7}, {"grants": [None]}, {}], ids=str)
+async def test_a_part_that_is_none_is_not_decided_by(rig: Rig, broken: dict[str, Any]) -> None:
+    """POLICY_FAILED, which says that it is damaged, whatever has become of it."""
+    version = await made(rig, PLACE)
+    place = places.policy_part_place("shop", version, 0)
+    await rig.store.update(place, lambda _: broken)
+    with refused(Reason.POLICY_FAILED) as seen:
+        await activate(rig, version)
+    assert "damaged" in str(seen.error)
+
+
+async def test_a_head_that_was_moved_is_not_decided_by(rig: Rig) -> None:
+    """The name of a version is that of its content, also when its own digests fit."""
+    version, name = await made(rig, PLACE), "sha256:0123456789abcdef"
+    head = rig.state.record(places.policy_version_place("shop", version))
+    part = await rig.store.get(places.policy_part_place("shop", version, 0))
+    assert head is not None
+    assert part is not None
+    await rig.store.create(places.policy_part_place("shop", name, 0), part.value)
+    moved = {**head.value, "id": name}
+    revision = await rig.store.create(places.policy_version_place("shop", name), moved)
+    await rig.state.reached(revision)
+    with refused(Reason.POLICY_FAILED):
+        await activate(rig, name)
+
+
 async def test_another_policy_of_the_same_digest_is_refused(rig: Rig) -> None:
     """64 bits are the name; all of the digest tells two policies apart."""
     version = await made(rig, PLACE)

@@ -12,11 +12,15 @@ from typing import Any
 import pytest
 
 from caracal_grpc.authority.policies.active import active_policy
-from caracal_grpc.authority.trials.candidates import Candidate
-from caracal_grpc.authority.trials.replay import MAX_TOLD, Progress, Replays
+from caracal_grpc.authority.trials.candidates import Candidate, Candidates
+from caracal_grpc.authority.trials.replay import MAX_TOLD, MAX_WAITED, Progress, Replays
+from caracal_grpc.core.decision import Decision
 from caracal_grpc.core.entry import MAX_QUESTION, Entry
+from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.ledger.port import Stored
+from caracal_grpc.policy.bundle import Bundle
+from caracal_grpc.policy.port import Engine, Policy
 from tests.authority.trials.traffic import (
     CANCEL,
     PLACE,
@@ -262,3 +266,56 @@ async def test_only_those_of_the_zone_or_operators(rig: Rig) -> None:
             Candidate(wrong)
     with refused(Reason.FIELD_INVALID):
         Candidate("sha256:0123456789abcdef", of(DENY_ALL).content)
+
+
+class Tired:
+    """An engine whose policies are not there for a while after every third question."""
+
+    def __init__(self, engine: Engine, wait: float) -> None:
+        self._engine = engine
+        self._wait = wait
+        self._asked = 0
+        self._policy: Policy | None = None
+
+    version = "sha256:0123456789abcdef"
+
+    async def compile(self, bundle: Bundle) -> Any:
+        """Itself, over the real one."""
+        self._policy = await self._engine.compile(bundle)
+        return self
+
+    async def decide(self, question: str) -> Decision:
+        """What the policy answers, if it is there."""
+        assert self._policy is not None
+        self._asked += 1
+        if self._asked % 3 == 0:
+            raise CaracalError(Reason.POLICY_FAILED, "it gets time again", retry_after=self._wait)
+        return await self._policy.decide(question)
+
+    async def close(self) -> None:
+        """Frees the policy."""
+        assert self._policy is not None
+        await self._policy.close()
+
+
+def tired(rig: Rig, wait: float) -> Replays:
+    """Replays of such policies."""
+    engine: Any = Tired(rig.authority.catalogue._engine, wait)
+    versions = rig.authority.catalogue._versions
+    candidates = Candidates(rig.state, versions, engine)
+    return Replays(rig.ledger, rig.state, candidates, rig.clock)
+
+
+async def test_who_is_not_there_for_a_while_is_asked_again(busy: Rig) -> None:
+    """That it did not answer then is no answer of its own: nothing differs, nothing is left out."""
+    candidate = of(await policy_of(busy))
+    told = tired(busy, 0.001).replay(operator(busy), "shop", candidate, 0)
+    last = [progress async for progress in told][-1]
+    assert (last.replayed, last.changed) == (len(await asked(busy)), 0)
+
+
+async def test_who_is_not_there_for_long_ends_the_replay(busy: Rig) -> None:
+    """POLICY_FAILED, rather than an account of what was never asked."""
+    told = tired(busy, MAX_WAITED + 1).replay(operator(busy), "shop", of(DENY_ALL), 0)
+    with refused(Reason.POLICY_FAILED):
+        [progress async for progress in told]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import random
@@ -13,7 +14,7 @@ import pytest
 from caracal_grpc.authority.policies.active import active_policy
 from caracal_grpc.authority.sessions.start import SessionStart
 from caracal_grpc.authority.trials.candidates import Candidate
-from caracal_grpc.authority.trials.simulation import MAX_INPUT, Asked, Simulated
+from caracal_grpc.authority.trials.simulation import MAX_INPUT, MAX_OF_ONE, Asked, Simulated
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 from tests.authority.trials.traffic import PLACE, content, declared, of, operator
@@ -191,3 +192,13 @@ async def test_only_those_of_the_zone_or_operators(rig: Rig) -> None:
         operator(rig), "bare", some, replace(asked, scopes=frozenset())
     )
     assert said.answer.decision == "deny"
+
+
+async def test_so_many_run_at_once(rig: Rig) -> None:
+    """LIMIT_EXCEEDED for one more of the same application, until one of them has ended."""
+    denies = of(rego('{"decision": "deny"}'))
+    runs = [simulate(rig, denies, document="{}") for _ in range(MAX_OF_ONE + 1)]
+    answers = await asyncio.gather(*runs, return_exceptions=True)
+    lost = [each.reason for each in answers if isinstance(each, CaracalError)]
+    assert lost == [Reason.LIMIT_EXCEEDED]
+    assert (await simulate(rig, denies, document="{}")).answer.decision == "deny"

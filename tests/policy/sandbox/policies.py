@@ -45,6 +45,16 @@ DOUBLING = (
     'result := {"decision": "allow", "reasons": [s30]}\n\ns0 := input.context.text\n\n'
     + "".join(f's{n} := concat("", [s{n - 1}, s{n - 1}])\n\n' for n in range(1, 31))
 )
+PARTIAL = """default result := {"decision": "deny"}
+
+all contains [a, b, c] if {
+	some a in input.context.n
+	some b in input.context.n
+	some c in input.context.n
+}
+
+result := {"decision": "allow"} if count(all) > 0
+"""
 HUGE = """default result := {"decision": "deny"}
 
 result := {"decision": "allow", "reasons": texts} if {

@@ -13,8 +13,10 @@ import pytest
 
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.policy.sandbox import frames
+from caracal_grpc.policy.sandbox.cell import Cell
 from caracal_grpc.policy.sandbox.engine import SandboxEngine, _content
 from caracal_grpc.policy.sandbox.limits import Limits
+from caracal_grpc.policy.sandbox.pool import Pool
 from caracal_grpc.policy.sandbox.process import Child
 from tests.policy.sandbox.policies import HONEST, SLOW, bundle, children, loaded, question
 from tests.support.clock import FakeClock
@@ -36,7 +38,7 @@ async def ended(pid: int) -> None:
 async def test_child_is_confined(
     monkeypatch: pytest.MonkeyPatch, sandbox: SandboxEngine, limits: Limits
 ) -> None:
-    """Bounded memory, no core, no file to write, few to open; nothing of our environment."""
+    """Bounded memory, no core, nothing to write, open or start; nothing of our environment."""
     monkeypatch.setenv("CARACAL_KEK_FILE", "/secret")
     monkeypatch.setenv("A_PASSWORD", "hunter2")
     before = children()
@@ -46,7 +48,7 @@ async def test_child_is_confined(
     lines = {row[:25].strip(): row[25:].split()[:2] for row in rows}
     assert lines["Max address space"] == [str(limits.memory)] * 2
     assert lines["Max core file size"] == lines["Max file size"] == ["0", "0"]
-    assert lines["Max open files"] == ["32", "32"]
+    assert lines["Max open files"] == lines["Max processes"] == ["0", "0"]
     names = {entry.partition("=")[0] for entry in text(pid, "environ").split("\0")}
     assert names <= {"PYTHONPATH", "PYTHONUTF8", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", ""}
     assert (await policy.decide(question())).outcome == "allow"
@@ -118,6 +120,7 @@ async def test_children_that_nobody_asks_end(sandbox: SandboxEngine, clock: Fake
 
 ORPHANED = """
 import asyncio, os, sys
+from caracal_grpc.policy.sandbox.cell import Cell
 from caracal_grpc.policy.sandbox.engine import SandboxEngine
 from caracal_grpc.policy.sandbox.limits import Limits
 from tests.policy.sandbox.policies import HONEST, SLOW, bundle, loaded, children
@@ -157,3 +160,17 @@ async def test_a_starved_child_gets_its_time(limits: Limits) -> None:
     os.kill(child.pid, signal.SIGCONT)
     assert (await asking)["decision"] == "allow"
     await child.kill()
+
+
+async def test_a_child_that_cannot_be_started_is_a_refusal(
+    limits: Limits, clock: FakeClock
+) -> None:
+    """For whoever asks, and for whoever asks then; none of them waits for ever."""
+    pool = Pool("no\0name", limits, clock.monotonic)
+    cell = Cell(pool, "odd", b"{}")
+    async with asyncio.timeout(20):
+        for _ in range(2):
+            with refused(Reason.POLICY_FAILED):
+                await cell.ready()
+    await cell.close()
+    await pool.close()

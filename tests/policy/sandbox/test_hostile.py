@@ -15,6 +15,7 @@ from tests.policy.sandbox.policies import (
     GREEDY,
     HONEST,
     HUGE,
+    PARTIAL,
     SLOW,
     bundle,
     loaded,
@@ -23,7 +24,7 @@ from tests.policy.sandbox.policies import (
 from tests.support.clock import FakeClock
 from tests.support.refusals import refused
 
-HOSTILE = {"slow": SLOW, "greedy": GREEDY, "doubling": DOUBLING, "huge": HUGE}
+HOSTILE = {"slow": SLOW, "greedy": GREEDY, "doubling": DOUBLING, "huge": HUGE, "set": PARTIAL}
 
 
 @pytest.mark.parametrize("source", HOSTILE.values(), ids=HOSTILE)
