@@ -1,7 +1,9 @@
 """The one place where a `CaracalError` becomes a gRPC status, and a gRPC status one again.
 
 The rich details are a `google.rpc.Status` in the trailer `grpc-status-details-bin`, and a wait is
-also sent as `grpc-retry-pushback-ms`, which the retries built into gRPC obey (gRFC A6).
+also sent as `grpc-retry-pushback-ms`, which the retries built into gRPC obey (gRFC A6). What no
+waiting mends, as a request that is too long, tells them so: they may be set to repeat whatever is
+RESOURCE_EXHAUSTED.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ DOMAIN: Final = "caracal"
 DETAILS_KEY: Final = "grpc-status-details-bin"
 PUSHBACK_KEY: Final = "grpc-retry-pushback-ms"
 
+_NEVER: Final = "-1"
 _MAX_TEXT_WIRE: Final = 768
 _MAX_DETAILS: Final = 2048
 """Bytes before base64. With the text, percent-encoded, the whole trailer stays under 4 KiB."""
@@ -56,6 +59,8 @@ def to_status(error: CaracalError) -> Status:
     trailer: list[tuple[str, str | bytes]] = [(DETAILS_KEY, details.SerializeToString())]
     if error.retry_after is not None:
         trailer.append((PUSHBACK_KEY, str(_milliseconds(error.retry_after))))
+    elif code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        trailer.append((PUSHBACK_KEY, _NEVER))
     return Status(code, text, tuple(trailer))
 
 

@@ -122,8 +122,11 @@ MAX_PAGE: Final = 500
 DEFAULT_PAGE: Final = 100
 
 MAX_REQUEST: Final = 16 * 1024 * 1024
-"""Bytes of a request to the authority: what is longer gRPC refuses by itself. A policy of twenty
-thousand grants fits."""
+"""Bytes of a request that carries a policy or reports decisions. Twenty thousand grants fit."""
+MAX_SHORT_REQUEST: Final = 1024 * 1024
+"""Those of any other. Protobuf makes a second of work, and hundreds of megabytes, of 16 MiB."""
+MAX_RECEIVED: Final = MAX_REQUEST + 4 * 1024 * 1024
+"""Bytes that gRPC takes in; what is longer it refuses by itself, with no reason of ours."""
 MAX_ANSWER: Final = 32 * 1024 * 1024
 """Bytes of one message that it answers with. Clients of gRPC take 4 MiB unless told otherwise."""
 

@@ -33,8 +33,7 @@ def page_of(
     `found` is in the order of `name`. `question` is all that decides what is found, such as a zone
     and a filter: a token of another question is `FIELD_INVALID`, and so is any other text.
     """
-    digest = _digest(question)
-    after = _last(token, digest) if token else ""
+    digest, after = _digest(question), last_of(question, token)
     items: list[T] = []
     for each in found:
         if name(each) <= after:
@@ -43,6 +42,11 @@ def page_of(
             return Page(tuple(items), digest + name(items[-1]).encode().hex())
         items.append(each)
     return Page(tuple(items))
+
+
+def last_of(question: str, token: str) -> str:
+    """The last name of the page that `token` ended, empty without one; raises as `page_of`."""
+    return _last(token, _digest(question)) if token else ""
 
 
 def _digest(question: str) -> str:

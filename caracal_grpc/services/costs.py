@@ -25,6 +25,7 @@ COSTS: Final[Mapping[str, int]] = {
     "/caracal.v1.PolicyService/Replay": 20,
     "/caracal.v1.PolicyService/Simulate": 1,
     "/caracal.v1.ZoneService/Apply": 2,
+    "/caracal.v1.ZoneService/Get": 2,
 }
 """What one call of a method costs; about 10 ms of a processor each."""
 

@@ -31,7 +31,7 @@ class CredentialServicer(credential_service_pb2_grpc.CredentialServiceServicer):
         self, request: pb2.CredentialServiceGetRequest, context: Context
     ) -> pb2.CredentialServiceGetResponse:
         """See `CredentialService.Get` in the proto."""
-        found = self._credentials.get(current_mandate(), *_place(request))
+        found = await self._credentials.get(current_mandate(), *_place(request))
         return pb2.CredentialServiceGetResponse(credential=_info(found))
 
     async def List(
@@ -39,7 +39,7 @@ class CredentialServicer(credential_service_pb2_grpc.CredentialServiceServicer):
     ) -> pb2.CredentialServiceListResponse:
         """See `CredentialService.List` in the proto."""
         zone, asked = render.zone_name(request.zone), query(request)
-        page = self._credentials.list(
+        page = await self._credentials.list(
             current_mandate(), zone, request.application, asked.size, asked.token
         )
         return pb2.CredentialServiceListResponse(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
 from caracal_grpc.core.errors import CaracalError, field_invalid
-from caracal_grpc.core.limits import MAX_ANSWER
+from caracal_grpc.core.limits import MAX_ANSWER, MAX_REQUEST, MAX_SHORT_REQUEST
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors.guard.plan import Style, style_of
 from caracal_grpc.interceptors.status import to_status
@@ -25,13 +25,25 @@ Reader: TypeAlias = Callable[[bytes], Any]
 Writer: TypeAlias = Callable[[Any], bytes]
 Around: TypeAlias = Callable[[], AbstractContextManager[None]]
 
+LONG: Final = frozenset(
+    {
+        "/caracal.v1.AuditService/Record",
+        "/caracal.v1.PolicyService/Create",
+        "/caracal.v1.PolicyService/Replay",
+        "/caracal.v1.PolicyService/Simulate",
+        "/caracal.v1.PolicyService/Validate",
+        "/caracal.v1.ZoneService/Apply",
+    }
+)
+"""Methods whose requests carry a policy, or what edges decided: none is open to strangers."""
+
 
 class StatusInterceptor(grpc.aio.ServerInterceptor):
     """Turns refusals into their statuses, and anything unforeseen into INTERNAL without a cause.
 
-    The services take one message each, which is read here so that a broken one is refused, too, and
-    so is an answer of more than `max_answer` bytes, which is written here. `drain` counts the
-    calls, gRPC's own services aside.
+    The services take one message each, which is read here so that one that is broken or too long is
+    refused, too, and so is an answer of more than `max_answer` bytes, which is written here.
+    `drain` counts the calls, gRPC's own services aside.
     """
 
     def __init__(self, drain: Drain | None = None, max_answer: int = MAX_ANSWER) -> None:
@@ -47,11 +59,12 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None or handler.request_streaming:
             return handler
-        infrastructure = handler_call_details.method.startswith("/grpc.")
-        return self._wrap(handler, nullcontext if infrastructure else self._drain.call)
+        method = handler_call_details.method
+        infrastructure = method.startswith("/grpc.")
+        return self._wrap(method, handler, nullcontext if infrastructure else self._drain.call)
 
-    def _wrap(self, handler: Handler, around: Around) -> Handler:
-        read = handler.request_deserializer or _as_it_is
+    def _wrap(self, method: str, handler: Handler, around: Around) -> Handler:
+        read = _reader(method, handler.request_deserializer or _as_it_is)
         write = self._bounded(handler.response_serializer or _as_it_is)
         if not handler.response_streaming:
             unary = _unary(handler.unary_unary, read, write, around)
@@ -69,7 +82,7 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
         def bounded(answer: Any) -> bytes:
             payload = write(answer)
             if len(payload) > self._max_answer:
-                raise _too_long(self._max_answer)
+                raise _too_long(_LONG_ANSWER, self._max_answer)
             return payload
 
         return bounded
@@ -79,18 +92,39 @@ def _as_it_is(payload: Any) -> Any:
     return payload
 
 
-def _too_long(most: int) -> CaracalError:
-    text = (
-        f"the answer is over {most} bytes; ask for smaller pages, or for its parts by their lists"
-    )
-    return CaracalError(Reason.LIMIT_EXCEEDED, text, metadata={"limit": str(most)})
+_LONG_ANSWER: Final = (
+    "the answer is over {} bytes; ask for smaller pages, or for its parts by their lists"
+)
+_LONG_REQUEST: Final = "a request holds at most {} bytes here; make it smaller, or ask in parts"
+
+
+def _too_long(text: str, most: int) -> CaracalError:
+    return CaracalError(Reason.LIMIT_EXCEEDED, text.format(most), metadata={"limit": str(most)})
+
+
+def _reader(method: str, read: Reader) -> Reader:
+    """Reads a request that is no longer than those of the method may be.
+
+    gRPC itself would answer broken bytes with UNKNOWN and log a traceback.
+    """
+    most = MAX_REQUEST if method in LONG else MAX_SHORT_REQUEST
+
+    def bounded(payload: bytes) -> Any:
+        if len(payload) > most:
+            raise _too_long(_LONG_REQUEST, most)
+        try:
+            return read(payload)
+        except (DecodeError, ValueError):
+            raise field_invalid("request", "is not a message of this method") from None
+
+    return bounded
 
 
 def _unary(behavior: Any, read: Reader, write: Writer, around: Around) -> Any:
     async def mapped(payload: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         try:
             with around():
-                return write(await behavior(_parsed(read, payload), context))
+                return write(await behavior(read(payload), context))
         except CaracalError as refusal:
             await _abort(context, refusal)
         except (grpc.aio.AbortError, grpc.aio.BaseError):
@@ -107,7 +141,7 @@ def _stream(behavior: Any, read: Reader, write: Writer, around: Around) -> Any:
     ) -> AsyncIterator[Any]:
         try:
             with around():
-                async for message in behavior(_parsed(read, payload), context):
+                async for message in behavior(read(payload), context):
                     yield write(message)
         except CaracalError as refusal:
             await _abort(context, refusal)
@@ -117,14 +151,6 @@ def _stream(behavior: Any, read: Reader, write: Writer, around: Around) -> Any:
             await _fail(context)
 
     return mapped
-
-
-def _parsed(read: Reader, payload: bytes) -> Any:
-    """The request; gRPC itself would answer broken bytes with UNKNOWN and log a traceback."""
-    try:
-        return read(payload)
-    except (DecodeError, ValueError):
-        raise field_invalid("request", "is not a message of this method") from None
 
 
 async def _abort(context: grpc.aio.ServicerContext[Any, Any], refusal: CaracalError) -> NoReturn:

@@ -126,8 +126,6 @@ def _add_declared(server: grpc.aio.Server, authority: Authority) -> None:
         ResourceServicer(objects, edits), server
     )
     zone_service_pb2_grpc.add_ZoneServiceServicer_to_server(
-        ZoneServicer(
-            authority.zones, authority.zone_edits, authority.removal, authority.freezing, objects
-        ),
+        ZoneServicer(authority.zones, authority.zone_edits, authority.removal, authority.freezing),
         server,
     )

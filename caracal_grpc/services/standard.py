@@ -56,7 +56,7 @@ class Standard(Generic[T, W, M]):
     async def list(self, request: Any, answer: Callable[..., Response]) -> Response:
         """One page."""
         wire, zone = self._wire, render.zone_name(request.zone)
-        page = self._objects.list(current_mandate(), zone, wire.kind, query(request))
+        page = await self._objects.list(current_mandate(), zone, wire.kind, query(request))
         found = [self._message(each) for each in page.items]
         return answer(**{wire.many: found, "next_page_token": page.next_token})
 

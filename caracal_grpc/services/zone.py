@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import grpc.aio
 
+from caracal_grpc.authority.state.slices import in_slices
 from caracal_grpc.authority.zones.change import Change
 from caracal_grpc.authority.zones.declaration import Settings
 from caracal_grpc.authority.zones.freezing import Freezing
-from caracal_grpc.authority.zones.objects import Objects
 from caracal_grpc.authority.zones.removal import Removal
 from caracal_grpc.authority.zones.zone_edits import ChangedZone, ZoneEdits
 from caracal_grpc.authority.zones.zones import Zones
@@ -48,13 +48,11 @@ class ZoneServicer(zone_service_pb2_grpc.ZoneServiceServicer):
         edits: ZoneEdits,
         removal: Removal,
         freezing: Freezing,
-        objects: Objects,
     ) -> None:
         self._zones = zones
         self._edits = edits
         self._removal = removal
         self._freezing = freezing
-        self._objects = objects
 
     async def Apply(
         self, request: zone_service_pb2.ZoneServiceApplyRequest, context: Context
@@ -69,8 +67,8 @@ class ZoneServicer(zone_service_pb2_grpc.ZoneServiceServicer):
             prune=request.prune,
         )
         return zone_service_pb2.ZoneServiceApplyResponse(
-            changes=[_change(change) for change in applied.changes],
-            credentials=[credential(each) for each in applied.credentials],
+            changes=await in_slices((_change(each),) for each in applied.changes),
+            credentials=await in_slices((credential(each),) for each in applied.credentials),
             revision=applied.revision,
             audit_id=applied.audit_id,
             issuer=applied.issuer,
@@ -84,7 +82,7 @@ class ZoneServicer(zone_service_pb2_grpc.ZoneServiceServicer):
         """See `ZoneService.Get` in the proto."""
         report = await self._zones.get(current_mandate(), render.zone_name(request.zone))
         return zone_service_pb2.ZoneServiceGetResponse(
-            zone=rendered(report, self._objects), revision=report.revision
+            zone=await rendered(report), revision=report.revision
         )
 
     async def List(

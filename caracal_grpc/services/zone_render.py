@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Final
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
 
+from google.protobuf.message import Message
+
+from caracal_grpc.authority.state.slices import in_slices
 from caracal_grpc.authority.zones.change import Credential
-from caracal_grpc.authority.zones.kinds import APPLICATION, ISSUER, PROOF_SYSTEM, RESOURCE
-from caracal_grpc.authority.zones.objects import Objects
-from caracal_grpc.authority.zones.zones import ZoneReport
+from caracal_grpc.authority.zones.objects import Found
+from caracal_grpc.authority.zones.report import ZoneReport
 from caracal_grpc.core.application import Application
 from caracal_grpc.core.issuer import TrustedIssuer
 from caracal_grpc.core.zone import Resource, Zone
 from caracal_grpc.services import policy_render, render
 from caracal_grpc.v1 import application_pb2, resource_pb2, zone_pb2
+
+T = TypeVar("T")
+M = TypeVar("M", bound=Message)
 
 _VISIBILITIES: Final = {
     "full": zone_pb2.CHAIN_VISIBILITY_FULL,
@@ -22,28 +28,22 @@ _VISIBILITIES: Final = {
 }
 
 
-def rendered(report: ZoneReport, objects: Objects) -> zone_pb2.Zone:
-    """The present zone for the wire; `objects` knows the etags."""
-    name = report.zone.name
-    etag = partial(objects.etag, name)
-    shown = zone_alone(report.zone, objects.etag_of_zone(name))
-    shown.MergeFrom(
-        zone_pb2.Zone(
-            applications=[application(e, etag(APPLICATION, e)) for e in report.applications],
-            resources=[resource(e, etag(RESOURCE, e)) for e in report.resources],
-            policy=_policy(report),
-            issuers=[issuer(e, etag(ISSUER, e)) for e in report.issuers],
-            proof_systems=[issuer(e, etag(PROOF_SYSTEM, e)) for e in report.proof_systems],
-            webhooks=[zone_pb2.Webhook(name=e.name, url=e.url) for e in report.webhooks],
-        )
-    )
+async def rendered(report: ZoneReport) -> zone_pb2.Zone:
+    """The present zone for the wire, in slices."""
+    shown = zone_alone(report.zone.value, report.zone.etag)
+    shown.applications.extend(await _all(application, report.applications))
+    shown.resources.extend(await _all(resource, report.resources))
+    shown.issuers.extend(await _all(issuer, report.issuers))
+    shown.proof_systems.extend(await _all(issuer, report.proof_systems))
+    shown.webhooks.extend(zone_pb2.Webhook(name=e.name, url=e.url) for e in report.webhooks)
+    if report.policy_version:  # a zone without a policy has none to show
+        policy = asyncio.to_thread(policy_render.policy, report.policy, report.policy_version)
+        shown.policy.CopyFrom(await policy)
     return shown
 
 
-def _policy(report: ZoneReport) -> zone_pb2.Policy | None:
-    """What decides; a zone without a policy has none to show."""
-    version = report.policy_version
-    return policy_render.policy(report.policy, version) if version else None
+async def _all(render: Callable[[T, str], M], every: Sequence[Found[T]]) -> list[M]:
+    return await in_slices((render(each.value, each.etag),) for each in every)
 
 
 def zone_alone(zone: Zone, etag: str) -> zone_pb2.Zone:

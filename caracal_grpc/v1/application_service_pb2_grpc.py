@@ -31,8 +31,8 @@ class ApplicationServiceStub(object):
     Each change is one commit of the store and one entry of the ledger, which names the fields that
     changed, never their values. A change answers CONFLICT while an apply of the zone is not finished.
     Who changes something in the zone `caracal` must hold `caracal:zones:write` besides, since it could
-    make itself an operator. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
-    guard.
+    make itself an operator. Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too
+    long, and what `AuthorityRule` says of the guard.
     """
 
     def __init__(self, channel):
@@ -74,8 +74,8 @@ class ApplicationServiceServicer(object):
     Each change is one commit of the store and one entry of the ledger, which names the fields that
     changed, never their values. A change answers CONFLICT while an apply of the zone is not finished.
     Who changes something in the zone `caracal` must hold `caracal:zones:write` besides, since it could
-    make itself an operator. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
-    guard.
+    make itself an operator. Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too
+    long, and what `AuthorityRule` says of the guard.
     """
 
     def Get(self, request, context):
@@ -170,8 +170,8 @@ class ApplicationService(object):
     Each change is one commit of the store and one entry of the ledger, which names the fields that
     changed, never their values. A change answers CONFLICT while an apply of the zone is not finished.
     Who changes something in the zone `caracal` must hold `caracal:zones:write` besides, since it could
-    make itself an operator. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
-    guard.
+    make itself an operator. Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too
+    long, and what `AuthorityRule` says of the guard.
     """
 
     @staticmethod

@@ -29,7 +29,8 @@ class ApprovalServiceStub(object):
     """Approvals: requests that policy holds until somebody, or a proof, releases them. An application sees
     its own and those that name it as a reviewer; who holds `caracal:approvals:decide`, all of the zone.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     def __init__(self, channel):
@@ -74,7 +75,8 @@ class ApprovalServiceServicer(object):
     """Approvals: requests that policy holds until somebody, or a proof, releases them. An application sees
     its own and those that name it as a reviewer; who holds `caracal:approvals:decide`, all of the zone.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     def Get(self, request, context):
@@ -188,7 +190,8 @@ class ApprovalService(object):
     """Approvals: requests that policy holds until somebody, or a proof, releases them. An application sees
     its own and those that name it as a reviewer; who holds `caracal:approvals:decide`, all of the zone.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     @staticmethod

@@ -28,7 +28,8 @@ if _version_not_supported:
 class AuditServiceStub(object):
     """The ledger of zones.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     def __init__(self, channel):
@@ -62,7 +63,8 @@ class AuditServiceStub(object):
 class AuditServiceServicer(object):
     """The ledger of zones.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     def Search(self, request, context):
@@ -141,7 +143,8 @@ def add_AuditServiceServicer_to_server(servicer, server):
 class AuditService(object):
     """The ledger of zones.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     @staticmethod

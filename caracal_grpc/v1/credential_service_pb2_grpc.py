@@ -30,8 +30,8 @@ class CredentialServiceStub(object):
     application, or its session, to end that too.
 
     Who makes or ends one in the zone `caracal` must hold `caracal:zones:write` besides, since it could
-    make itself an operator. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
-    guard.
+    make itself an operator. Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too
+    long, and what `AuthorityRule` says of the guard.
     """
 
     def __init__(self, channel):
@@ -67,8 +67,8 @@ class CredentialServiceServicer(object):
     application, or its session, to end that too.
 
     Who makes or ends one in the zone `caracal` must hold `caracal:zones:write` besides, since it could
-    make itself an operator. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
-    guard.
+    make itself an operator. Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too
+    long, and what `AuthorityRule` says of the guard.
     """
 
     def Get(self, request, context):
@@ -143,8 +143,8 @@ class CredentialService(object):
     application, or its session, to end that too.
 
     Who makes or ends one in the zone `caracal` must hold `caracal:zones:write` besides, since it could
-    make itself an operator. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the
-    guard.
+    make itself an operator. Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too
+    long, and what `AuthorityRule` says of the guard.
     """
 
     @staticmethod

@@ -29,7 +29,8 @@ class DelegationServiceStub(object):
     """Delegations between applications. An application sees those that it passed on or received, and may
     revoke both; `caracal:sessions:admin`, all.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     def __init__(self, channel):
@@ -69,7 +70,8 @@ class DelegationServiceServicer(object):
     """Delegations between applications. An application sees those that it passed on or received, and may
     revoke both; `caracal:sessions:admin`, all.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     def Delegate(self, request, context):
@@ -166,7 +168,8 @@ class DelegationService(object):
     """Delegations between applications. An application sees those that it passed on or received, and may
     revoke both; `caracal:sessions:admin`, all.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     @staticmethod

@@ -28,7 +28,8 @@ if _version_not_supported:
 class DiagnosticsServiceStub(object):
     """What the authority knows of its own health.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     def __init__(self, channel):
@@ -47,7 +48,8 @@ class DiagnosticsServiceStub(object):
 class DiagnosticsServiceServicer(object):
     """What the authority knows of its own health.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     def Diagnose(self, request, context):
@@ -79,7 +81,8 @@ def add_DiagnosticsServiceServicer_to_server(servicer, server):
 class DiagnosticsService(object):
     """What the authority knows of its own health.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     @staticmethod

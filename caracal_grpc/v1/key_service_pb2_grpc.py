@@ -28,7 +28,8 @@ if _version_not_supported:
 class KeyServiceStub(object):
     """The signing keys of zones.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     def __init__(self, channel):
@@ -72,7 +73,8 @@ class KeyServiceStub(object):
 class KeyServiceServicer(object):
     """The signing keys of zones.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     def GetKeySet(self, request, context):
@@ -93,9 +95,10 @@ class KeyServiceServicer(object):
 
     def RotateKey(self, request, context):
         """Publishes a new key, which signs once the slowest consumer knows it: after the zone's
-        `key_publish_seconds`, or its `jwks_max_age_seconds` and a leeway when that is longer. The one before it
+        `key_publish_seconds`, or its `jwks_max_age_seconds` and a leeway when that is longer; at once when no key
+        signs, as after a restore of one that was compromised since. The one before it
         goes on verifying until everything that it signed has expired. The authority does the same by itself
-        when a key is as old as `key_rotate_seconds`. The caller must hold
+        when a key is as old as `key_rotate_seconds`, and when none signs. The caller must hold
         `caracal:keys:rotate` in that zone or in the zone `caracal`. Answers FIELD_INVALID,
         KEY_STATE_CONFLICT while a key is pending or the zone has as many keys as an edge holds,
         OBJECT_NOT_FOUND, ZONE_FORBIDDEN, CONFLICT, AUTHORITY_STALE; and STORE_UNAVAILABLE and
@@ -183,7 +186,8 @@ def add_KeyServiceServicer_to_server(servicer, server):
 class KeyService(object):
     """The signing keys of zones.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     @staticmethod

@@ -28,8 +28,9 @@ if _version_not_supported:
 class PolicyServiceStub(object):
     """The life of a zone's policies: checked, made, tried, activated, taken back.
 
-    A policy is evaluated in bounded time and memory, and one that overruns denies (POLICY_FAILED) without
-    holding up anything else. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    A policy is evaluated in bounded time and memory, and one that overruns denies (POLICY_FAILED)
+    without holding up anything else. Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that
+    is too long, and what `AuthorityRule` says of the guard.
     """
 
     def __init__(self, channel):
@@ -103,8 +104,9 @@ class PolicyServiceStub(object):
 class PolicyServiceServicer(object):
     """The life of a zone's policies: checked, made, tried, activated, taken back.
 
-    A policy is evaluated in bounded time and memory, and one that overruns denies (POLICY_FAILED) without
-    holding up anything else. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    A policy is evaluated in bounded time and memory, and one that overruns denies (POLICY_FAILED)
+    without holding up anything else. Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that
+    is too long, and what `AuthorityRule` says of the guard.
     """
 
     def Validate(self, request, context):
@@ -158,21 +160,23 @@ class PolicyServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Activate(self, request, context):
-        """Lets a version decide, from the revision on, at every replica: one that has not compiled it yet lets
-        exchanges wait. `GetStatus` shows which have. The caller must hold `caracal:policies:activate` in that
-        zone or in the zone `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN, CONFLICT,
-        POLICY_FAILED for one that no longer compiles, AUTHORITY_STALE; and STORE_UNAVAILABLE and
-        AUDIT_UNAVAILABLE, after which it may decide all the same.
+        """Lets a version decide, from the revision on, at every replica: one that has not compiled it yet
+        lets exchanges wait. `GetStatus` shows which have. The caller must hold `caracal:policies:activate`
+        in that zone or in the zone `caracal`; and `caracal:zones:write` besides for the policy of the zone
+        `caracal` itself, since it says who is an operator. Answers FIELD_INVALID, OBJECT_NOT_FOUND,
+        ZONE_FORBIDDEN, CONFLICT, POLICY_FAILED for one that no longer compiles, AUTHORITY_STALE; and
+        STORE_UNAVAILABLE and AUDIT_UNAVAILABLE, after which it may decide all the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Rollback(self, request, context):
-        """Activates the version that was active before. The caller must hold `caracal:policies:activate` in that
-        zone or in the zone `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND when there is none before,
-        ZONE_FORBIDDEN, CONFLICT, POLICY_FAILED, AUTHORITY_STALE; and STORE_UNAVAILABLE and AUDIT_UNAVAILABLE,
-        after which it may decide all the same.
+        """Activates the version that was active before. The caller must hold `caracal:policies:activate` in
+        that zone or in the zone `caracal`, and what `Activate` asks for besides. Answers FIELD_INVALID,
+        OBJECT_NOT_FOUND when there is none before, ZONE_FORBIDDEN, CONFLICT, POLICY_FAILED,
+        AUTHORITY_STALE; and STORE_UNAVAILABLE and AUDIT_UNAVAILABLE, after which it may decide all the
+        same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -190,10 +194,10 @@ class PolicyServiceServicer(object):
     def Simulate(self, request, context):
         """Asks a policy one question, and says which rules decided; nothing is granted and nothing recorded.
         The caller must hold `caracal:policies:read` in that zone or in the zone `caracal`. Answers
-        FIELD_INVALID, OBJECT_NOT_FOUND, NO_ACTIVE_POLICY, ZONE_FORBIDDEN, RATE_LIMITED, POLICY_FAILED for a
-        policy that the engine cannot judge, STORE_UNAVAILABLE, and for what the exchange would refuse before
-        it asks: AUTHORITY_STALE, SESSION_NOT_ACTIVE, CEILING_EXCEEDED, SCOPE_INSUFFICIENT, HOPS_EXCEEDED,
-        ACTOR_FORBIDDEN.
+        FIELD_INVALID, OBJECT_NOT_FOUND, NO_ACTIVE_POLICY, ZONE_FORBIDDEN, RATE_LIMITED, LIMIT_EXCEEDED
+        while as many simulations run as may, POLICY_FAILED for a policy that the engine cannot judge,
+        STORE_UNAVAILABLE, and for what the exchange would refuse before it asks: AUTHORITY_STALE,
+        SESSION_NOT_ACTIVE, CEILING_EXCEEDED, SCOPE_INSUFFICIENT, HOPS_EXCEEDED, ACTOR_FORBIDDEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -201,10 +205,11 @@ class PolicyServiceServicer(object):
 
     def Replay(self, request, context):
         """Asks a version every question again that this replica's ledger holds of the window, and lists each
-        decision that it makes otherwise. It runs beside everything else, and stops with the call. The caller
-        must hold `caracal:policies:read` and `caracal:audit:read` in that zone or in the zone `caracal`.
-        Answers FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN, RATE_LIMITED, LIMIT_EXCEEDED while as many
-        replays run as may, STORE_UNAVAILABLE, POLICY_FAILED, AUDIT_UNAVAILABLE.
+        decision that it makes otherwise. It runs beside everything else, and stops with the call. The
+        caller must hold `caracal:policies:read` and `caracal:audit:read` in that zone or in the zone
+        `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN, RATE_LIMITED, LIMIT_EXCEEDED
+        while as many replays run as may, STORE_UNAVAILABLE, POLICY_FAILED, also for a policy that overruns
+        its limits again and again, AUDIT_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -303,8 +308,9 @@ def add_PolicyServiceServicer_to_server(servicer, server):
 class PolicyService(object):
     """The life of a zone's policies: checked, made, tried, activated, taken back.
 
-    A policy is evaluated in bounded time and memory, and one that overruns denies (POLICY_FAILED) without
-    holding up anything else. Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    A policy is evaluated in bounded time and memory, and one that overruns denies (POLICY_FAILED)
+    without holding up anything else. Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that
+    is too long, and what `AuthorityRule` says of the guard.
     """
 
     @staticmethod

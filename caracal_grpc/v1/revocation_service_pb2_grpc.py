@@ -28,7 +28,8 @@ if _version_not_supported:
 class RevocationServiceStub(object):
     """Revocations, and the feed that tells every edge of them and of keys.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     def __init__(self, channel):
@@ -67,7 +68,8 @@ class RevocationServiceStub(object):
 class RevocationServiceServicer(object):
     """Revocations, and the feed that tells every edge of them and of keys.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     def Revoke(self, request, context):
@@ -166,7 +168,8 @@ def add_RevocationServiceServicer_to_server(servicer, server):
 class RevocationService(object):
     """Revocations, and the feed that tells every edge of them and of keys.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     @staticmethod

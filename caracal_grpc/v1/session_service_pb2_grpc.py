@@ -28,7 +28,8 @@ if _version_not_supported:
 class SessionServiceStub(object):
     """Sessions of applications. An application sees and ends its own; `caracal:sessions:admin`, all.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     def __init__(self, channel):
@@ -82,7 +83,8 @@ class SessionServiceStub(object):
 class SessionServiceServicer(object):
     """Sessions of applications. An application sees and ends its own; `caracal:sessions:admin`, all.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     def Start(self, request, context):
@@ -228,7 +230,8 @@ def add_SessionServiceServicer_to_server(servicer, server):
 class SessionService(object):
     """Sessions of applications. An application sees and ends its own; `caracal:sessions:admin`, all.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     @staticmethod

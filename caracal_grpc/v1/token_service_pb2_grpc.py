@@ -28,7 +28,8 @@ if _version_not_supported:
 class TokenServiceStub(object):
     """The security token service.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     def __init__(self, channel):
@@ -52,7 +53,8 @@ class TokenServiceStub(object):
 class TokenServiceServicer(object):
     """The security token service.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     def Exchange(self, request, context):
@@ -122,7 +124,8 @@ def add_TokenServiceServicer_to_server(servicer, server):
 class TokenService(object):
     """The security token service.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     @staticmethod

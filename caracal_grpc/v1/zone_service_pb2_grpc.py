@@ -28,7 +28,8 @@ if _version_not_supported:
 class ZoneServiceStub(object):
     """The declared state of zones: applications, resources, grants, policy.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     def __init__(self, channel):
@@ -82,7 +83,8 @@ class ZoneServiceStub(object):
 class ZoneServiceServicer(object):
     """The declared state of zones: applications, resources, grants, policy.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     def Apply(self, request, context):
@@ -96,10 +98,14 @@ class ZoneServiceServicer(object):
         until all are done; for the zone `caracal` it is refused. The next apply takes up one that broke
         off: it makes what is missing, and new secrets for the applications that it could not answer.
 
-        Answers FIELD_INVALID, CONFLICT when the zone was changed at the same time or since
-        `expected_revision`, ZONE_FORBIDDEN, LIMIT_EXCEEDED for what does not fit a commit, POLICY_FAILED
-        for a policy that the engine cannot judge, AUTHORITY_STALE, RATE_LIMITED; and STORE_UNAVAILABLE and
-        AUDIT_UNAVAILABLE, after which the change may hold all the same.
+        Answers FIELD_INVALID, with the path of each violation below `zone`, such as
+        `applications[3].ceiling.scopes`; of what is not declared and stays, but would no longer fit, it is
+        that in the zone as it is: `present.applications.<name>.ceiling.scopes`,
+        `present.resources.<name>.may_act[0]`, `present.policy.grants[7].scopes`. CONFLICT when the zone
+        was changed at the same time or since `expected_revision`, ZONE_FORBIDDEN, LIMIT_EXCEEDED for what
+        does not fit a commit, POLICY_FAILED for a policy that the engine cannot judge, AUTHORITY_STALE,
+        RATE_LIMITED; and STORE_UNAVAILABLE and AUDIT_UNAVAILABLE, after which the change may hold all the
+        same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,7 +113,7 @@ class ZoneServiceServicer(object):
 
     def Get(self, request, context):
         """Reads the state of a zone; never a secret. The caller must hold `caracal:zones:read` in that
-        zone or in the zone `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN,
+        zone or in the zone `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN, RATE_LIMITED,
         STORE_UNAVAILABLE, POLICY_FAILED when the policy that it has is damaged in the store.
         LIMIT_EXCEEDED when it is over 32 MiB: read the parts of it by their lists.
         """
@@ -145,10 +151,10 @@ class ZoneServiceServicer(object):
     def Delete(self, request, context):
         """Removes a zone that has no application any more: all that it issued is dead, and its keys are gone.
         Its ledger stays, and operators read it on; a zone that is made again under the name goes on with
-        it. What breaks off half-way leaves a zone with less, which the same call removes. The zone `caracal` cannot be removed. The caller must hold
-        `caracal:zones:write` in the zone `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN,
-        CONFLICT, AUTHORITY_STALE; and STORE_UNAVAILABLE and AUDIT_UNAVAILABLE, after which it may be gone
-        all the same.
+        it. What breaks off half-way leaves a zone with less, which the same call removes. The zone
+        `caracal` cannot be removed. The caller must hold `caracal:zones:write` in the zone `caracal`.
+        Answers FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN, CONFLICT, AUTHORITY_STALE; and
+        STORE_UNAVAILABLE and AUDIT_UNAVAILABLE, after which it may be gone all the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -229,7 +235,8 @@ def add_ZoneServiceServicer_to_server(servicer, server):
 class ZoneService(object):
     """The declared state of zones: applications, resources, grants, policy.
 
-    Any rpc may also answer DRAINING, and what `AuthorityRule` says of the guard.
+    Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too long, and what
+    `AuthorityRule` says of the guard.
     """
 
     @staticmethod

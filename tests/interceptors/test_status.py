@@ -118,6 +118,14 @@ def test_no_wait_sends_no_pushback() -> None:
     assert [key for key, _ in status.trailing_metadata] == [DETAILS_KEY]
 
 
+@pytest.mark.parametrize("reason", [Reason.LIMIT_EXCEEDED, Reason.MANDATE_TOO_LARGE])
+def test_what_no_waiting_mends_is_not_to_be_repeated(reason: Reason) -> None:
+    """A pushback below zero: gRPC's own retries may be set to repeat whatever has this code."""
+    status = to_status(CaracalError(reason, "too long"))
+    assert status.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert dict(status.trailing_metadata)[PUSHBACK_KEY] == "-1"
+
+
 def _foreign(domain: str, reason: str) -> bytes:
     status = RpcStatus(code=7, message="no")
     status.details.add().Pack(ErrorInfo(domain=domain, reason=reason))

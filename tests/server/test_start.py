@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import secrets
 import signal
@@ -262,6 +263,21 @@ async def test_sigterm_ends_a_running_server(tmp_path: Path, etcd: EtcdProcess) 
             os.kill(os.getpid(), signal.SIGTERM)
         await serving
     assert asyncio.all_tasks() <= before
+
+
+async def test_what_was_read_at_the_start_is_no_work_for_collections(
+    tmp_path: Path, etcd: EtcdProcess
+) -> None:
+    """A full one would hold up every call for as long as it takes to go through all of it."""
+    ready = asyncio.Event()
+    settings = ServeSettings.load(serve_values(tmp_path, etcd))
+    serving = asyncio.ensure_future(serve(settings, lambda _: ready.set()))
+    async with asyncio.timeout(30):
+        await ready.wait()
+        assert gc.get_freeze_count() > 0
+        os.kill(os.getpid(), signal.SIGTERM)
+        await serving
+    assert gc.get_freeze_count() == 0
 
 
 async def test_start_that_fails_late_lets_go_of_its_port(tmp_path: Path, etcd: EtcdProcess) -> None:

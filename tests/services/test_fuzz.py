@@ -13,8 +13,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from caracal_grpc.authority.state import places
+from caracal_grpc.authority.state.bucket import Bucket, Buckets
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.crypto.system import SystemClock
 from caracal_grpc.interceptors.status import from_rpc_error
 from caracal_grpc.v1 import audit_pb2, audit_service_pb2, token_service_pb2
 from tests.support.authority import Running, Starter
@@ -101,8 +103,7 @@ async def fuzzed(start_authority: Starter) -> Fuzzed:
     await running.apply(shop())
     found = running.server._authority
     assert found is not None
-    found.exchange._failures.rate = found.exchange._failures.burst = 1e9
-    found.exchange._failures._level = 1e9
+    found.exchange._failures = Buckets(lambda: Bucket(SystemClock(), 1e9, 1e9, ""))
     return Fuzzed(running, asyncio.get_running_loop())
 
 

@@ -34,7 +34,7 @@ from tests.services.isolation_cases import (
 from tests.services.test_access import call, targets
 from tests.support.authority import Running
 from tests.support.contract import METHODS
-from tests.support.shop import CARACAL, ORDERS
+from tests.support.shop import CARACAL, ORDERS, shop
 
 PATHS = sorted(
     f"{SERVICE}{service}/{method}" for service, methods in CASES.items() for method in methods
@@ -248,7 +248,13 @@ async def test_no_scope_of_a_zone_makes_an_operator(authority: Running, stranger
 
 
 @pytest.mark.parametrize(
-    "scope", ["caracal:credentials:write", "caracal:applications:write", "caracal:issuers:write"]
+    "scope",
+    [
+        "caracal:credentials:write",
+        "caracal:applications:write",
+        "caracal:issuers:write",
+        "caracal:policies:activate",
+    ],
 )
 async def test_no_clerk_of_the_authority_makes_itself_an_operator(
     authority: Running, scope: str
@@ -268,23 +274,27 @@ async def test_no_clerk_of_the_authority_makes_itself_an_operator(
             ]
         },
     }
-    await authority.apply(own)
+    applied = await authority.apply(own)
     clerk = await authority.caller("clerk", "caracal")
     kind = scope.split(":")[1]
     path = {
         "credentials": f"{SERVICE}CredentialService/Create",
         "applications": f"{SERVICE}ApplicationService/Create",
         "issuers": f"{SERVICE}IssuerService/Create",
+        "policies": f"{SERVICE}PolicyService/Activate",
     }[kind]
     template: Template = {
         "credentials": {"application": "operator"},
         "applications": {"application": {"name": "mine"}},
         "issuers": {"issuer": {"name": "mine", "issuer": "https://m.example", "audience": "a"}},
+        "policies": {"version": applied.policy_version},
     }[kind]
     request = request_to(path, "caracal", template, NOTHING, None)
     answer = await told(authority, path, request, clerk, NOTHING)
     assert answer.reason is Reason.SCOPE_INSUFFICIENT
     if kind == "credentials":
         template = {"application": "agent"}
+    if kind == "policies":
+        template = {"version": (await authority.apply(shop(settings={}))).policy_version}
     elsewhere = request_to(path, "shop", template, NOTHING, None)
     assert (await told(authority, path, elsewhere, clerk, NOTHING)).reason is None

@@ -10,7 +10,7 @@ import grpc.aio
 import pytest
 
 from caracal_grpc.authority.exchange.rates import RECORDED_EACH
-from caracal_grpc.core.limits import MAX_REQUEST
+from caracal_grpc.core.limits import MAX_RECEIVED, MAX_REQUEST, MAX_SHORT_REQUEST
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.crypto.system import SystemClock
 from caracal_grpc.interceptors.client.aio.tokens import AioExchanger, AioTokens
@@ -18,9 +18,10 @@ from caracal_grpc.interceptors.client.tokens import Ask, ExchangeError
 from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.interceptors.status import PUSHBACK_KEY, from_rpc_error, trailer_value
 from caracal_grpc.services.costs import COSTS
-from caracal_grpc.v1 import audit_service_pb2, policy_service_pb2, zone_service_pb2
+from caracal_grpc.services.errors import LONG
+from caracal_grpc.v1 import audit_service_pb2, policy_service_pb2
 from tests.support.authority import Running, reason_of
-from tests.support.contract import PROTO, comments, reasons_in
+from tests.support.contract import METHODS, PROTO, comments, reasons_in, rule_of
 from tests.support.shop import CARACAL, ORDERS, PAYMENTS, shop
 
 SLOW = {"application_per_second": 1, "application_burst": 1}
@@ -132,16 +133,47 @@ def test_every_costly_method_says_that_it_is_limited(method: str) -> None:
     assert "RATE_LIMITED" in reasons_in(comments(f"{stem}.proto")[name])
 
 
-async def test_request_that_is_too_long_is_refused_by_grpc(authority: Running) -> None:
-    """RESOURCE_EXHAUSTED, before anything of ours sees it; its text has both numbers."""
-    request = zone_service_pb2.ZoneServiceGetRequest(zone="x" * (MAX_REQUEST + 1))
+async def sent(authority: Running, method: str, size: int) -> grpc.aio.AioRpcError:
+    """How a request of so many bytes is refused."""
     options = [("grpc.max_send_message_length", 2 * MAX_REQUEST)]
     async with grpc.aio.insecure_channel(authority.address, options=options) as channel:
-        error = await refusal(
-            channel.unary_unary(
-                "/caracal.v1.ZoneService/Get",
-                request_serializer=zone_service_pb2.ZoneServiceGetRequest.SerializeToString,
-            )(request, metadata=await authority.operator())
-        )
+        call = channel.unary_unary(f"/caracal.v1.{method}")
+        return await refusal(call(bytes(size), metadata=await authority.operator()))
+
+
+@pytest.mark.parametrize(
+    ("method", "most"),
+    [
+        ("TokenService/Exchange", MAX_SHORT_REQUEST),
+        ("ZoneService/Get", MAX_SHORT_REQUEST),
+        ("PolicyService/Replay", MAX_REQUEST),
+        ("ZoneService/Apply", MAX_REQUEST),
+    ],
+)
+async def test_request_that_is_too_long_is_refused_unread(
+    authority: Running, method: str, most: int
+) -> None:
+    """LIMIT_EXCEEDED, with the bound, and not to be repeated: no waiting makes it shorter."""
+    error = await sent(authority, method, most + 1)
+    told = from_rpc_error(error)
+    assert told is not None
+    assert told.reason is Reason.LIMIT_EXCEEDED
+    assert told.metadata["limit"] == str(most)
+    assert trailer_value(error, PUSHBACK_KEY) == "-1"
+    told = from_rpc_error(await sent(authority, method, most))
+    assert told is not None
+    assert told.reason is Reason.FIELD_INVALID
+
+
+async def test_request_that_is_far_too_long_is_refused_by_grpc(authority: Running) -> None:
+    """RESOURCE_EXHAUSTED, before anything of ours sees it; its text has both numbers."""
+    error = await sent(authority, "ZoneService/Apply", MAX_RECEIVED + 1)
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert str(MAX_REQUEST) in (error.details() or "")
+    assert from_rpc_error(error) is None
+    assert str(MAX_RECEIVED) in (error.details() or "")
+
+
+def test_long_requests_are_of_methods_that_there_are_and_none_is_public() -> None:
+    """What strangers may send is short: it is read before anybody knows who they are."""
+    assert set(METHODS) >= LONG
+    assert not [path for path in LONG if rule_of(METHODS[path]).public]

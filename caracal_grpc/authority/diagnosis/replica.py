@@ -36,11 +36,15 @@ async def view(ground: Ground) -> Finding:
 
 
 async def fellows(ground: Ground) -> Finding:
-    """Who runs besides this replica."""
+    """Who runs besides this replica; whoever serves other machines needs a second one."""
     replicas = ground.parts.replicas
     others = sorted(replicas.live() - {replicas.own})
-    named = f": this one and {', '.join(others)}" if others else ": this one"
-    return fine(f"{counted(len(others) + 1, 'replica')}{named}")
+    if others:
+        return fine(f"{counted(len(others) + 1, 'replica')}: this one and {', '.join(others)}")
+    if ground.parts.certificate() is None:
+        return fine("1 replica: this one, for this machine alone")
+    advice = "run another one over the same etcd, and give clients the addresses of both"
+    return warning("1 replica: this one; while it is away nothing is granted", advice)
 
 
 async def clocks(ground: Ground) -> Finding:

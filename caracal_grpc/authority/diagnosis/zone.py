@@ -8,6 +8,7 @@ from caracal_grpc.authority.diagnosis.check import Finding, Question, failed, fi
 from caracal_grpc.authority.diagnosis.ground import Ground
 from caracal_grpc.authority.diagnosis.units import counted, span
 from caracal_grpc.authority.keys.keyring import KeyReport
+from caracal_grpc.authority.keys.sealed import envelope_of, sealed_records
 from caracal_grpc.authority.policies.active import active_policy
 from caracal_grpc.authority.revocation.feed import QUEUE
 from caracal_grpc.core.keystate import KeyState
@@ -86,9 +87,10 @@ async def verifying(ground: Ground) -> Finding:
 
 async def sealed(ground: Ground) -> Finding:
     """Whether private keys are still sealed under an older key-encryption key."""
-    keyring = ground.parts.keyring
-    current = keyring.vault.keks.current.kek_id
-    under = [key.kek_id for key in keyring.keys(ground.zone.name) if key.kek_id]
+    parts = ground.parts
+    current = parts.keyring.vault.keks.current.kek_id
+    envelopes = map(envelope_of, sealed_records(parts.state, ground.zone.name))
+    under = [each["kek_id"] for each in envelopes if each]
     older = sum(each != current for each in under)
     detail = f"{counted(len(under), 'private key')} under {current}"
     if older:

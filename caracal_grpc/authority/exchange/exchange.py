@@ -24,7 +24,7 @@ from caracal_grpc.authority.exchange.replay import Replay
 from caracal_grpc.authority.exchange.requests import Grant, Requests
 from caracal_grpc.authority.exchange.step_up import StepUp
 from caracal_grpc.authority.state.aliases import Aliases
-from caracal_grpc.authority.state.bucket import Bucket
+from caracal_grpc.authority.state.bucket import Bucket, Buckets
 from caracal_grpc.authority.state.recorder import Recorder
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.core.application import Application
@@ -36,6 +36,7 @@ from caracal_grpc.core.reason import Reason
 
 FAILED_AUTH_RATE: Final = 20.0
 FAILED_AUTH_BURST: Final = 200.0
+"""Failed authentications of one zone, each an entry of its ledger; zones that are none are one."""
 FAILED_AUTH: Final = "too many failed authentications; wait and check the credential"
 
 
@@ -66,7 +67,9 @@ class Exchange:
         self._recorder = recorder
         self._clock = clock
         self._replay: Replay[Issued] = Replay(clock)
-        self._failures = Bucket(clock, FAILED_AUTH_RATE, FAILED_AUTH_BURST, FAILED_AUTH)
+        self._failures = Buckets(
+            lambda: Bucket(clock, FAILED_AUTH_RATE, FAILED_AUTH_BURST, FAILED_AUTH)
+        )
         self._rates = Rates(clock)
 
     async def issue(self, request: ExchangeRequest) -> Issued:
@@ -101,7 +104,8 @@ class Exchange:
                 self._clock.now(),
             )
         except CaracalError as refusal:
-            self._failures.take()
+            known = self._state.find_zone(request.zone)
+            self._failures.take(known.name if known else "")
             raise await self._refused(case, refusal) from None
         await self._within_rates(case, case.application)
         await self._newcomers.admit(request.zone, request.session)

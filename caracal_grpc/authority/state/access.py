@@ -45,8 +45,9 @@ def require_operator(caller: Mandate) -> None:
 def require_editor(caller: Mandate, zone: str) -> None:
     """Raises `ZONE_FORBIDDEN` unless the caller may change objects of `zone` by its scopes.
 
-    Who could change an application of the zone caracal, or make a secret of it, would be whatever
-    operator it likes. There it takes the scope that makes an operator, else `SCOPE_INSUFFICIENT`.
+    Who could change an application of the zone caracal, make a secret of it, or choose what policy
+    decides there, would be whatever operator it likes. There it takes the scope that makes an
+    operator, else `SCOPE_INSUFFICIENT`.
     """
     require_zone(caller, zone)
     if zone == AUTHORITY_ZONE and ZONES_WRITE not in caller.scopes:

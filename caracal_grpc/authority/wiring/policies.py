@@ -33,7 +33,7 @@ def open_policies(on: Ground) -> PolicyParts:
     return PolicyParts(
         versions,
         on.owned(Policies(on.deciding, chosen(state, versions), clock)),
-        Publishing(state, versions, on.engine, clock),
+        Publishing(state, versions, on.engine, recorder, clock),
         on.owned(Shadows(state, versions, on.engine, clock)),
         Unversioned(store, state, versions, recorder, clock),
         on.owned(Catalogue(state, versions, on.engine, recorder, clock)),

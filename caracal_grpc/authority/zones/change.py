@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from caracal_grpc.authority.policies.version import Version
 from caracal_grpc.authority.state.unfinished import Unfinished
 from caracal_grpc.core.application import Application, StoredCredential
 from caracal_grpc.core.issuer import TrustedIssuer
@@ -46,7 +47,8 @@ class Change:
 class Plan:
     """What brings a zone to its declaration, and the mark it stands under until it is answered.
 
-    `policy_version` is what will decide, `undeclared` what stays though it is not declared.
+    `policy_version` is what will decide, `undeclared` what stays though it is not declared, `made`
+    a version of its policy that is not in the ledger yet.
     """
 
     zone: Zone
@@ -54,6 +56,7 @@ class Plan:
     mark: Unfinished
     policy_version: str = ""
     undeclared: tuple[Change, ...] = ()
+    made: Version | None = None
 
     @property
     def credentials(self) -> tuple[Credential, ...]:

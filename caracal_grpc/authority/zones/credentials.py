@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from caracal_grpc.authority.revocation.revocations import Revocations
 from caracal_grpc.authority.state import places
 from caracal_grpc.authority.state.access import require_editor, require_zone
+from caracal_grpc.authority.state.slices import in_slices
 from caracal_grpc.authority.state.state import State, not_found
 from caracal_grpc.authority.zones.applications import ApplicationChanges, put
 from caracal_grpc.authority.zones.change import Action, Change, Credential
@@ -20,6 +23,7 @@ from caracal_grpc.core.paging import Page, page_of
 from caracal_grpc.core.ports import Clock, Ids
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.zone import Zone
+from caracal_grpc.store.port import Record
 
 _KIND = "credential"
 
@@ -30,6 +34,18 @@ class Held:
 
     application: str
     credential: StoredCredential
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A credential as it is stored: to read tens of thousands for one of them takes its time."""
+
+    application: str
+    value: Mapping[str, Any] = field(repr=False)
+
+    def held(self) -> Held:
+        """It, read."""
+        return Held(self.application, StoredCredential.from_value(self.value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +69,26 @@ class Credentials:
         self._clock = clock
         self._ids = new_ids
 
-    def get(self, caller: Mandate, zone: str, credential: str) -> Held:
+    async def get(self, caller: Mandate, zone: str, credential: str) -> Held:
         """One by its id; raises `OBJECT_NOT_FOUND`, `ZONE_FORBIDDEN`."""
         self._require(caller, zone)
-        return self._held(zone, self._holder(zone, credential).id, credential)
+        found = (await self._living(zone)).get(credential)
+        if found is None:
+            raise not_found(_KIND, credential)
+        return found.held()
 
-    def list(
+    async def list(
         self, caller: Mandate, zone: str, application: str, size: int, token: str
     ) -> Page[Held]:
-        """One page in the order of ids, of one application or, when that is empty, of all; raises
-        `FIELD_INVALID`, `OBJECT_NOT_FOUND`, `ZONE_FORBIDDEN`.
+        """One page in the order of ids, of one application or, when that is empty, of all, in
+        slices; raises `FIELD_INVALID`, `OBJECT_NOT_FOUND`, `ZONE_FORBIDDEN`.
         """
         self._require(caller, zone)
         of = self._application(zone, application).id if application else ""
-        holders = self._holders(zone, of)
+        living = await self._living(zone, of)
         question = f"{zone} {_KIND} {application}"
-        page = page_of(sorted(holders), str, question, size, token)
-        found = (self._held(zone, holders[each], each) for each in page.items)
-        return Page(tuple(found), page.next_token)
+        page = page_of(sorted(living), str, question, size, token)
+        return Page(tuple(living[each].held() for each in page.items), page.next_token)
 
     async def create(
         self,
@@ -115,8 +133,12 @@ class Credentials:
         require_editor(caller, zone)
 
         async def decide(_: Zone) -> Edit | None:
-            present = self._holder(zone, credential)
-            left = tuple(each for each in self._alive(present) if each.id != credential)
+            found = (await self._living(zone)).get(credential)
+            present = self._state.application(zone, found.application) if found else None
+            alive = self._alive(present) if present else ()
+            left = tuple(each for each in alive if each.id != credential)
+            if present is None or left == alive:
+                raise not_found(_KIND, credential)
             return self._edit(
                 "delete", zone, present, replace(present, credentials=left), credential
             )
@@ -151,33 +173,15 @@ class Credentials:
     def _alive(self, application: Application) -> tuple[StoredCredential, ...]:
         return application.living(self._clock.now())
 
-    def _holders(self, zone: str, application: str = "") -> dict[str, str]:
-        """The application of each credential that lives, by its id; all, or those of one.
-
-        As they are stored: to read tens of thousands of applications for this takes its time.
-        """
+    async def _living(self, zone: str, application: str = "") -> dict[str, _Stored]:
+        """Each credential that lives by its id, all or those of one application, in slices."""
         now = self._clock.now()
         records = self._state.records(zone, places.APPLICATIONS)
-        found = [records[application]] if application in records else records.values()
-        return {
-            each["id"]: record.key.id
-            for record in found
-            for each in record.value["credentials"]
-            if not each["expires_at"] or now < each["expires_at"]
-        }
-
-    def _held(self, zone: str, application: str, credential: str) -> Held:
-        found = self._state.application(zone, application)
-        kept = found.credentials if found else ()
-        return next(Held(application, each) for each in kept if each.id == credential)
-
-    def _holder(self, zone: str, credential: str) -> Application:
-        """The application whose secret it is."""
-        name = self._holders(zone).get(credential, "")
-        found = self._state.application(zone, name) if name else None
-        if found is None:
-            raise not_found(_KIND, credential)
-        return found
+        of = tuple(
+            records.values() if not application else filter(None, [records.get(application)])
+        )
+        found = await in_slices(_living(each, now) for each in of)
+        return {each.value["id"]: each for each in found}
 
     def _application(self, zone: str, name: str) -> Application:
         found = find_application(self._state, zone, require_application("application", name))
@@ -188,6 +192,12 @@ class Credentials:
     def _require(self, caller: Mandate, zone: str) -> None:
         require_zone(caller, zone)
         self._state.zone(zone)
+
+
+def _living(record: Record, now: float) -> Iterator[_Stored]:
+    for each in record.value["credentials"]:
+        if not each["expires_at"] or now < each["expires_at"]:
+            yield _Stored(record.key.id, each)
 
 
 def _require_room(others: tuple[StoredCredential, ...]) -> None:

@@ -130,7 +130,7 @@ class Edits:
         expects = [*change.expects, *(unchanged(self._state, place) for place in where)]
         if may_break(self._state, zone.name, present, wanted):
             expects.append(unmoved(self._state, zone.name))
-            _, policy = await self._publishing.present(zone.name)
+            policy = await self._publishing.deciding(zone.name)
             require(await broken(self._state, zone.name, policy, kind, present, wanted))
         return Edit(replace(change, expects=tuple(expects)), _said(present, change))
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
 from caracal_grpc.authority.state.access import require_zone
-from caracal_grpc.authority.state.places import zone_place
+from caracal_grpc.authority.state.slices import in_slices
 from caracal_grpc.authority.state.state import State, not_found
 from caracal_grpc.authority.zones.kinds import Kind, T, W, etag_of
-from caracal_grpc.core.filters import parse_filter
+from caracal_grpc.core.filters import Filter, parse_filter
 from caracal_grpc.core.mandate import Mandate
-from caracal_grpc.core.paging import Page, page_of
+from caracal_grpc.core.paging import Page, last_of, page_of
 
 V = TypeVar("V")
 
@@ -49,26 +50,33 @@ class Objects:
             raise not_found(kind.name, name)
         return self._found(zone, kind, found)
 
-    def list(self, caller: Mandate, zone: str, kind: Kind[T, W], query: Query) -> Page[Found[T]]:
-        """One page, in the order of names; raises `FIELD_INVALID` for a filter or a page token that
-        is none, `OBJECT_NOT_FOUND`, `ZONE_FORBIDDEN`.
+    async def list(
+        self, caller: Mandate, zone: str, kind: Kind[T, W], query: Query
+    ) -> Page[Found[T]]:
+        """One page, in the order of names, in slices; raises `FIELD_INVALID` for a filter or a page
+        token that is none, `OBJECT_NOT_FOUND`, `ZONE_FORBIDDEN`.
         """
         require_zone(caller, zone)
         self._state.zone(zone)
         wanted = parse_filter("filter", query.filter, kind.fields)
-        every = kind.every(self._state, zone)
-        fitting = (each for each in every if wanted.fits(partial(getattr, each)))
         question = f"{zone} {kind.name} {query.filter}"
+        after = last_of(question, query.token)
+        every = kind.every(self._state, zone)
+        fitting = await in_slices(_fitting(every, wanted, after, query.size + 1))
         page = page_of(fitting, lambda each: each.name, question, query.size, query.token)
         return Page(tuple(self._found(zone, kind, each) for each in page.items), page.next_token)
 
-    def etag(self, zone: str, kind: Kind[T, W], found: T) -> str:
-        """What changes with each change of an object."""
-        return etag_of(self._state, kind.places(zone, found))
-
-    def etag_of_zone(self, zone: str) -> str:
-        """What changes with each change of the zone itself."""
-        return etag_of(self._state, [zone_place(zone)])
-
     def _found(self, zone: str, kind: Kind[T, W], found: T) -> Found[T]:
-        return Found(found, self.etag(zone, kind, found))
+        return Found(found, etag_of(self._state, kind.places(zone, found)))
+
+
+def _fitting(every: Iterable[T], wanted: Filter, after: str, most: int) -> Iterator[Iterable[T]]:
+    """The first `most` that are wanted and come after a name, each looked at by itself."""
+    for each in every:
+        if each.name > after and wanted.fits(partial(getattr, each)):
+            yield (each,)
+            most -= 1
+        else:
+            yield ()
+        if not most:
+            return

@@ -24,18 +24,15 @@ from caracal_grpc.authority.zones.change import Change, Credential, Plan
 from caracal_grpc.authority.zones.checks import check
 from caracal_grpc.authority.zones.declaration import Declaration, Settings
 from caracal_grpc.authority.zones.plan import Planner
+from caracal_grpc.authority.zones.report import ZoneReport, report_of
 from caracal_grpc.authority.zones.rest import Rest, rest_of
 from caracal_grpc.authority.zones.settings import new_zone
 from caracal_grpc.authority.zones.turn import Turn, turn_of
-from caracal_grpc.core.application import Application
 from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.core.ids import require_slug
-from caracal_grpc.core.issuer import TrustedIssuer
 from caracal_grpc.core.limits import AUTHORITY_ZONE
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.ports import Clock, Ids
-from caracal_grpc.core.webhook import Webhook
-from caracal_grpc.core.zone import Resource, Zone
 from caracal_grpc.store.port import Expect, Store
 from caracal_grpc.store.refusal import conflict
 
@@ -60,21 +57,6 @@ class Applied:
     issuer: str
     policy_version: str
     undeclared: tuple[Change, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ZoneReport:
-    """The present state of a zone."""
-
-    zone: Zone
-    applications: list[Application]
-    resources: list[Resource]
-    policy: Content
-    policy_version: str
-    revision: int
-    issuers: list[TrustedIssuer]
-    proof_systems: list[TrustedIssuer]
-    webhooks: list[Webhook]
 
 
 class Zones:
@@ -133,13 +115,13 @@ class Zones:
         found = self._state.revision_of(places.turn_place(name))
         async with self._applying.setdefault(name, asyncio.Lock()):
             self._state.require_fresh()
-            turn = turn_of(self._state, name)
+            turn, seen = turn_of(self._state, name), self._state.revision
             if found != turn.revision and not dry_run:
                 raise conflict()
             await self._require_unmoved(name, expected_revision)
             plan = await self._plan(caller, declared, prune=prune, dry_run=dry_run)
             if dry_run or not plan.changes:
-                return self._applied(plan, self._state.revision)
+                return self._applied(plan, seen)
             revision = await self._write(plan, turn)
             audit_id = await self._record(caller, plan)
             if deliver:
@@ -158,23 +140,11 @@ class Zones:
         return f"{self._public_url}/zones/{zone}"
 
     async def get(self, caller: Mandate, name: str) -> ZoneReport:
-        """The present state; raises `OBJECT_NOT_FOUND`, `ZONE_FORBIDDEN`, `STORE_UNAVAILABLE`, and
-        `POLICY_FAILED` for a policy that is damaged in the store.
+        """The present state, in slices; raises `OBJECT_NOT_FOUND`, `ZONE_FORBIDDEN`,
+        `STORE_UNAVAILABLE`, and `POLICY_FAILED` for a policy that is damaged in the store.
         """
         require_zone(caller, name)
-        self._state.zone(name)
-        version, policy = await self._publishing.present(name)
-        return ZoneReport(
-            self._state.zone(name),
-            self._state.applications(name),
-            self._state.resources(name),
-            policy,
-            version,
-            self._state.revision,
-            self._state.issuers(name),
-            self._state.proof_systems(name),
-            self._state.webhooks(name),
-        )
+        return await report_of(self._state, self._publishing, name)
 
     async def _plan(
         self, caller: Mandate | None, declared: Declaration, *, prune: bool, dry_run: bool
@@ -186,8 +156,7 @@ class Zones:
         kept = Rest() if prune else rest
         await check(declared, kept, await self._kept_policy(declared, kept))
         version = await self._version(declared, kept)
-        by = caller.application if caller else ""
-        policy = await self._policy(declared, version, by, make=not dry_run)
+        policy = await self._policy(caller, declared, version, make=not dry_run)
         present = self._state.find_zone(name)
         zone = new_zone(declared, self.issuer(name), present, self._clock.now())
         actor = caller.application if caller else ITSELF
@@ -195,7 +164,8 @@ class Zones:
             self._state, self._keyring, self._revocations, self._clock, self._ids, actor
         )
         changes, mark = await planner.plan(zone, declared, rest, policy, prune=prune)
-        return Plan(zone, changes, mark, version, kept.said(name))
+        made = policy.unrecorded if policy else None
+        return Plan(zone, changes, mark, version, kept.said(name), made)
 
     async def _kept_policy(self, declared: Declaration, kept: Rest) -> Content | None:
         """The policy that stays, if what it refers to may be gone."""
@@ -210,12 +180,12 @@ class Zones:
         return self._publishing.active(declared.name) if kept.policy else ""
 
     async def _policy(
-        self, declared: Declaration, version: str, by: str, *, make: bool
+        self, caller: Mandate | None, declared: Declaration, version: str, *, make: bool
     ) -> PolicyChange | None:
         """What lets that version decide, and nothing for none; `None` when it is so already."""
         name, content = declared.name, declared.policy
         if content is not None:
-            return await self._publishing.change(name, version, content, by, make=make)
+            return await self._publishing.change(caller, name, version, content, make=make)
         return None if version else self._publishing.removal(name)
 
     def _applied(self, plan: Plan, revision: int, audit_id: str = "") -> Applied:
@@ -267,6 +237,7 @@ class Zones:
         return revision
 
     async def _record(self, caller: Mandate | None, plan: Plan) -> str:
+        await self._publishing.record(caller, plan.zone.name, plan.made)
         mark = plan.mark
         details: dict[str, Any] = {"changes": mark.changes, "count": mark.count}
         if len(mark.by) > 1:

@@ -10,6 +10,7 @@ import pytest
 
 from caracal_grpc.authority.diagnosis.ground import Ground
 from caracal_grpc.authority.diagnosis.zone import edges
+from caracal_grpc.authority.revocation.feed import QUEUE
 from caracal_grpc.authority.state import places
 from caracal_grpc.crypto.certificate import certificate_facts
 from caracal_grpc.store.etcd import EtcdStore
@@ -171,6 +172,39 @@ async def test_a_checkpoint_of_another_key_is_told(rig: Rig) -> None:
     assert "audit verify" in told.advice
 
 
+@dataclass
+class Tampered:
+    """A ledger whose newest entries are not what was written."""
+
+    ledger: Any
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.ledger, name)
+
+    async def search(self, *arguments: Any, **options: Any) -> Any:
+        """What is found, with other bytes."""
+        page = await self.ledger.search(*arguments, **options)
+        return replace(page, entries=[replace(each, canonical=b"{}") for each in page.entries])
+
+
+async def test_an_entry_that_was_changed_is_told(rig: Rig) -> None:
+    """The file is to be kept, and looked at."""
+    told = (await found(rig, ledger=Tampered(rig.ledger)))["ledger.tree"]
+    assert told.status is FAILED
+    assert "audit verify" in told.advice
+
+
+async def test_an_edge_that_lags_is_told_before_it_is_lost(rig: Rig) -> None:
+    """When what waits for it is half of what it may be."""
+    async with edge(rig):
+        (subscriber,) = rig.authority.feed._subscribers.values()
+        ground = Ground(rig.authority.diagnostics._parts, operator(rig), rig.state.zone("shop"))
+        while subscriber.queue.qsize() * 2 < QUEUE:
+            assert (await edges(ground)).status is OK
+            subscriber.offer(rig.authority.feed.beat(1))
+        assert (await edges(ground)).status is WARNING
+
+
 async def test_edges_are_counted_and_the_slowest_is_told(rig: Rig) -> None:
     """One that reads is no trouble; one that lost the thread is."""
     async with edge(rig):
@@ -248,6 +282,42 @@ async def test_a_pending_key_is_told(rig: Rig) -> None:
     assert "follows in 15 s" in told.detail
 
 
+@dataclass
+class Keys:
+    """A keyring that says of itself what it is told to, and does all else as before."""
+
+    keyring: Any
+    count: int = 1
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.keyring, name)
+
+    def key_set(self, zone: str) -> list[Any]:
+        """As many as it is told."""
+        return [*self.keyring.key_set(zone)] * self.count
+
+
+@pytest.mark.parametrize(("count", "status"), [(23, OK), (24, WARNING), (32, WARNING)])
+async def test_too_many_keys_are_told(rig: Rig, count: int, status: Any) -> None:
+    """Before there is no room for the next one."""
+    told = (await found(rig, keyring=Keys(rig.keyring, count=count)))["keys.verifying"]
+    assert told.status is status
+    assert told.detail == f"{count} keys of at most 32"
+
+
+@pytest.mark.parametrize("kind", [places.KEYS, places.LEDGER_KEYS])
+async def test_a_key_under_an_older_key_encryption_key_is_told(rig: Rig, kind: str) -> None:
+    """It is to be sealed anew before the older one is taken away, whatever it signs."""
+    assert (await found(rig))["keys.sealed"].status is OK
+    (record,) = rig.state.records("shop", kind).values()
+    sealed = {**record.value["sealed"], "kek_id": "older"}
+    revision = await rig.store.commit([Put(record.key, {**record.value, "sealed": sealed})])
+    await rig.state.reached(revision)
+    told = (await found(rig))["keys.sealed"]
+    assert told.status is WARNING
+    assert "keys reseal" in told.advice
+
+
 @pytest.mark.parametrize(
     ("after", "status"), [(0, OK), (0.7, WARNING), (0.95, FAILED), (1.1, FAILED)]
 )
@@ -261,6 +331,15 @@ async def test_the_certificate_of_the_server_is_watched(
     told = (await found(rig, certificate=lambda: pem))["tls.certificate"]
     assert told.status is status
     assert bool(told.advice) == (status is not OK)
+
+
+async def test_a_replica_that_serves_others_should_not_be_alone(rig: Rig) -> None:
+    """Plaintext is for one machine, where one is enough."""
+    assert (await found(rig))["authority.replicas"].status is OK
+    pem, _ = CertificateAuthority().issue("server")
+    alone = (await found(rig, certificate=lambda: pem))["authority.replicas"]
+    assert alone.status is WARNING
+    assert "run another one" in alone.advice
 
 
 async def test_a_stale_view_is_a_failure(rig: Rig) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from caracal_grpc.authority.state.bucket import Bucket
+from caracal_grpc.authority.state.bucket import Bucket, Buckets
+from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.limits import AUTHORITY_OWN_SCOPES
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.session import Session
@@ -200,7 +201,8 @@ async def test_disabled_application_cannot_authenticate(rig: Rig) -> None:
 
 async def test_failed_authentications_are_limited(rig: Rig) -> None:
     """RATE_LIMITED, saying when to come back; who authenticates is not held up by it."""
-    rig.authority.exchange._failures = Bucket(rig.clock, rate=2, burst=3, refusal="too many")
+    few = Buckets(lambda: Bucket(rig.clock, rate=2, burst=3, refusal="too many"))
+    rig.authority.exchange._failures = few
     request = _moved(rig.request("agent", ORDERS), secret="wrong")
     for _ in range(3):
         with refused(Reason.CLIENT_AUTH_FAILED):
@@ -213,6 +215,22 @@ async def test_failed_authentications_are_limited(rig: Rig) -> None:
     await rig.advance(0.5)
     with refused(Reason.CLIENT_AUTH_FAILED):
         await rig.authority.exchange.issue(request)
+
+
+async def test_failed_authentications_of_one_zone_hide_none_of_another(rig: Rig) -> None:
+    """Nor do those of zones that are none: each zone has its own entries of a flood."""
+    few = Buckets(lambda: Bucket(rig.clock, rate=1, burst=2, refusal="too many"))
+    rig.authority.exchange._failures = few
+    await rig.apply(shop(name="mall"))
+    request = _moved(rig.request("agent", ORDERS), secret="wrong")
+    for zone in ("shop", "nowhere", "elsewhere"):
+        for _ in range(4):
+            with pytest.raises(CaracalError):
+                await rig.authority.exchange.issue(_moved(request, zone=zone))
+    before = len(await rig.entries("mall"))
+    with refused(Reason.CLIENT_AUTH_FAILED):
+        await rig.authority.exchange.issue(_moved(request, zone="mall"))
+    assert len(await rig.entries("mall")) == before + 1
 
 
 async def test_stale_authority_decides_nothing(rig: Rig) -> None:

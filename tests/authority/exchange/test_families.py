@@ -234,9 +234,7 @@ async def test_a_family_is_shown_changed_and_removed_like_any_resource(any_rig: 
     await rig.apply(declared)
     assert (await rig.apply(declared)).changes == ()
     report = await rig.authority.zones.get(rig.operator, "shop")
-    assert FAMILY in {
-        each.name for each in zone_render.rendered(report, rig.authority.objects).resources
-    }
+    assert FAMILY in {each.name for each in (await zone_render.rendered(report)).resources}
     declared["resources"] = [each for each in declared["resources"] if each["name"] != FAMILY]
     with refused(Reason.FIELD_INVALID):
         await rig.apply(declared)

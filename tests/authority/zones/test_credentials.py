@@ -29,10 +29,10 @@ async def make(rig: Rig, name: str = "agent", **more: Any) -> MadeCredential:
     return await rig.authority.credentials.create(operator(rig), "shop", name, **more)
 
 
-def listed(rig: Rig, name: str = "agent") -> list[Held]:
+async def listed(rig: Rig, name: str = "agent") -> list[Held]:
     """What an application has."""
     credentials = rig.authority.credentials
-    return list(credentials.list(operator(rig), "shop", name, 100, "").items)
+    return list((await credentials.list(operator(rig), "shop", name, 100, "")).items)
 
 
 async def works(rig: Rig, secret: str, name: str = "agent") -> bool:
@@ -48,9 +48,9 @@ async def works(rig: Rig, secret: str, name: str = "agent") -> bool:
 async def test_apply_makes_the_first_one(rig: Rig) -> None:
     """And answers its id."""
     first = rig.credentials["shop", "agent"]
-    assert listed(rig) == [Held(rig.application("agent"), first.kept)]
+    assert await listed(rig) == [Held(rig.application("agent"), first.kept)]
     assert first.kept.id.startswith("crd_")
-    found = rig.authority.credentials.get(operator(rig), "shop", first.kept.id)
+    found = await rig.authority.credentials.get(operator(rig), "shop", first.kept.id)
     assert found.credential == first.kept
 
 
@@ -69,7 +69,7 @@ async def test_each_secret_works_until_it_is_deleted(any_rig: Rig) -> None:
         await rig.authority.credentials.delete(operator(rig), "shop", gone)
         assert not await works(rig, secrets.pop(gone))
         assert all([await works(rig, secret) for secret in secrets.values()])
-        assert {held.credential.id for held in listed(rig)} == secrets.keys()
+        assert {held.credential.id for held in await listed(rig)} == secrets.keys()
     made = (await make(rig)).credential
     assert await works(rig, made.secret)
 
@@ -83,9 +83,9 @@ async def test_secret_ends_at_its_time(rig: Rig) -> None:
     assert await works(rig, made.secret)
     await rig.advance(2)
     assert not await works(rig, made.secret)
-    assert made.kept.id not in [held.credential.id for held in listed(rig)]
+    assert made.kept.id not in [held.credential.id for held in await listed(rig)]
     with refused(Reason.OBJECT_NOT_FOUND):
-        rig.authority.credentials.get(operator(rig), "shop", made.kept.id)
+        await rig.authority.credentials.get(operator(rig), "shop", made.kept.id)
     with refused(Reason.OBJECT_NOT_FOUND):
         await rig.authority.credentials.delete(operator(rig), "shop", made.kept.id)
     await make(rig)
@@ -98,7 +98,7 @@ async def test_others_end_when_they_are_told_to(rig: Rig) -> None:
     first = rig.credentials["shop", "agent"]
     short = (await make(rig, ttl=60)).credential
     new = (await make(rig, expire_others=3600)).credential
-    ends = {held.credential.id: held.credential.expires_at for held in listed(rig)}
+    ends = {held.credential.id: held.credential.expires_at for held in await listed(rig)}
     now = int(rig.clock.now())
     assert ends == {first.kept.id: now + 3600, short.kept.id: now + 60, new.kept.id: 0}
     assert (await rig.last()).details["shortened"] == (first.kept.id,)
@@ -112,7 +112,7 @@ async def test_others_end_at_once(rig: Rig) -> None:
     for _ in range(MAX_CREDENTIALS - 1):
         await make(rig)
     new = (await make(rig, expire_others=0)).credential
-    assert [held.credential for held in listed(rig)] == [new.kept]
+    assert [held.credential for held in await listed(rig)] == [new.kept]
     assert not await works(rig, rig.credentials["shop", "agent"].secret)
     assert await works(rig, new.secret)
 
@@ -129,7 +129,7 @@ async def test_revoked_application_gets_no_secret(any_rig: Rig) -> None:
     """FIELD_INVALID, and those that it had are gone."""
     rig = any_rig
     await rig.authority.revocations.revoke(operator(rig), "shop", rig.application("agent"), "")
-    assert listed(rig) == []
+    assert await listed(rig) == []
     with refused(Reason.FIELD_INVALID):
         await make(rig)
 
@@ -139,13 +139,13 @@ async def test_lists_are_by_page(rig: Rig) -> None:
     credentials, by = rig.authority.credentials, operator(rig)
     found, token = [], ""
     while True:
-        page = credentials.list(by, "shop", "", 3, token)
+        page = await credentials.list(by, "shop", "", 3, token)
         found += [held.credential.id for held in page.items]
         token = page.next_token
         if not token:
             break
         with refused(Reason.FIELD_INVALID):
-            credentials.list(by, "shop", "agent", 3, token)
+            await credentials.list(by, "shop", "agent", 3, token)
     assert found == sorted(found)
     assert len(found) == 4
 
@@ -176,7 +176,7 @@ async def test_secret_of_another_application_or_zone_is_wrong(rig: Rig) -> None:
     with refused(Reason.CLIENT_AUTH_FAILED):
         await rig.exchange("agent", ORDERS, zone="mall", secret=made.secret)
     with refused(Reason.OBJECT_NOT_FOUND):
-        rig.authority.credentials.get(operator(rig), "mall", made.kept.id)
+        await rig.authority.credentials.get(operator(rig), "mall", made.kept.id)
 
 
 async def test_only_who_may_make_operators_makes_their_secrets(rig: Rig) -> None:
@@ -214,7 +214,7 @@ async def test_secrets_made_at_once_at_two_replicas(two: tuple[Rig, Rig]) -> Non
     for rig in two:
         await rig.state.reached((await rig.store.list("shop")).revision)
         assert all([await works(rig, secret) for secret in secrets])
-        assert len(listed(rig)) == len(secrets) + 1
+        assert len(await listed(rig)) == len(secrets) + 1
 
 
 async def test_rotation_without_an_outage(two: tuple[Rig, Rig]) -> None:
@@ -242,7 +242,7 @@ async def test_rotation_without_an_outage(two: tuple[Rig, Rig]) -> None:
         async with asyncio.timeout(20):
             while done < before + 20:
                 await asyncio.sleep(0.001)
-        for held in listed(two[number % 2]):
+        for held in await listed(two[number % 2]):
             if held.credential != made.credential.kept:
                 await first.authority.credentials.delete(
                     operator(first), "shop", held.credential.id

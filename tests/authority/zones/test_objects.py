@@ -17,10 +17,10 @@ from tests.support.shop import ORDERS, PAYMENTS, shop
 EVERYTHING = Query("", 100, "")
 
 
-def names(rig: Rig, kind: Any, query: Query = EVERYTHING) -> list[str]:
+async def names(rig: Rig, kind: Any, query: Query = EVERYTHING) -> list[str]:
     """What a list of the shop finds."""
     assert rig.operator is not None
-    page = rig.authority.objects.list(rig.operator, "shop", kind, query)
+    page = await rig.authority.objects.list(rig.operator, "shop", kind, query)
     return [each.value.name for each in page.items]
 
 
@@ -41,10 +41,10 @@ async def test_application_is_found_by_id_and_by_name(rig: Rig) -> None:
 async def test_lists_are_in_the_order_of_names(rig: Rig) -> None:
     """Whatever order they were made in."""
     await rig.apply(shop(issuers=[trusting("z"), trusting("b")], proof_systems=[trusting("v")]))
-    assert names(rig, APPLICATION) == ["agent", "bounded", "orders", "payments"]
-    assert names(rig, RESOURCE) == sorted(names(rig, RESOURCE))
-    assert names(rig, ISSUER) == ["b", "z"]
-    assert names(rig, PROOF_SYSTEM) == ["v"]
+    assert await names(rig, APPLICATION) == ["agent", "bounded", "orders", "payments"]
+    assert await names(rig, RESOURCE) == sorted(await names(rig, RESOURCE))
+    assert await names(rig, ISSUER) == ["b", "z"]
+    assert await names(rig, PROOF_SYSTEM) == ["v"]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ async def test_lists_are_in_the_order_of_names(rig: Rig) -> None:
 )
 async def test_filters(rig: Rig, kind: Any, text: str, found: list[str]) -> None:
     """Of each kind by its own fields."""
-    assert names(rig, kind, Query(text, 100, "")) == found
+    assert await names(rig, kind, Query(text, 100, "")) == found
 
 
 async def test_pages_go_on_with_the_same_filter_only(rig: Rig) -> None:
@@ -69,16 +69,16 @@ async def test_pages_go_on_with_the_same_filter_only(rig: Rig) -> None:
     objects = rig.authority.objects
     await rig.apply(shop(name="mall"))
     asked = Query('name != "agent"', 2, "")
-    first = objects.list(rig.operator, "shop", APPLICATION, asked)
+    first = await objects.list(rig.operator, "shop", APPLICATION, asked)
     assert [each.value.name for each in first.items] == ["bounded", "orders"]
     rest = replace(asked, token=first.next_token)
-    assert names(rig, APPLICATION, rest) == ["payments"]
+    assert await names(rig, APPLICATION, rest) == ["payments"]
     with refused(Reason.FIELD_INVALID):
-        objects.list(rig.operator, "shop", APPLICATION, replace(rest, filter=""))
+        await objects.list(rig.operator, "shop", APPLICATION, replace(rest, filter=""))
     with refused(Reason.FIELD_INVALID):
-        objects.list(rig.operator, "shop", RESOURCE, replace(rest, filter=""))
+        await objects.list(rig.operator, "shop", RESOURCE, replace(rest, filter=""))
     with refused(Reason.FIELD_INVALID):
-        objects.list(rig.operator, "mall", APPLICATION, rest)
+        await objects.list(rig.operator, "mall", APPLICATION, rest)
 
 
 async def test_what_is_not_there_is_not_found(rig: Rig) -> None:
