@@ -102,11 +102,14 @@ def _named(target: Target, refusal: CaracalError) -> CaracalError:
 def failure(target: Target, error: grpc.RpcError) -> CliError:
     """The end that a failed call means for a command."""
     refusal = from_rpc_error(error)
+    where = target.profile.authority
     if refusal is not None:
-        return of_refusal(_named(target, refusal))
+        ended = of_refusal(_named(target, refusal))
+        if refusal.reason is Reason.AUTHORITY_STALE:
+            return CliError(ended.code, f"{ended}; asked was {where}, as {target.path} says")
+        return ended
     raised: Any = error
     code = of_status(raised.code().name)
-    where = target.profile.authority
     if code is ExitCode.UNAVAILABLE:
         text = f"no answer from the authority at {where}; check that it runs and that the profile"
         return CliError(code, f"{text} {target.path} is for it")

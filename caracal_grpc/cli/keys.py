@@ -129,14 +129,10 @@ def reseal_keys(
 
 def _require_typed(target: Target, key: str) -> None:
     """Whoever reads what this does types the key again; a script says --yes."""
-    text = (
-        f"Everything that {key} signed in zone {target.zone} dies at once.\nType the key to go on"
-    )
-    try:
-        typed = str(typer.prompt(text, err=True)).strip()
-    except typer.Abort:
-        typed = ""
-    if typed != key:
+    from caracal_grpc.cli.terminal.questions import typed
+
+    dies = f"Everything that {key} signed in zone {target.zone} dies at once."
+    if typed(f"{dies}\nType the key to go on: ") != key:
         raise CliError(ExitCode.REFUSED, "nothing is ended; type the key, or use --yes")
 
 

@@ -46,6 +46,8 @@ def _run() -> int:
     from caracal_grpc.cli.app import app
 
     code = app(standalone_mode=False, prog_name="caracal-grpc")
+    if code == ExitCode.INTERRUPTED:  # the parser answers Ctrl-C with that code, and says nothing
+        raise KeyboardInterrupt
     return code if isinstance(code, int) else ExitCode.OK
 
 

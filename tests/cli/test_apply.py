@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from caracal_grpc.cli.declared.apply import apply
+from caracal_grpc.cli.declared.zones import each_zone
+from caracal_grpc.cli.errors import CliError, ExitCode
 from caracal_grpc.cli.main import guarded
+from caracal_grpc.cli.manifest import Manifest
 from caracal_grpc.v1 import zone_service_pb2_grpc
 from tests.cli.conftest import Shop
-from tests.cli.support import MANIFEST, Dev
+from tests.cli.support import MANIFEST, Dev, caracal
 
 
 def test_it_says_what_it_made(shop: Shop) -> None:
@@ -108,6 +111,38 @@ def test_zones_of_a_folder_are_applied_one_after_the_other(dev: Dev, tmp_path: P
     assert summary == "caracal-grpc: applied: many-a, many-c; failed: many-b"
     made = sorted(each.name for each in (tmp_path / "made").iterdir())
     assert made == ["many-a-x.json", "many-c-x.json"]
+
+
+@pytest.mark.parametrize("code", [ExitCode.OUTPUT, ExitCode.BROKEN_PIPE])
+def test_what_nobody_sees_is_not_changed(code: ExitCode, tmp_path: Path) -> None:
+    """No zone has its turn once stdout cannot be written: its plan could not be shown."""
+    (tmp_path / "all.yaml").write_text("zone: seen-a\n---\nzone: seen-b\n")
+    turns = []
+
+    def work(manifest: Manifest) -> ExitCode:
+        turns.append(manifest.zone)
+        raise CliError(code, "stdout cannot be written")
+
+    with pytest.raises(CliError) as ended:
+        each_zone(Manifest.read_all(tmp_path), "applied", work)
+    assert (ended.value.code, turns) == (code, ["seen-a"])
+
+
+def test_what_one_zone_exports_another_applies_from_a_pipe(dev: Dev, tmp_path: Path) -> None:
+    """`-f -`: a round trip changes nothing, modules and all; problems are told by their line."""
+    (tmp_path / "own.rego").write_text('package caracal.authz\n\nresult := {"a": "\\té"}\n\t# t\n')
+    manifest = tmp_path / "zone.yaml"
+    rest = "applications: [{name: a}]\npolicy: {modules: [own.rego]}\n"
+    manifest.write_text(f"zone: piped\n{rest}")
+    assert dev.run("apply", "-f", manifest, "--credentials", tmp_path).code == 0
+    text = dev.run("export", "--zone", "piped").out
+    for command, said in (("plan", "nothing to change"), ("apply", "nothing to change")):
+        done = caracal(command, "-f", "-", "--prune", profile=dev.profile, stdin=text)
+        assert (done.code, done.out) == (0, f"{said} in zone piped\n"), done.err
+    drift = caracal("diff", "-f", "-", "--prune", profile=dev.profile, stdin=text)
+    assert (drift.code, drift.out) == (0, "")
+    wrong = caracal("plan", "-f", "-", profile=dev.profile, stdin="zone: piped\nnonsense: 1\n")
+    assert (wrong.code, wrong.line) == (2, "-:2: nonsense: is no key of a manifest here")
 
 
 def test_one_zone_of_a_folder(dev: Dev, tmp_path: Path) -> None:

@@ -36,6 +36,9 @@ def test_no_authority_is_exit_code_5(dev: Dev, tmp_path: Path) -> None:
     ended = caracal("exchange", "resource://orders", profile=profile)
     assert ended.code == 5
     assert ended.line.startswith("no answer from the authority at 127.0.0.1:1")
+    listed = caracal("keys", "list", profile=profile)
+    assert listed.code == 5
+    assert listed.line.endswith(f"asked was 127.0.0.1:1, as {profile} says")
 
 
 def test_a_profile_that_others_can_read_is_refused(dev: Dev, tmp_path: Path) -> None:

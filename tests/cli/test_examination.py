@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from caracal_grpc.cli.context import Choice
-from caracal_grpc.cli.doctor import examination
+from caracal_grpc.cli.context import Choice, load
+from caracal_grpc.cli.doctor import examination, reach
 from caracal_grpc.cli.doctor.examination import STEPS, Step, examine
 from caracal_grpc.cli.doctor.found import Found, Status, fine
 from caracal_grpc.cli.doctor.patient import Patient, Skew
 from caracal_grpc.crypto.system import SystemClock
 from tests.cli.homes import profile
+from tests.support.etcd_tls import CertificateAuthority
+from tests.support.tls import write_tls
 
 
 def patient(tmp_path: Path) -> Patient:
@@ -89,3 +94,39 @@ def test_every_address_of_a_profile_is_looked_at(
     assert examined[0].status is Status.OK
     one.loaded = replace(one.profile, authority=authority, plaintext=False, server_name="a.example")
     assert one.endpoints() == endpoints
+
+
+@pytest.mark.parametrize("minutes", [(25, 5), (5, 25)])
+async def test_the_certificate_that_ends_first_is_told(
+    minutes: tuple[int, int], tmp_path: Path
+) -> None:
+    """Of two replicas, whichever is asked first: one that is due hides behind none."""
+    ca = CertificateAuthority()
+    async with AsyncExitStack() as stack:
+        ports = []
+        for left in minutes:
+            files = write_tls(tmp_path, ca, f"replica-{left}", ends=timedelta(minutes=left))
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(files.certificate, files.key)
+            context.set_alpn_protocols(["h2"])
+            server = await asyncio.start_server(_hang_up, "127.0.0.1", 0, ssl=context)
+            ports.append(server.sockets[0].getsockname()[1])
+            await stack.enter_async_context(server)
+        one = patient(tmp_path)
+        both = ",".join(f"127.0.0.1:{port}" for port in ports)
+        one.loaded = replace(
+            load(one.chosen),
+            authority=f"ipv4:{both}",
+            plaintext=False,
+            ca_file=str(files.ca),
+            server_name="localhost",
+        )
+        found = await reach.tls(one)
+    assert found.status is Status.FAILED
+    assert f"127.0.0.1:{ports[minutes.index(5)]} is good for" in found.detail
+
+
+async def _hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from caracal_grpc.cli.init.proof import Claim, claim_of
 from caracal_grpc.cli.manifest import Manifest
-from tests.cli.support import Dev, caracal
+from tests.cli.support import PATIENCE, Dev, caracal, environment
 from tests.cli.terminal import Terminal
 
 
@@ -141,6 +143,27 @@ def test_without_an_authority_it_writes_and_says_how_to_go_on(dev: Dev, tmp_path
         assert (folder / "zone.yaml").exists()
         assert "run caracal-grpc dev in another terminal" in ended.err
         assert "Traceback" not in ended.err
+
+
+def test_a_secret_that_cannot_be_written_is_not_taken_for_no_authority(
+    dev: Dev, tmp_path: Path
+) -> None:
+    """The zone is applied: what is said is how to make other secrets."""
+    folder = tmp_path / "full"
+    assert caracal("init", folder, *names("init-full")).code == 4  # the files are there
+    run = ("sh", "-c", 'ulimit -f 0; "$@"', "sh", sys.executable, "-m", "caracal_grpc")
+    ended = subprocess.run(
+        [*run, "init", folder],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        env=environment(CARACAL_PROFILE=str(dev.profile)),
+        check=False,
+    )
+    assert ended.returncode == 5, ended.stderr
+    lines = ended.stderr.splitlines()
+    assert [line.split()[-1] for line in lines] == ["greeter", "caller"]
+    assert all("credential create --application" in line for line in lines)
 
 
 def test_a_profile_that_is_elsewhere_leaves_the_proof_open(dev: Dev, tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Shop
-from tests.cli.support import Dev, Ended
+from tests.cli.support import PATIENCE, Dev, Ended, environment
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +53,7 @@ def test_a_key_is_compromised_by_who_types_it(dev: Dev, zone: str) -> None:
     before = listed(dev, zone)
     active = next(each["public"]["kid"] for each in before if each["state"] == "active")
     asked = run(dev, zone, "compromise", active)
-    assert asked.code != 0
+    assert (asked.code, asked.out) == (1, "")
     assert listed(dev, zone) == before
     done = run(dev, zone, "compromise", active, "--yes", "--reason", "a leak", "--json").json
     after = {each["public"]["kid"]: each for each in listed(dev, zone)}
@@ -60,6 +63,28 @@ def test_a_key_is_compromised_by_who_types_it(dev: Dev, zone: str) -> None:
     assert "compromised" in table
     assert "destroyed" in table
     assert "is dead" in run(dev, zone, "compromise", active, "--yes").out
+
+
+def test_an_interrupt_is_told_and_ends_nothing(dev: Dev, zone: str) -> None:
+    """At the question, as anywhere else: one line, and the code that a shell expects."""
+    before = listed(dev, zone)
+    profile = environment(CARACAL_PROFILE=str(dev.profile))
+    arguments = [sys.executable, "-m", "caracal_grpc", "keys", "compromise"]
+    with subprocess.Popen(
+        [*arguments, before[0]["public"]["kid"], "--zone", zone],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=profile,
+    ) as process:
+        assert process.stderr is not None
+        assert "dies at once" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (130, "")
+    assert err.endswith("caracal-grpc: interrupted\n")
+    assert listed(dev, zone) == before
 
 
 def test_keys_are_sealed_anew(dev: Dev, zone: str) -> None:

@@ -142,6 +142,13 @@ def test_activated_everywhere_and_taken_back(desk: Desk) -> None:
     assert "loaded" in shown.out
 
 
+def test_an_operator_chooses_what_decides_in_the_authoritys_own_zone(dev: Dev) -> None:
+    """With the mandate that this takes: of who makes operators."""
+    status = dev.run("policy", "status", "--zone", "caracal", "--json")
+    done = dev.run("policy", "activate", status.json["active"], "--zone", "caracal", "--json")
+    assert done.code == 0, done.err
+
+
 def test_one_question_is_simulated(desk: Desk) -> None:
     """Of the active policy, or of a candidate, by options or by a file."""
     asked = ("--application", "agent", "--resource", "resource://orders", "--context", "a=b")

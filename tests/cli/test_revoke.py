@@ -128,7 +128,7 @@ def test_at_a_terminal_it_asks_first(
     """With how many fall; no and no answer revoke nothing. An anchor and `--yes` are not asked."""
     session = start("--label", "night")
     wanted = ("revoke", "--below", session, "--zone", shop.zone)
-    code, said = at_terminal(dev, *wanted, answer=answer)
+    code, said = at_terminal(dev, *wanted, "--json", answer=answer)
     assert f"revoke the sessions that fit of zone {shop.zone} with 1 session?" in said
     assert (code, is_dead(shop, session)) == (0 if dies else 1, dies)
     assert at_terminal(dev, *wanted, "--yes", answer="") == (0, "")
@@ -152,4 +152,21 @@ def at_terminal(dev: Dev, *arguments: str, answer: str) -> tuple[int, str]:
     finally:
         os.close(ours)
         os.close(theirs)
+    assert done.stdout[:1] != " ", "a prompt is no part of what programs read"
     return done.returncode, done.stderr
+
+
+def test_without_any_stdin_it_is_not_asked(dev: Dev, shop: Shop, start: Start) -> None:
+    """The kill switch works from wherever it is run."""
+    session = start()
+    closed = ("sh", "-c", '"$@" <&-', "sh", sys.executable, "-m", "caracal_grpc")
+    ended = subprocess.run(
+        [*closed, "revoke", "--below", session, "--zone", shop.zone],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        env=environment(CARACAL_PROFILE=str(dev.profile)),
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert is_dead(shop, session)

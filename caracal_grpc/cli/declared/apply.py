@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from caracal_grpc.cli.context import JsonOption, ProfileOption, Target, ZoneOption, resolve
+from caracal_grpc.cli.context import JsonOption, ProfileOption, resolve
 from caracal_grpc.cli.declared.plan import plan
-from caracal_grpc.cli.declared.zones import FileOption, PruneOption, compared, each_zone, manifests
+from caracal_grpc.cli.declared.zones import (
+    FileOption,
+    OnlyOption,
+    PruneOption,
+    each_zone,
+    manifests,
+)
 from caracal_grpc.cli.errors import ExitCode
 
 if TYPE_CHECKING:
     from caracal_grpc.cli.manifest import Manifest
-    from caracal_grpc.cli.profile.folder import Folder
 
 
 def apply(
@@ -28,7 +33,7 @@ def apply(
         ),
     ] = None,
     profile: ProfileOption = None,
-    zone: ZoneOption = None,
+    zone: OnlyOption = None,
     json: JsonOption = False,
 ) -> int:
     """Show what would change, then change it. What is not declared stays, unless --prune is given.
@@ -37,8 +42,10 @@ def apply(
     Several zones are changed one after the other; one that fails keeps no other from its turn.
     A new application's profile is written to a file of mode 0600, ZONE-APPLICATION.json.
     """
-    from caracal_grpc.cli.connection import run
+    from caracal_grpc.cli.declared.applied import apply_zone
+    from caracal_grpc.cli.declared.changes import print_answer, show
     from caracal_grpc.cli.profile.folder import Folder
+    from caracal_grpc.cli.terminal.view import view
 
     if dry_run:
         return plan(file, prune=prune, profile=profile, zone=zone, json=json)
@@ -46,49 +53,20 @@ def apply(
     def work(manifest: Manifest) -> ExitCode:
         target = resolve(profile, manifest.zone)
         folder = Folder((credentials or target.path.parent).absolute(), target.zone)
-        run(target, _apply(target, manifest, folder, prune=prune, as_json=json))
+
+        def shown(planned: Any) -> None:
+            if not json:
+                show(target.zone, view(planned))
+
+        done = apply_zone(target, manifest, folder, prune=prune, show=shown)
+        written = folder.write_all(target, done.issuer, done.credentials)
+        if json:
+            print_answer(target.zone, view(done), written, applied=bool(done.audit_id))
+        elif done.audit_id:
+            _print_done(done, written)
         return ExitCode.OK
 
     return each_zone(manifests(file, zone), "applied", work)
-
-
-async def _apply(
-    target: Target, manifest: Manifest, folder: Folder, *, prune: bool, as_json: bool
-) -> None:
-    from caracal_grpc.cli.connection import connected
-    from caracal_grpc.cli.declared.changes import print_answer, show
-    from caracal_grpc.cli.terminal.view import view
-    from caracal_grpc.v1.zone_service_pb2_grpc import ZoneServiceStub
-
-    async with connected(target) as channel:
-        stub: Any = ZoneServiceStub(channel)
-        planned = await compared(stub, manifest, prune=prune)
-        if not as_json:
-            show(target.zone, view(planned))
-        done, written = planned, []
-        if planned.changes:
-            folder.prepare(_made(view(planned)["changes"]))
-            done = await compared(
-                stub, manifest, prune=prune, dry_run=False, expected=planned.revision
-            )
-            written = [
-                (each.application_name, folder.write(target, done.issuer, each))
-                for each in done.credentials
-            ]
-    applied = bool(done.audit_id)
-    if as_json:
-        print_answer(target.zone, view(done), written, applied=applied)
-    elif applied:
-        _print_done(done, written)
-
-
-def _made(changes: list[dict[str, Any]]) -> list[str]:
-    """The names of the applications that the changes make."""
-    return [
-        each["name"]
-        for each in changes
-        if each["kind"] == "application" and each["action"] == "create"
-    ]
 
 
 def _print_done(done: Any, written: list[tuple[str, Path]]) -> None:

@@ -6,8 +6,15 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from caracal_grpc.cli.context import JsonOption, ProfileOption, Target, ZoneOption, resolve
-from caracal_grpc.cli.declared.zones import FileOption, PruneOption, compared, each_zone, manifests
+from caracal_grpc.cli.context import JsonOption, ProfileOption, Target, resolve
+from caracal_grpc.cli.declared.zones import (
+    FileOption,
+    OnlyOption,
+    PruneOption,
+    compared,
+    each_zone,
+    manifests,
+)
 from caracal_grpc.cli.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -20,7 +27,7 @@ def diff(
     file: FileOption,
     prune: PruneOption = False,
     profile: ProfileOption = None,
-    zone: ZoneOption = None,
+    zone: OnlyOption = None,
     json: JsonOption = False,
 ) -> int:
     """Show what apply would change as a unified diff; end with 6 when there is any."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from caracal_grpc.cli.context import JsonOption, ProfileOption, Target, ZoneOption, resolve
+from caracal_grpc.cli.context import JsonOption, ProfileOption, Target, resolve
 from caracal_grpc.cli.declared.zones import (
     ExitCodeOption,
     FileOption,
+    OnlyOption,
     PruneOption,
     compared,
     each_zone,
@@ -24,7 +25,7 @@ def plan(
     prune: PruneOption = False,
     exit_code: ExitCodeOption = False,
     profile: ProfileOption = None,
-    zone: ZoneOption = None,
+    zone: OnlyOption = None,
     json: JsonOption = False,
 ) -> int:
     """Show what apply would change, and what is not declared. Writes nothing."""

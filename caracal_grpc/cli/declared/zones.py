@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -18,15 +18,25 @@ if TYPE_CHECKING:
 FileOption = Annotated[
     Path,
     typer.Option(
-        "--file", "-f", help="A manifest, or a folder of them: every .yaml and .yml below it."
+        "--file",
+        "-f",
+        help="A manifest, or a folder of them: every .yaml and .yml below it; - reads stdin.",
     ),
 ]
 PruneOption = Annotated[
     bool, typer.Option("--prune", help="Remove what the zone has and the manifest does not name.")
 ]
+OnlyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--zone", help="Only this one. Default: all that are declared.", show_default=False
+    ),
+]
 ExitCodeOption = Annotated[
     bool, typer.Option("--exit-code", help="End with 6 when there is something to change.")
 ]
+
+_NOBODY_SEES: Final = frozenset({ExitCode.OUTPUT, ExitCode.BROKEN_PIPE})
 
 
 def manifests(path: Path, zone: str | None) -> list[Manifest]:
@@ -49,7 +59,8 @@ def each_zone(
 ) -> ExitCode:
     """The worst that `work` answers, zone after zone; one that fails keeps no other from its turn.
 
-    What failed is raised in the end, with which zones are `done`.
+    What failed is raised in the end, with which zones are `done`. Once stdout cannot be written
+    none has its turn any more, for nobody would see what is changed.
     """
     if len(declared) == 1:
         return work(declared[0])
@@ -59,6 +70,8 @@ def each_zone(
         try:
             codes[manifest.zone] = work(manifest)
         except CliError as error:
+            if error.code in _NOBODY_SEES:
+                raise
             failed[manifest.zone] = error
         except CaracalError as error:
             failed[manifest.zone] = of_refusal(error)

@@ -27,7 +27,8 @@ def doctor(
 ) -> None:
     """Look at the profile, the way to the authority, and what it stands on; say what to do.
 
-    What an application may not see of the authority is skipped. It writes one ledger entry.
+    What an application may not see of the authority is skipped. It leaves entries in the ledger:
+    its exchanges, and one that proves that entries can be made.
     """
     from caracal_grpc.crypto.system import SystemClock
 

@@ -8,7 +8,7 @@ import socket
 import ssl
 from typing import TYPE_CHECKING, Final
 
-from caracal_grpc.cli.doctor.found import Found, failed, fine, warning
+from caracal_grpc.cli.doctor.found import Found, Status, failed, fine, warning
 from caracal_grpc.cli.doctor.patient import Patient
 from caracal_grpc.crypto.certificate import CertificateFacts, Renewal, certificate_facts
 
@@ -66,7 +66,7 @@ async def tls(patient: Patient) -> Found:
     profile = patient.profile
     if profile.plaintext:
         return fine("tls", "plaintext, on this machine alone")
-    soon = None
+    ending: list[Found] = []
     for host, port in patient.endpoints():
         name = profile.server_name or host
         try:
@@ -81,18 +81,21 @@ async def tls(patient: Patient) -> Found:
         except _PlainHttpError:
             advice = "name the authority itself, or a proxy that passes HTTP/2 on"
             return failed("tls", f"{host} does not speak HTTP/2", advice)
-        soon = soon or _of_life(facts, patient.clock.now())
-    return soon or fine("tls", "the certificate is good, for its name, from a CA of the profile")
+        ending += _of_life(facts, f"{host}:{port}", patient.clock.now())
+    if ending:  # a replica whose certificate ends tomorrow hides behind none that has a month
+        return min(ending, key=lambda each: each.status is not Status.FAILED)
+    return fine("tls", "the certificate is good, for its name, from a CA of the profile")
 
 
-def _of_life(facts: CertificateFacts, now: float) -> Found | None:
+def _of_life(facts: CertificateFacts, shown_by: str, now: float) -> list[Found]:
     """What is to be said of a certificate that is good, but not for long."""
-    days = f"its certificate is good for {(facts.ends - now) / 86_400:.1f} days more"
+    left = f"{(facts.ends - now) / 86_400:.1f} days"
+    days = f"the certificate of {shown_by} is good for {left} more"
     advice = "renew the certificate of the authority, and restart it"
     renewal = facts.renewal(now)
     if renewal is Renewal.NOW:
-        return failed("tls", days, advice)
-    return warning("tls", days, advice) if renewal is Renewal.SOON else None
+        return [failed("tls", days, advice)]
+    return [warning("tls", days, advice)] if renewal is Renewal.SOON else []
 
 
 class _PlainHttpError(Exception):

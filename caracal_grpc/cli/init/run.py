@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from caracal_grpc.cli.context import resolve
 from caracal_grpc.cli.errors import CliError, ExitCode
@@ -13,24 +12,17 @@ from caracal_grpc.cli.init.proof import Proof, claim_of, prove
 from caracal_grpc.cli.init.wanted import MANIFEST, Wanted
 
 if TYPE_CHECKING:
-    from caracal_grpc.cli.context import Target
     from caracal_grpc.cli.manifest import Manifest
+    from caracal_grpc.v1.zone_service_pb2 import ZoneServiceApplyResponse as Answer
 
 _NO_AUTHORITY: Final = frozenset({ExitCode.UNAVAILABLE, ExitCode.CREDENTIAL})
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """What an apply came to: the kinds and names that changed, and the profiles it wrote."""
-
-    changes: tuple[dict[str, Any], ...]
-    written: tuple[Path, ...]
-    audit_id: str
-
-
 def run(folder: Path, wanted: Wanted | None, profile: str | None, *, as_json: bool) -> None:
     """Does all of it, and says what is done; raises `CliError` saying what is not, and how to."""
+    from caracal_grpc.cli.declared.applied import apply_zone
     from caracal_grpc.cli.manifest import Manifest
+    from caracal_grpc.cli.profile.folder import Folder
 
     made = write_starter(folder, wanted) if wanted else []
     manifest = Manifest.read(folder / MANIFEST)
@@ -38,41 +30,16 @@ def run(folder: Path, wanted: Wanted | None, profile: str | None, *, as_json: bo
         _print_files(folder, manifest, made)
     try:
         target = resolve(profile, manifest.zone)
-        declared = _declare(target, manifest, (folder / PROFILES).absolute())
+        profiles = Folder((folder / PROFILES).absolute(), target.zone)
+        done = apply_zone(target, manifest, profiles)
     except CliError as error:
         raise _not_applied(folder, error) from error
+    written = [path for _, path in profiles.write_all(target, done.issuer, done.credentials)]
     proof = _proven(manifest, folder)
     if as_json:
-        _print_json(folder, manifest, made, declared, proof)
+        _print_json(folder, manifest, made, done, written, proof)
     else:
-        _print_done(folder, manifest, declared, proof)
-
-
-def _declare(target: Target, manifest: Manifest, profiles: Path) -> Declared:
-    from caracal_grpc.cli.connection import run as call
-    from caracal_grpc.cli.profile.folder import Folder
-
-    return call(target, _apply(target, manifest, Folder(profiles, target.zone)))
-
-
-async def _apply(target: Target, manifest: Manifest, folder: Any) -> Declared:
-    """Applies what is declared; what is not stays, and nothing when all is as it is declared."""
-    from caracal_grpc.cli.connection import connected
-    from caracal_grpc.cli.declared.zones import compared
-    from caracal_grpc.cli.terminal.view import view
-    from caracal_grpc.v1.zone_service_pb2_grpc import ZoneServiceStub
-
-    async with connected(target) as channel:
-        stub: Any = ZoneServiceStub(channel)
-        planned = await compared(stub, manifest, prune=False)
-        changes = tuple(view(planned)["changes"])
-        if not changes:
-            return Declared((), (), "")
-        made = (each for each in changes if each["action"] == "create")
-        folder.prepare(each["name"] for each in made if each["kind"] == "application")
-        done = await compared(stub, manifest, prune=False, dry_run=False, expected=planned.revision)
-        written = tuple(folder.write(target, done.issuer, each) for each in done.credentials)
-    return Declared(changes, written, done.audit_id)
+        _print_done(folder, manifest, done, written, proof)
 
 
 def _not_applied(folder: Path, error: CliError) -> CliError:
@@ -107,14 +74,16 @@ def _print_files(folder: Path, manifest: Manifest, made: list[Path]) -> None:
         print_line(f"{folder / MANIFEST} of zone {manifest.zone} is there, and stays as it is")
 
 
-def _print_done(folder: Path, manifest: Manifest, declared: Declared, proof: Proof | None) -> None:
+def _print_done(
+    folder: Path, manifest: Manifest, done: Answer, written: list[Path], proof: Proof | None
+) -> None:
     from caracal_grpc.cli.terminal.output import print_line
 
-    if declared.changes:
-        print_line(f"applied zone {manifest.zone}, recorded as {declared.audit_id}")
+    if done.changes:
+        print_line(f"applied zone {manifest.zone}, recorded as {done.audit_id}")
     else:
         print_line(f"zone {manifest.zone} is as declared already")
-    for path in declared.written:
+    for path in written:
         print_line(f"wrote {path}")
     for line in _proof_lines(folder, proof):
         print_line(line)
@@ -142,19 +111,21 @@ def _print_json(
     folder: Path,
     manifest: Manifest,
     made: list[Path],
-    declared: Declared,
+    done: Answer,
+    written: list[Path],
     proof: Proof | None,
 ) -> None:
     from caracal_grpc.cli.terminal.output import print_json
+    from caracal_grpc.cli.terminal.view import view
 
     print_json(
         {
             "folder": str(folder.absolute()),
             "zone": manifest.zone,
             "wrote": [str(each) for each in made],
-            "changes": list(declared.changes),
-            "profiles": [str(each) for each in declared.written],
-            "audit_id": declared.audit_id,
+            "changes": view(done)["changes"],
+            "profiles": [str(each) for each in written],
+            "audit_id": done.audit_id,
             "proof": None if proof is None else proof.view(),
         }
     )

@@ -16,6 +16,7 @@ from caracal_grpc.cli.errors import CliError, ExitCode
 MAX_BYTES: Final = 16 << 20
 MAX_DEPTH: Final = 32
 _MAX_SHOWN: Final = 20
+_STDIN: Final = 0
 
 _STEPS: Final[Mapping[type, int]] = {
     yaml.MappingStartEvent: 1,
@@ -82,7 +83,10 @@ def load(path: Path) -> Document:
 
 
 def load_all(path: Path) -> list[Document]:
-    """Every YAML document in the file at `path` that is not empty, or the empty one that is all."""
+    """Every YAML document in the file at `path` that is not empty, or the empty one that is all.
+
+    The path `-` is stdin.
+    """
     text = _read(path)
     try:
         _require_shallow(path, text)
@@ -114,8 +118,9 @@ def shown(place: Place) -> str:
 
 
 def _read(path: Path) -> str:
+    source = _STDIN if str(path) == "-" else path
     try:
-        with path.open("rb") as file:
+        with open(source, "rb", closefd=source is not _STDIN) as file:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             raise CliError(ExitCode.USAGE, f"{path} is over {MAX_BYTES} bytes")

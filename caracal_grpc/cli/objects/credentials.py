@@ -66,13 +66,14 @@ def create_credential(
 
     target = resolve(profile, zone)
     where = Folder((folder or target.path.parent).absolute(), target.zone)
-    where.require_own(require_slug("application", application))
+    issuer = issuer_of(target)
+    where.require_own(require_slug("application", application), issuer)
     lives = {"ttl": ttl, "expire_others": expire_others}
     asked = {name: _life(name, text) for name, text in lives.items() if text}
     made = ask_object(
         target, "credential", "Create", zone=target.zone, application=application, **asked
     )
-    file = where.replace(target, issuer_of(target), made.credential)
+    file = where.replace(target, issuer, made.credential)
     said = f"made {made.info.id}, in {file},"
     print_done(made, json, said, credential=made.info.id, profile=str(file))
 

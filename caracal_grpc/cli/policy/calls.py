@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from caracal_grpc.cli.context import Target
 from caracal_grpc.cli.errors import CliError, ExitCode
+from caracal_grpc.core.limits import AUTHORITY_RESOURCE, AUTHORITY_ZONE
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
+
+    from caracal_grpc.cli.connection import Overrides
 
 T = TypeVar("T")
 
@@ -27,7 +30,7 @@ def ask_policies(target: Target, method: str, **fields: Any) -> dict[str, Any]:
     from caracal_grpc.cli.terminal.view import view
 
     async def work() -> dict[str, Any]:
-        async with connected(target) as channel:
+        async with connected(target, _rules(target, method)) as channel:
             return view(await _call(channel, target, method, fields))
 
     return _run(target, work())
@@ -100,6 +103,15 @@ def replay(target: Target, fields: dict[str, Any], told: Told) -> dict[str, Any]
         return last
 
     return _run(target, work())
+
+
+def _rules(target: Target, method: str) -> Overrides:
+    """Who chooses what decides in the authority's own zone asks for what makes operators, too."""
+    if target.zone != AUTHORITY_ZONE or method not in {"Activate", "Rollback"}:
+        return {}
+    scopes = ["caracal:policies:activate", "caracal:zones:write"]
+    rule = {"resource": AUTHORITY_RESOURCE, "scopes": scopes}
+    return {f"/caracal.v1.PolicyService/{method}": rule}
 
 
 def _is_loaded(status: dict[str, Any], replica: dict[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from caracal_grpc.cli.policy.activation import activate, rollback, status
 from caracal_grpc.cli.policy.bundle import bundle
 from caracal_grpc.cli.policy.calls import ask_policies, list_versions
 from caracal_grpc.cli.policy.shadow import shadow
+from caracal_grpc.cli.policy.source import OfZoneOption
 from caracal_grpc.cli.policy.trials import replay_policy, simulate
 from caracal_grpc.cli.terminal.bare import show_help
 
@@ -35,7 +36,7 @@ PathsArgument = Annotated[
 def validate(
     files: PathsArgument,
     profile: ProfileOption = None,
-    zone: ZoneOption = None,
+    zone: OfZoneOption = None,
     json: JsonOption = False,
 ) -> None:
     """Say what is wrong with a policy, and run its tests; ends with 6 when it cannot be used."""
@@ -43,8 +44,8 @@ def validate(
     from caracal_grpc.cli.policy.view import FINDINGS, finding_row, test_rows
     from caracal_grpc.cli.terminal.output import print_json, print_line, print_table
 
-    target = resolve(profile, zone)
-    found = ask_policies(target, "Validate", policy=read_policy(files, target.zone))
+    target, policy = read_policy(files, profile, zone)
+    found = ask_policies(target, "Validate", policy=policy)
     if json:
         print_json(found)
     else:
@@ -61,15 +62,14 @@ def create(
     files: PathsArgument,
     description: Annotated[str, typer.Option(help="What it is for, in a line.")] = "",
     profile: ProfileOption = None,
-    zone: ZoneOption = None,
+    zone: OfZoneOption = None,
     json: JsonOption = False,
 ) -> None:
     """Make a version of a policy. It decides nothing until it is activated."""
     from caracal_grpc.cli.policy.source import read_policy
     from caracal_grpc.cli.terminal.output import print_json, print_line
 
-    target = resolve(profile, zone)
-    policy = read_policy(files, target.zone)
+    target, policy = read_policy(files, profile, zone)
     made = ask_policies(target, "Create", policy=policy, description=description)
     if json:
         print_json(made)

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from caracal_grpc.cli.context import JsonOption, ProfileOption, ZoneOption, resolve
+from caracal_grpc.cli.context import JsonOption, ProfileOption
 from caracal_grpc.cli.errors import CliError, ExitCode, usage
 from caracal_grpc.cli.policy.calls import ask_policies, replay
+from caracal_grpc.cli.policy.source import OfZoneOption
 
 _MAX_INPUT: Final = 65_536
 _MAX_HOURS: Final = 366 * 24
@@ -43,11 +44,11 @@ def simulate(
         Path | None, typer.Option("--input", help="File with the whole input as JSON, instead.")
     ] = None,
     profile: ProfileOption = None,
-    zone: ZoneOption = None,
+    zone: OfZoneOption = None,
     json: JsonOption = False,
 ) -> None:
     """Ask a policy one question, by default the active one, and show which rules decided."""
-    from caracal_grpc.cli.policy.source import candidate as fields_of
+    from caracal_grpc.cli.policy.source import candidate as named
     from caracal_grpc.cli.policy.view import RULES, answer_facts, rule_row
     from caracal_grpc.cli.terminal.output import print_facts, print_json, print_table
 
@@ -64,8 +65,7 @@ def simulate(
         question = {"input_json": _read(file)}
     elif not (application and resource):
         raise usage("name who asks for what, --application and --resource, or give an --input")
-    target = resolve(profile, zone)
-    fields = fields_of(candidate or [], target.zone)
+    target, fields = named(candidate or [], profile, zone)
     said = ask_policies(target, "Simulate", question=question, **fields)
     if json:
         print_json(said)
@@ -80,7 +80,7 @@ def replay_policy(
         float, typer.Option(min=0.02, max=_MAX_HOURS, help="How far back, in hours.")
     ] = 24.0,
     profile: ProfileOption = None,
-    zone: ZoneOption = None,
+    zone: OfZoneOption = None,
     json: JsonOption = False,
 ) -> None:
     """List the recorded decisions that a candidate would make otherwise; ends with 6 for any.
@@ -89,7 +89,7 @@ def replay_policy(
     """
     from google.protobuf.duration_pb2 import Duration
 
-    from caracal_grpc.cli.policy.source import candidate as fields_of
+    from caracal_grpc.cli.policy.source import candidate as named
     from caracal_grpc.cli.policy.view import DIFFERENCES, difference_row
     from caracal_grpc.cli.terminal.output import note, print_json, print_table
 
@@ -102,8 +102,9 @@ def replay_policy(
 
     if not candidate:
         raise usage("name what to ask, --candidate VERSION or FILE")
-    target, window = resolve(profile, zone), Duration(seconds=round(hours * 3600))
-    last = replay(target, {**fields_of(candidate, target.zone), "window": window}, told)
+    target, fields = named(candidate, profile, zone)
+    window = Duration(seconds=round(hours * 3600))
+    last = replay(target, {**fields, "window": window}, told)
     if json:
         print_json({**last, "differences": found})
     else:

@@ -44,14 +44,19 @@ class Folder:
     def replace(self, target: Target, issuer: str, credential: Any) -> Path:
         """Writes the profile of a further secret over that of the one before, in one step.
 
-        What else the profile says stays. Raises `CliError` saying how to try again.
+        What else the profile says stays, but for the id of an application that was made anew.
+        Raises `CliError` saying how to try again.
         """
         name = credential.application_name
         file = self.file(name)
         made = self._profile(target, issuer, credential)
         try:
             if file.exists():
-                made = replace(Profile.load(file), client_secret=credential.client_secret)
+                made = replace(
+                    Profile.load(file),
+                    application_id=credential.application_id,
+                    client_secret=credential.client_secret,
+                )
             made.save(file)
         except CaracalError as error:
             text = f"secret {credential.id} was made, but the profile {file} cannot be written"
@@ -59,8 +64,11 @@ class Folder:
             raise CliError(ExitCode.UNAVAILABLE, f"{text}; {rest}") from error
         return file
 
-    def require_own(self, application: str) -> None:
-        """Makes sure that the profile of `application`, if there is one, can take a new secret."""
+    def require_own(self, application: str, issuer: str) -> None:
+        """Makes sure that the profile of `application`, if there is one, can take a new secret.
+
+        One of another authority, whose zones have another `issuer`, is not overwritten.
+        """
         file = self.file(application)
         if not file.exists():
             self.prepare([application])
@@ -69,8 +77,9 @@ class Folder:
             found = Profile.load(file)
         except CaracalError as error:
             raise usage(f"{file} is no profile to put a secret in: {error.message}") from error
-        if (found.zone, found.application_name) != (self.zone, application):
-            text = f"{file} is the profile of another application"
+        own = (issuer, self.zone, application)
+        if (found.issuer, found.zone, found.application_name) != own:
+            text = f"{file} is the profile of another application, or of another authority"
             raise usage(f"{text}; choose another --credentials folder")
 
     def write(self, target: Target, issuer: str, credential: Any) -> Path:
@@ -87,6 +96,24 @@ class Folder:
             rest = f"make another secret with credential create --application {name}"
             raise CliError(ExitCode.UNAVAILABLE, f"{text}; {rest}") from error
         return file
+
+    def write_all(
+        self, target: Target, issuer: str, credentials: Iterable[Any]
+    ) -> list[tuple[str, Path]]:
+        """The profile of each, by its application; raises `CliError` naming all that are lost.
+
+        One that cannot be written keeps no other from it: their secrets are nowhere else.
+        """
+        written: list[tuple[str, Path]] = []
+        lost: list[str] = []
+        for each in credentials:
+            try:
+                written.append((each.application_name, self.write(target, issuer, each)))
+            except CliError as error:
+                lost.extend(error.lines)
+        if lost:
+            raise CliError(ExitCode.UNAVAILABLE, *lost)
+        return written
 
     def _profile(self, target: Target, issuer: str, credential: Any) -> Profile:
         return replace(

@@ -83,11 +83,8 @@ def revoke(
 def _confirm(target: Target, request: RevocationServiceRevokeRequest) -> None:
     """Returns when whoever sits at the terminal agrees; raises `CliError`."""
     from caracal_grpc.cli.revocation import calls
+    from caracal_grpc.cli.terminal.questions import typed
 
     question = calls.question(request, calls.send(target, request, dry_run=True))
-    try:
-        agreed = typer.confirm(question, err=True)
-    except typer.Abort:
-        agreed = False
-    if not agreed:
+    if (typed(f"{question} [y/N]: ") or "").lower() not in {"y", "yes"}:
         raise CliError(ExitCode.REFUSED, "nothing is revoked")

@@ -106,12 +106,19 @@ def _typed(question: Question, default: str) -> str:
     prompt = f"{question.text} [{default}]: " if default else f"{question.text}: "
     if question.hidden:
         return getpass.getpass(prompt, sys.stderr).strip()
+    line = typed(prompt)
+    if line is None:
+        raise usage(f"the input ended; {question.option} answers it, too")
+    return line
+
+
+def typed(prompt: str) -> str | None:
+    """What somebody types when asked on stderr; `None` when the input ends instead."""
     print(prompt, end="", file=sys.stderr, flush=True)
     line = sys.stdin.readline()
     if not line:
         print(file=sys.stderr)
-        raise usage(f"the input ended; {question.option} answers it, too")
-    return line.strip()
+    return line.strip() if line else None
 
 
 def _problem(error: CaracalError | CliError) -> str:

@@ -32,8 +32,11 @@ class Stdout(io.BufferedWriter):
 def prepare_streams() -> None:
     """Puts `Stdout` below `sys.stdout`; raises `CliError` when stdout is closed.
 
-    Characters that its encoding does not have become question marks.
+    Characters that its encoding does not have become question marks. A stdin that is closed is like
+    one that has ended.
     """
+    if sys.stdin is None:
+        sys.stdin = io.StringIO()
     if sys.stderr is None:  # `print` would write to stdout instead
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
     if sys.stdout is None:
