@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from caracal_grpc.authority.diagnosis.ground import CertificateSource
 from caracal_grpc.authority.keys.keyring import Keyring
+from caracal_grpc.authority.state.debts import Debts
 from caracal_grpc.authority.state.recorder import Recorder
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.authority.wiring.care import open_care
@@ -42,6 +43,7 @@ class Authority:
         deciding = deciding or engine
         on = Ground(store, state, keyring, ledger, recorder, engine, deciding, outbound, clock, ids)
         self.state, self._closing = state, on.closing
+        self.debts = on.owned(Debts(store, state, recorder, clock))
         policies = open_policies(on)
         self.catalogue, self._unversioned = policies.catalogue, policies.unversioned
 
@@ -91,6 +93,7 @@ class Authority:
         self._deliveries.start()
         self.key_care.start()
         self._loads.start()
+        self.debts.start()
 
     async def close(self) -> None:
         """Ends the feed and waits for exchanges in flight: what uses a part ends before it."""

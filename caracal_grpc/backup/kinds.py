@@ -48,6 +48,7 @@ KEPT: Final[Mapping[str, Kept]] = MappingProxyType(
         places.KEYS: Kept(),
         places.LEDGER_KEYS: Kept(),
         places.APPLIES: Kept(),
+        places.OWED: Kept(),
         places.SESSIONS: Kept(fits=_standing),
         places.REVOCATIONS: Kept(REVOCATION_TTL),
         places.SUBJECTS: Kept(SUBJECT_TTL),

@@ -29,7 +29,7 @@ class IssuerServiceStub(object):
     """Issuers whose users a zone speaks for.
 
     Each change is one commit of the store and one entry of the ledger, which names the fields that
-    changed, never their values. A change answers CONFLICT while an apply of the zone is not finished.
+    changed, never their values; an entry that could not be written at once is written later. A change answers CONFLICT while an apply of the zone is not finished.
     Who changes something in the zone `caracal` must hold `caracal:zones:write` besides, since it could
     make itself an operator. Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too
     long, and what `AuthorityRule` says of the guard.
@@ -72,7 +72,7 @@ class IssuerServiceServicer(object):
     """Issuers whose users a zone speaks for.
 
     Each change is one commit of the store and one entry of the ledger, which names the fields that
-    changed, never their values. A change answers CONFLICT while an apply of the zone is not finished.
+    changed, never their values; an entry that could not be written at once is written later. A change answers CONFLICT while an apply of the zone is not finished.
     Who changes something in the zone `caracal` must hold `caracal:zones:write` besides, since it could
     make itself an operator. Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too
     long, and what `AuthorityRule` says of the guard.
@@ -164,7 +164,7 @@ class IssuerService(object):
     """Issuers whose users a zone speaks for.
 
     Each change is one commit of the store and one entry of the ledger, which names the fields that
-    changed, never their values. A change answers CONFLICT while an apply of the zone is not finished.
+    changed, never their values; an entry that could not be written at once is written later. A change answers CONFLICT while an apply of the zone is not finished.
     Who changes something in the zone `caracal` must hold `caracal:zones:write` besides, since it could
     make itself an operator. Any rpc may also answer DRAINING, LIMIT_EXCEEDED for a request that is too
     long, and what `AuthorityRule` says of the guard.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from caracal_grpc.authority.authority import Authority
 from caracal_grpc.authority.exchange.case import ExchangeRequest, Issued
@@ -18,8 +19,10 @@ from caracal_grpc.authority.state.state import State
 from caracal_grpc.authority.zones.change import Credential
 from caracal_grpc.authority.zones.zones import Applied
 from caracal_grpc.core.entry import Entry
+from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.limits import AUTHORITY_RESOURCE
 from caracal_grpc.core.mandate import Mandate
+from caracal_grpc.core.reason import Reason
 from caracal_grpc.crypto.kek import Kek
 from caracal_grpc.crypto.key_encryption import Keks
 from caracal_grpc.crypto.ledger_key import verify_ed25519
@@ -176,6 +179,17 @@ async def open_rig(
         rig = Rig(clock, store, mirror, state, keyring, books, authority)
         await rig.fresh()
         yield rig
+
+
+@contextmanager
+def ledger_down(rig: Rig) -> Iterator[None]:
+    """A ledger that takes no entry."""
+
+    async def fail(_: Any) -> None:
+        raise CaracalError(Reason.AUDIT_UNAVAILABLE, "the disk is full")
+
+    with patch.multiple(rig.ledger, append=fail, append_all=fail):
+        yield
 
 
 async def settle(rig: Rig) -> Rig:

@@ -117,10 +117,10 @@ class Keys:
         fence, expect = self._fence(name, kid)
         destroyed = [each for each in self._keyring.destroyed(name) if each.key != fence.key]
         expects = [Expect(each.key, self._state.revision_of(each.key)) for each in destroyed]
-        revision = await self._store.commit([put, fence, *destroyed], [expect, *expects])
+        owed = self._recorder.owed(caller, name, "key.rotate", details={"key": kid})
+        revision = await self._store.commit([put, fence, *destroyed, owed.put], [expect, *expects])
         await self._state.reached(revision)
-        details = {"key": kid}
-        audit_id = await self._recorder.done(caller, name, "key.rotate", details=details)
+        audit_id = await self._recorder.pay(owed)
         return KeyChange(self._keyring.found(name, kid), revision, audit_id)
 
     def _fence(self, zone: str, successor: str) -> tuple[Put, Expect]:
@@ -134,7 +134,8 @@ class Keys:
         record = self._state.records(zone, places.KEYS)[kid]
         ended_at = record.value.get("ended_at") or self._clock.now()
         put = Put(record.key, {**record.value, "ended_at": ended_at, "sealed": None})
-        revision = await self._store.commit([put], [Expect(put.key, record.revision)])
+        owed = self._recorder.owed(caller, zone, "key.retire", details={"key": kid})
+        revision = await self._store.commit([put, owed.put], [Expect(put.key, record.revision)])
         await self._state.reached(revision)
-        audit_id = await self._recorder.done(caller, zone, "key.retire", details={"key": kid})
+        audit_id = await self._recorder.pay(owed)
         return KeyChange(self._keyring.found(zone, kid), revision, audit_id)

@@ -130,10 +130,11 @@ class Activations:
         expects: list[Expect],
     ) -> Activated:
         await self._policies.prepare(zone, of_version(self._versions, zone, wanted.active))
-        revision = await self._store.commit([wanted.put(zone)], expects)
         details = {"before": present.active, "after": wanted.active}
-        audit_id = await self._recorder.done(
+        owed = self._recorder.owed(
             caller, zone, kind, policy_version=wanted.active, details=details
         )
+        revision = await self._store.commit([wanted.put(zone), owed.put], expects)
+        audit_id = await self._recorder.pay(owed)
         await self._state.reached(revision)
         return Activated(wanted.active, present.active, revision, audit_id)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from caracal_grpc.authority.policies.content import Content
 from caracal_grpc.authority.policies.version import Version
 from caracal_grpc.authority.policies.versions import Made, Versions
+from caracal_grpc.authority.state.owed import Owed
 from caracal_grpc.authority.state.recorder import Recorder
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.core.entry import MAX_ITEMS, plain_text
 from caracal_grpc.core.mandate import Mandate
-from caracal_grpc.store.port import Expect
+from caracal_grpc.store.port import Expect, Put
 
 
 class Making:
@@ -29,20 +30,21 @@ class Making:
         once there is. Raises what `Versions.make` raises, and `AUDIT_UNAVAILABLE`.
         """
         by = caller.application if caller else ""
-        made = await self._versions.make(zone, version, content, description, by)
-        recordable = made.new and self._state.find_zone(zone) is not None
-        return made, await self.record(caller, zone, made.version) if recordable else ""
+        has_ledger = self._state.find_zone(zone) is not None
+        owed: list[Owed] = []
+
+        def also(head: Version) -> list[Put]:
+            owed[:] = [self._owed(caller, zone, head)] if has_ledger else []
+            return [each.put for each in owed]
+
+        made = await self._versions.make(zone, version, content, description, by, also)
+        if not (made.new and owed):
+            return made, ""
+        return made, await self._recorder.pay(owed[0])
 
     async def record(self, caller: Mandate | None, zone: str, made: Version) -> str:
         """The entry that says that the version was made; raises `AUDIT_UNAVAILABLE`."""
-        details = {
-            "grants": made.grants,
-            "modules": [plain_text(name) for name in made.modules[:MAX_ITEMS]],
-            "description": made.description,
-        }
-        return await self._recorder.done(
-            caller, zone, "policy.create", policy_version=made.id, details=details
-        )
+        return await self._recorder.pay(self._owed(caller, zone, made))
 
     async def delete(
         self, caller: Mandate | None, zone: str, version: str, expect: Expect
@@ -51,8 +53,18 @@ class Making:
 
         Raises what `Versions.delete` raises, and `AUDIT_UNAVAILABLE`.
         """
-        revision = await self._versions.delete(zone, version, expect)
-        audit_id = await self._recorder.done(
+        owed = self._recorder.owed(
             caller, zone, "policy.delete", policy_version=version, details={"before": version}
         )
-        return revision, audit_id
+        revision = await self._versions.delete(zone, version, expect, also=owed.put)
+        return revision, await self._recorder.pay(owed)
+
+    def _owed(self, caller: Mandate | None, zone: str, made: Version) -> Owed:
+        details = {
+            "grants": made.grants,
+            "modules": [plain_text(name) for name in made.modules[:MAX_ITEMS]],
+            "description": made.description,
+        }
+        return self._recorder.owed(
+            caller, zone, "policy.create", policy_version=made.id, details=details
+        )

@@ -96,8 +96,9 @@ class Shadowing:
         expects: list[Expect],
     ) -> ShadowSet:
         put = replace(policy, shadow=version).put(zone)
-        revision = await self._store.commit([put], expects)
         details = {"before": policy.shadow, "after": version}
-        audit_id = await self._recorder.done(caller, zone, "policy.shadow", details=details)
+        owed = self._recorder.owed(caller, zone, "policy.shadow", details=details)
+        revision = await self._store.commit([put, owed.put], expects)
+        audit_id = await self._recorder.pay(owed)
         await self._state.reached(revision)
         return ShadowSet(revision, audit_id)

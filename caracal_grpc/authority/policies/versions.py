@@ -8,7 +8,7 @@ that breaks off leaves nothing that counts, and whoever comes next takes it over
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -95,9 +95,17 @@ class Versions:
         return content
 
     async def make(
-        self, zone: str, version: str, content: Content, description: str, by: str
+        self,
+        zone: str,
+        version: str,
+        content: Content,
+        description: str,
+        by: str,
+        also: Callable[[Version], Iterable[Put]] = lambda _: (),
     ) -> Made:
         """The version of `content`, whose digest is `version`; one that is there stays as it is.
+
+        The commit that completes it writes what goes `also` with it.
 
         Raises `LIMIT_EXCEEDED`, `CONFLICT` when others make it at the same time all the while,
         `STORE_UNAVAILABLE`, and `FIELD_INVALID` for another content of the same digest.
@@ -118,7 +126,7 @@ class Versions:
             if record is not None and record.value["complete"]:
                 return await self._known(record, digests)
             try:
-                revision = await self._upload(zone, head, parts, record)
+                revision = await self._upload(zone, head, parts, record, also)
             except CaracalError as error:
                 if error.reason is not Reason.CONFLICT or attempt + 1 == _ATTEMPTS:
                     raise
@@ -137,10 +145,12 @@ class Versions:
                 metadata={"limit": str(MAX_POLICY_VERSIONS)},
             )
 
-    async def delete(self, zone: str, version: str, *expects: Expect) -> int:
-        """The revision at which the version is gone; raises `CONFLICT`, `STORE_UNAVAILABLE`."""
+    async def delete(self, zone: str, version: str, *expects: Expect, also: Put) -> int:
+        """The revision at which the version is gone, and `also` is written; raises `CONFLICT`,
+        `STORE_UNAVAILABLE`.
+        """
         removal = _removal(zone, self.get(zone, version))
-        return await self._store.commit(removal, [self.held(zone, version), *expects])
+        return await self._store.commit([*removal, also], [self.held(zone, version), *expects])
 
     async def sweep(self, zone: str) -> None:
         """Removes what uploads left that broke off long ago."""
@@ -159,7 +169,12 @@ class Versions:
         return Made(found, record.revision, new=False)
 
     async def _upload(
-        self, zone: str, head: Version, parts: Sequence[Part], begun: Record | None
+        self,
+        zone: str,
+        head: Version,
+        parts: Sequence[Part],
+        begun: Record | None,
+        also: Callable[[Version], Iterable[Put]],
     ) -> int:
         """Takes over what is begun, if anything, and completes it; raises `CONFLICT` to a rival."""
         place = places.policy_version_place(zone, head.id)
@@ -174,7 +189,7 @@ class Versions:
             await self._store.commit([put], [Expect(place, revision)])
         complete = replace(head, complete=True)
         return await self._store.commit(
-            [Put(place, complete.to_value())], [Expect(place, revision)]
+            [Put(place, complete.to_value()), *also(complete)], [Expect(place, revision)]
         )
 
     async def _remove(self, zone: str, head: Version, expect: Expect) -> None:

@@ -65,15 +65,16 @@ class Deaths:
             return 0
         return dead.revision
 
-    async def kill(self, dead: Sequence[Put]) -> int:
-        """Writes all of `dead`, which `put` made, in one commit; the revision at which it holds.
+    async def kill(self, dead: Sequence[Put], *also: Put) -> int:
+        """Writes all of `dead`, which `put` made, in one commit, with what goes `also` into it; the
+        revision at which it holds.
 
         Raises `FIELD_INVALID` for what is no anchor, `OBJECT_NOT_FOUND`, `STORE_UNAVAILABLE`.
         """
 
         async def attempt(number: int) -> int:
             marks, expects = await self._marks(dead, anew=number > 0)
-            return await self._store.commit([*dead, *marks], expects)
+            return await self._store.commit([*dead, *marks, *also], expects)
 
         return await persist(attempt)
 

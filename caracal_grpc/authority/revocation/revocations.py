@@ -21,6 +21,7 @@ from caracal_grpc.authority.revocation.impact import HOLDERS, NOTHING, Impact, I
 from caracal_grpc.authority.revocation.session_filter import SessionFilter
 from caracal_grpc.authority.state import places
 from caracal_grpc.authority.state.access import require_zone
+from caracal_grpc.authority.state.owed import Owed
 from caracal_grpc.authority.state.recorder import Recorder
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.authority.state.tree import Tree
@@ -157,18 +158,19 @@ class Revocations:
         # Who holds sessions ends them with itself, so what falls is told before; else the write is
         # first, which a large tree must not hold up.
         held = self._impacts.of(tops) if ids.prefix_of(anchor) in HOLDERS else None
-        revision = await self._killed(caller.application, zone, anchor, reason)
-        audit_id = await self._recorded(caller, zone, {"anchor": anchor}, reason)
+        owed = self._owed(caller, zone, {"anchor": anchor}, reason)
+        revision = await self._killed(caller.application, zone, anchor, reason, owed)
+        audit_id = await self._recorded(owed)
         await self._settled(revision)
         return Revoked(revision, audit_id, held or await self._impacts.told(tops))
 
-    async def _killed(self, actor: str, zone: str, anchor: str, reason: str) -> int:
+    async def _killed(self, actor: str, zone: str, anchor: str, reason: str, owed: Owed) -> int:
         """The revision at which the anchor is dead."""
         if ids.prefix_of(anchor) == ids.KEY:
             revision, _ = await self.compromises.kill(actor, zone, anchor, reason)
             return revision
-        known = self._deaths.known(zone, anchor)
-        return known or await self._deaths.kill([self._deaths.put(actor, zone, anchor, reason)])
+        dead = [self._deaths.put(actor, zone, anchor, reason)]
+        return self._deaths.known(zone, anchor) or await self._deaths.kill(dead, owed.put)
 
     async def _revoke_all(
         self,
@@ -188,14 +190,14 @@ class Revocations:
                 done += [each.key.id for each in batch]
         finally:
             said |= {"count": len(done), "of": len(dead), "sessions": tuple(done[:_SAID])}
-            audit_id = await self._recorded(caller, zone, said, reason)
+            audit_id = await self._recorded(self._owed(caller, zone, said, reason))
         await self._settled(revision)
         return Revoked(revision, audit_id, await self._impacts.told(before))
 
     async def _revoke_before(self, caller: Mandate, zone: str, second: int, reason: str) -> Revoked:
         revision = await self._deaths.kill_before(caller.application, zone, second, reason)
         moment = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        audit_id = await self._recorded(caller, zone, {"issued_before": moment}, reason)
+        audit_id = await self._recorded(self._owed(caller, zone, {"issued_before": moment}, reason))
         await self._settled(revision)
         return Revoked(revision, audit_id)
 
@@ -203,12 +205,16 @@ class Revocations:
         with contextlib.suppress(CaracalError):  # a mirror that lags changes nothing of what holds
             await self._state.reached(revision)
 
-    async def _recorded(self, caller: Mandate, zone: str, said: dict[str, Any], reason: str) -> str:
+    def _owed(self, caller: Mandate, zone: str, said: dict[str, Any], reason: str) -> Owed:
         details = {**said, "why": plain_text(reason)}
+        return self._recorder.owed(caller, zone, "revocation", details=details)
+
+    async def _recorded(self, owed: Owed) -> str:
         try:
-            return await self._recorder.done(caller, zone, "revocation", details=details)
+            return await self._recorder.pay(owed)
         except CaracalError:
-            _log.exception("a revocation holds but is not in the ledger: %s", said)
+            said = owed.entry.details
+            _log.exception("a revocation holds but is not in the ledger yet: %s", said)
             return ""
 
     def _fitting(self, caller: Mandate, zone: str, wanted: SessionFilter) -> list[Session]:

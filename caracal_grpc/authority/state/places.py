@@ -33,6 +33,7 @@ HELD: Final = "held"
 FLOORS: Final = "floors"
 REPLICAS: Final = "replicas"
 WAITS: Final = "waits"
+OWED: Final = "owed"
 
 DECLARED: Final = (ZONES, APPLICATIONS, RESOURCES, POLICIES, ISSUERS, PROOF_SYSTEMS, WEBHOOKS)
 """Kinds that an apply writes."""
@@ -46,6 +47,11 @@ RESTORES: Final = "restores"
 UNFINISHED: Final = "unfinished"
 ROTATION: Final = "rotation"
 TURN: Final = "turn"
+
+
+def owed_place(audit_id: str) -> Key:
+    """An entry that no ledger has yet, of whatever zone: a zone may go before it is recorded."""
+    return Key(AUTHORITY_ZONE, OWED, audit_id)
 
 
 def zone_place(zone: str) -> Key:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from caracal_grpc.authority.state.owed import Owed
 from caracal_grpc.core.entry import Entry
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.ids import AUDIT
@@ -14,12 +15,17 @@ from caracal_grpc.ledger.port import Ledger
 
 
 class Recorder:
-    """Makes entries with fresh ids and the time of day, and returns when they are durable."""
+    """Makes entries with fresh ids and the time of day, and returns when they are durable.
+
+    `paid` are, by id, those that were owed and are recorded now, until `Debts` has said so in the
+    store.
+    """
 
     def __init__(self, ledger: Ledger, clock: Clock, ids: Ids) -> None:
         self._ledger = ledger
         self._clock = clock
         self._ids = ids
+        self.paid: dict[str, Owed] = {}
 
     def new_id(self) -> str:
         """An id for an entry that is referred to before it is written."""
@@ -46,6 +52,22 @@ class Recorder:
         """Appends a change of state, done by `caller`, or by the authority itself without one."""
         by = _caller_facts(caller) if caller else {}
         return await self.record(self.new_id(), zone, kind, "done", **{**by, **facts})
+
+    def owed(self, caller: Mandate | None, zone: str, kind: str, **facts: Any) -> Owed:
+        """The entry of a change that `caller` makes next. Its `put` goes into the commit of the
+        change; then `pay` it.
+        """
+        by = _caller_facts(caller) if caller else {}
+        return Owed(self.entry(self.new_id(), zone, kind, "done", **{**by, **facts}))
+
+    async def pay(self, owed: Owed) -> str:
+        """Appends what is owed; its id.
+
+        Raises `AUDIT_UNAVAILABLE`: then it stays owed, and `Debts` appends it as soon as it can.
+        """
+        await self._ledger.append(owed.entry)
+        self.paid[owed.entry.id] = owed
+        return owed.entry.id
 
     async def refused(
         self, caller: Mandate, zone: str, kind: str, refusal: CaracalError, **facts: Any

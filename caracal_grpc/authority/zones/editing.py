@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
 from caracal_grpc.authority.state import places
+from caracal_grpc.authority.state.owed import Owed
 from caracal_grpc.authority.state.recorder import Recorder
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.authority.state.unbroken import Unbroken
@@ -101,21 +102,20 @@ class Editing:
         if edit is None:
             return Edited(self._state.revision)
         expected = {each.key: each for each in (there, *turn.expects(), *edit.change.expects)}
-        writes = [*edit.change.writes, turn.put()]
+        owed = self._owed(caller, zone, edit)
+        writes = [*edit.change.writes, turn.put(), owed.put]
         revision = await self._store.commit(writes, list(expected.values()))
-        audit_id = await self._record(caller, zone, edit)
+        audit_id = await self._recorder.pay(owed)
         with contextlib.suppress(CaracalError):  # what lags here changes nothing of what holds
             await self._state.reached(revision)
         return Edited(revision, audit_id, edit.change)
 
-    async def _record(self, caller: Mandate, zone: str, edit: Edit) -> str:
+    def _owed(self, caller: Mandate, zone: str, edit: Edit) -> Owed:
         change = edit.change
         said = {"name": change.name, **edit.said}
         if change.fields:
             said["fields"] = change.fields
-        return await self._recorder.done(
-            caller, zone, f"{change.kind}.{change.action}", details=said
-        )
+        return self._recorder.owed(caller, zone, f"{change.kind}.{change.action}", details=said)
 
 
 def edit_turn(state: State, zone: str) -> Turn:

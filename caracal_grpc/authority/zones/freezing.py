@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, replace
 
+from caracal_grpc.authority.revocation.deaths import persist
 from caracal_grpc.authority.state import places
 from caracal_grpc.authority.state.access import require_operator, require_zone
 from caracal_grpc.authority.state.recorder import Recorder
-from caracal_grpc.authority.state.state import State
+from caracal_grpc.authority.state.state import State, not_found
 from caracal_grpc.authority.state.unbroken import Unbroken
 from caracal_grpc.core.entry import plain_text
 from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.core.limits import AUTHORITY_ZONE
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.zone import Zone
-from caracal_grpc.store.port import Store, Value
+from caracal_grpc.store.port import Expect, Put, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +62,26 @@ class Freezing:
     async def _set(self, caller: Mandate, zone: str, reason: str, *, frozen: bool) -> Frozen:
         self._state.require_fresh()
         self._state.zone(zone)
+        kind = "zone.freeze" if frozen else "zone.unfreeze"
+        owed = self._recorder.owed(caller, zone, kind, details={"why": plain_text(reason)})
         changed = False
 
-        def change(value: Value) -> Value:
+        async def attempt(_: int) -> int:
             nonlocal changed
-            present = Zone.from_value(value)
-            changed = present.frozen != frozen
-            return replace(present, frozen=frozen).to_value()
+            record = await self._store.get(places.zone_place(zone))
+            if record is None:
+                raise not_found("zone", zone)
+            wanted = replace(Zone.from_value(record.value), frozen=frozen).to_value()
+            changed = wanted["frozen"] != record.value["frozen"]
+            if not changed:
+                return record.revision
+            writes = [Put(record.key, wanted), owed.put]
+            return await self._store.commit(writes, [Expect(record.key, record.revision)])
 
-        revision = await self._store.update(places.zone_place(zone), change)
+        revision = await persist(attempt)
         if not changed:
             return Frozen(revision)
-        kind = "zone.freeze" if frozen else "zone.unfreeze"
-        details = {"why": plain_text(reason)}
-        audit_id = await self._recorder.done(caller, zone, kind, details=details)
+        audit_id = await self._recorder.pay(owed)
         with contextlib.suppress(CaracalError):  # a mirror that lags changes nothing of what holds
             await self._state.reached(revision)
         return Frozen(revision, audit_id)

@@ -68,11 +68,12 @@ class Removal:
             turn = replace(turn, revision=revision)
             revision = await self._store.commit([*batch, turn.put()], [there, *turn.expects()])
         turn = replace(turn, revision=revision)
-        last = [Delete(there.key), Delete(places.turn_place(zone.name))]
-        revision = await self._store.commit(last, [there, *turn.expects()])
-        audit_id = await self._recorder.done(
+        owed = self._recorder.owed(
             caller, AUTHORITY_ZONE, "zone.delete", details={"name": zone.name}
         )
+        last: list[Change] = [Delete(there.key), Delete(places.turn_place(zone.name)), owed.put]
+        revision = await self._store.commit(last, [there, *turn.expects()])
+        audit_id = await self._recorder.pay(owed)
         with contextlib.suppress(CaracalError):  # what lags here changes nothing of what holds
             await self._state.reached(revision)
         return Edited(revision, audit_id)

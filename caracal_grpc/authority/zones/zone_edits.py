@@ -122,9 +122,12 @@ class ZoneEdits:
         turn = turn_of(self._state, name)
         kid = self._ids.new(ids.KEY)
         change = zone_created(self._state, self._keyring, zone, kid, now)
+        fields = differing(Zone(name, issuer), zone)
+        said = {"name": name, **({"fields": fields} if fields else {})}
+        owed = self._recorder.owed(caller, name, "zone.create", details=said)
         try:
             revision = await self._store.commit(
-                [*change.writes, turn.put()], [*change.expects, *turn.expects()]
+                [*change.writes, turn.put(), owed.put], [*change.expects, *turn.expects()]
             )
         except CaracalError as error:
             there = await self._store.get(places.zone_place(name))
@@ -132,9 +135,7 @@ class ZoneEdits:
                 raise _exists(name) from None
             raise
         await self._state.reached(revision)  # its ledger's key is needed for the entry
-        fields = differing(Zone(name, issuer), zone)
-        said = {"name": name, **({"fields": fields} if fields else {})}
-        audit_id = await self._recorder.done(caller, name, "zone.create", details=said)
+        audit_id = await self._recorder.pay(owed)
         return ChangedZone(Found(zone, str(revision)), revision, audit_id)
 
     def _written(self, name: str, edited: Edited) -> Found[Zone]:

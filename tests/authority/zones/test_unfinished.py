@@ -19,7 +19,7 @@ from caracal_grpc.store.port import Change, Expect
 from caracal_grpc.store.refusal import unavailable
 from tests.support.clock import FakeClock
 from tests.support.refusals import refused
-from tests.support.rig import Rig, open_rig
+from tests.support.rig import Rig, ledger_down, open_rig
 from tests.support.shop import CARACAL, ORDERS, shop
 
 
@@ -42,17 +42,6 @@ def failing_commit(rig: Rig, number: int, *, carried_out: bool = False) -> Itera
         return revision
 
     with patch.object(rig.store, "commit", fail):
-        yield
-
-
-@contextmanager
-def ledger_down(rig: Rig) -> Iterator[None]:
-    """A ledger that takes no entry."""
-
-    async def fail(_: Any) -> None:
-        raise CaracalError(Reason.AUDIT_UNAVAILABLE, "the disk is full")
-
-    with patch.object(rig.ledger, "append", fail):
         yield
 
 
