@@ -69,9 +69,12 @@ def test_an_interrupt_is_told_and_ends_nothing(dev: Dev, zone: str) -> None:
     """At the question, as anywhere else: one line, and the code that a shell expects."""
     before = listed(dev, zone)
     profile = environment(CARACAL_PROFILE=str(dev.profile))
-    arguments = [sys.executable, "-m", "caracal_grpc", "keys", "compromise"]
+    # Whoever runs the tests in the background has the signal ignored, which processes inherit.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = f"{heard}; from caracal_grpc.cli.main import main; main()"
+    arguments = [before[0]["public"]["kid"], "--zone", zone]
     with subprocess.Popen(
-        [*arguments, before[0]["public"]["kid"], "--zone", zone],
+        [sys.executable, "-c", command, "keys", "compromise", *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
