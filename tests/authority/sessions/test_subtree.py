@@ -51,8 +51,8 @@ async def test_one_write_ends_all_of_them(etcd_rig: Rig) -> None:
     deltas: list[Any] = []
 
     def note(_: Any, changed: Any) -> None:
-        if any(key.zone == "shop" for key in changed):
-            deltas.append(changed)
+        if mine := {key for key in changed if key.zone == "shop"}:
+            deltas.append(mine)
 
     cancel = rig.state.subscribe(note)
     ended = await rig.authority.sessions.terminate(caller, "shop", top.id, "enough")
