@@ -12,7 +12,7 @@ def test_the_quickstart_shows_a_grant_a_refusal_and_a_verified_ledger(examples: 
     said = examples.run(sys.executable, str(EXAMPLES / "quickstart.py"))
     assert "/Greeter/Greet allowed: b'hello world, because of aud_" in said
     assert "/Greeter/Shout refused: POLICY_DENIED" in said
-    assert "ledger.jsonl verifies: 4 entries" in said
+    assert "ledger.jsonl verifies: 5 entries" in said
     assert examples.alive() == []
     assert list(examples.temporary.iterdir()) == []
 
