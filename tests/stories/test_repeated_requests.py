@@ -15,7 +15,7 @@ import grpc.aio
 from caracal_grpc.authority.state.places import REQUESTS
 from caracal_grpc.store.etcd import EtcdStore
 from caracal_grpc.store.etcd_settings import EtcdSettings
-from caracal_grpc.store.port import Delta, Record
+from caracal_grpc.store.port import Delta, Record, Snapshot
 from tests.stories.support import child, client, require_verified
 from tests.support.authority import serve_values
 from tests.support.clock import FakeClock
@@ -33,10 +33,17 @@ def locked(ledger: Path) -> Iterator[None]:
 
 
 async def held(store: EtcdStore) -> Record:
-    """The first request that any replica holds a mandate for, once it does."""
+    """The first request that any replica holds a mandate for, once it does.
+
+    It may be held before the watch begins, and is in its snapshot then.
+    """
     async with asyncio.timeout(20), aclosing(store.watch()) as events:
         async for event in events:
-            found = event.puts if isinstance(event, Delta) else ()
+            found: tuple[Record, ...] = ()
+            if isinstance(event, Snapshot):
+                found = event.records
+            elif isinstance(event, Delta):
+                found = event.puts
             for record in found:
                 if record.key.kind == REQUESTS:
                     return record
