@@ -18,6 +18,16 @@ from tests.support.rig import Rig, memory_store, open_rig, settle
 from tests.support.shop import CARACAL, ORDERS, shop
 
 
+async def restores_nothing(loss: Loss, reason: Reason, text: str) -> None:
+    """The restore is refused so, before its first write."""
+    store = memory_store(loss.clock)
+    with pytest.raises(CaracalError, match=text) as caught:
+        await loss.into(store)
+    assert caught.value.reason is reason
+    assert not (await store.list()).records
+    await store.close()
+
+
 async def test_who_was_deleted_since_stays_out(loss: Loss) -> None:
     """By a call for just that one application, too."""
 
@@ -167,12 +177,7 @@ async def test_ledger_that_was_changed_is_not_believed(loss: Loss) -> None:
     with closing(sqlite3.connect(loss.folder / "ledger.db")) as books, books:
         other = "CAST(replace(CAST(event AS TEXT), 'leaked', 'leeked') AS BLOB)"
         books.execute(f"UPDATE entries SET event = {other}")
-    store = memory_store(loss.clock)
-    with pytest.raises(CaracalError, match="was changed in a ledger") as caught:
-        await loss.into(store)
-    assert caught.value.reason is Reason.AUDIT_UNAVAILABLE
-    assert not (await store.list()).records
-    await store.close()
+    await restores_nothing(loss, Reason.AUDIT_UNAVAILABLE, "was changed in a ledger")
 
 
 async def test_ledger_of_another_authority_restores_nothing(loss: Loss) -> None:
@@ -180,14 +185,10 @@ async def test_ledger_of_another_authority_restores_nothing(loss: Loss) -> None:
     await loss.suffered(nothing)
     for each in loss.folder.glob("ledger.db*"):
         each.unlink()
-    store, other = memory_store(loss.clock), memory_store(loss.clock)
+    other = memory_store(loss.clock)
     async with open_rig(loss.folder, other, loss.clock) as rig:
         await settle(rig)
-    with pytest.raises(CaracalError, match="is of another authority") as caught:
-        await loss.into(store)
-    assert caught.value.reason is Reason.FIELD_INVALID
-    assert not (await store.list()).records
-    await store.close()
+    await restores_nothing(loss, Reason.FIELD_INVALID, "is of another authority")
     await other.close()
 
 
@@ -200,21 +201,11 @@ async def test_keys_that_are_under_a_key_before_restore_nothing_without_it(loss:
         await loss.back_up(rig)
 
     await loss.suffered(back_up_again)
-    store = memory_store(loss.clock)
-    with pytest.raises(CaracalError, match="load that key") as caught:
-        await loss.into(store)
-    assert caught.value.reason is Reason.KEY_STATE_CONFLICT
-    assert not (await store.list()).records
-    await store.close()
+    await restores_nothing(loss, Reason.KEY_STATE_CONFLICT, "load that key")
 
 
 async def test_key_that_opens_nothing_restores_nothing(loss: Loss) -> None:
     """Before the first write."""
     await loss.suffered(nothing)
     loss.kek = Kek.generate()
-    store = memory_store(loss.clock)
-    with pytest.raises(CaracalError, match="another key-encryption key") as caught:
-        await loss.into(store)
-    assert caught.value.reason is Reason.FIELD_INVALID
-    assert not (await store.list()).records
-    await store.close()
+    await restores_nothing(loss, Reason.FIELD_INVALID, "another key-encryption key")
