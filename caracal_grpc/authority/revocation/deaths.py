@@ -5,13 +5,16 @@ They win: each write is made against what is there, and made again when that has
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from random import random
 from typing import Final
 
 from caracal_grpc.authority.revocation.anchors import mark_of
 from caracal_grpc.authority.state import places
 from caracal_grpc.authority.state.state import State
+from caracal_grpc.core.backoff import wait_before
 from caracal_grpc.core.entry import plain_text
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.limits import REVOCATION_TTL
@@ -26,7 +29,10 @@ from caracal_grpc.store.port import (
     Store,
 )
 
-ATTEMPTS: Final = 16
+ATTEMPTS: Final = 64
+_FIRST: Final = 0.001
+_MOST: Final = 0.05
+"""Seconds between two of them."""
 
 _EACH: Final = 2
 """Writes for one anchor: itself, and the mark."""
@@ -69,11 +75,15 @@ class Deaths:
         """Writes all of `dead`, which `put` made, in one commit, with what goes `also` into it; the
         revision at which it holds.
 
-        Raises `FIELD_INVALID` for what is no anchor, `OBJECT_NOT_FOUND`, `STORE_UNAVAILABLE`.
+        When others change what dies at the same moment, the anchors are written first, which depend
+        on nothing: no edge waits for the marks. Raises `FIELD_INVALID` for what is no anchor,
+        `OBJECT_NOT_FOUND`, `STORE_UNAVAILABLE`; of the last the anchors may hold all the same.
         """
 
         async def attempt(number: int) -> int:
             marks, expects = await self._marks(dead, anew=number > 0)
+            if number == 1:
+                await self._store.commit([*dead, *also])
             return await self._store.commit([*dead, *marks, *also], expects)
 
         return await persist(attempt)
@@ -142,7 +152,8 @@ class Deaths:
 async def persist(attempt: Callable[[int], Awaitable[int]]) -> int:
     """What `attempt` answers once nobody comes between what it reads and what it writes.
 
-    It is told how often it was tried before. Raises `STORE_UNAVAILABLE` when others keep winning.
+    It is told how often it was tried before, and pauses are random, so that it does not keep step
+    with whoever wins. Raises `STORE_UNAVAILABLE` when others keep winning.
     """
     for number in range(ATTEMPTS):
         try:
@@ -150,6 +161,7 @@ async def persist(attempt: Callable[[int], Awaitable[int]]) -> int:
         except CaracalError as error:
             if error.reason is not Reason.CONFLICT:
                 raise
+        await asyncio.sleep(wait_before(number + 1, random(), first=_FIRST, most=_MOST))  # noqa: S311 - spreads attempts, nothing secret
     raise CaracalError(
         Reason.STORE_UNAVAILABLE, "others keep changing the object; try again", retry_after=0.1
     )

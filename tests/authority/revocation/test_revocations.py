@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -13,6 +14,7 @@ from caracal_grpc.core.limits import MAX_SESSION_DEPTH, REVOCATION_TTL, SESSION_
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.session import Session
+from caracal_grpc.store.port import Change, Expect
 from tests.support.refusals import refused
 from tests.support.rig import Rig
 from tests.support.shop import ORDERS, shop
@@ -99,6 +101,29 @@ async def test_revocation_wins_against_other_changes(any_rig: Rig) -> None:
     await revoke(rig, rig.application("agent"))
     await meddling
     found = rig.state.application("shop", rig.application("agent"))
+    assert found is not None
+    assert found.disabled
+
+
+async def test_anchor_waits_for_nobody_who_changes_what_it_names(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is dead while somebody comes between again and again, and its mark follows."""
+    agent = rig.application("agent")
+    place, anchor = places.application_place("shop", agent), places.revocation_place("shop", agent)
+    commit = rig.store.commit
+    seen: list[bool] = []
+
+    async def contested(changes: Sequence[Change], expects: Sequence[Expect] = ()) -> int:
+        if any(each.key == place for each in expects) and len(seen) < 20:
+            seen.append(await rig.store.get(anchor) is not None)
+            await rig.store.update(place, lambda v: {**v, "labels": [str(len(seen))]})
+        return await commit(changes, expects)
+
+    monkeypatch.setattr(rig.store, "commit", contested)
+    await revoke(rig, agent)
+    assert seen == [False] + 19 * [True]
+    found = rig.state.application("shop", agent)
     assert found is not None
     assert found.disabled
 
