@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63\x61racal/v1/application.proto\x12\ncaracal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"+\n\x07\x43\x65iling\x12\x10\n\x08resource\x18\x01 \x01(\t\x12\x0e\n\x06scopes\x18\x02 \x03(\t\"\x9a\x01\n\x0b\x41pplication\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12$\n\x07\x63\x65iling\x18\x04 \x03(\x0b\x32\x13.caracal.v1.Ceiling\x12\x10\n\x08\x64isabled\x18\x05 \x01(\x08\x12\x1b\n\x13standing_session_id\x18\x06 \x01(\t\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\"a\n\nCredential\x12\x16\n\x0e\x61pplication_id\x18\x01 \x01(\t\x12\x18\n\x10\x61pplication_name\x18\x02 \x01(\t\x12\x15\n\rclient_secret\x18\x03 \x01(\t\x12\n\n\x02id\x18\x04 \x01(\t\"\x96\x01\n\x0e\x43redentialInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\x16\n\x0e\x61pplication_id\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63\x61racal/v1/application.proto\x12\ncaracal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"+\n\x07\x43\x65iling\x12\x10\n\x08resource\x18\x01 \x01(\t\x12\x0e\n\x06scopes\x18\x02 \x03(\t\"P\n\x12KubernetesIdentity\x12\x0e\n\x06issuer\x18\x01 \x01(\t\x12\x11\n\tnamespace\x18\x02 \x01(\t\x12\x17\n\x0fservice_account\x18\x03 \x01(\t\"\x9f\x01\n\x10WorkloadIdentity\x12\x13\n\tspiffe_id\x18\x01 \x01(\tH\x00\x12\x12\n\x08\x64ns_name\x18\x02 \x01(\tH\x00\x12 \n\x16\x63\x65rtificate_thumbprint\x18\x03 \x01(\tH\x00\x12\x34\n\nkubernetes\x18\x04 \x01(\x0b\x32\x1e.caracal.v1.KubernetesIdentityH\x00\x42\n\n\x08identity\"\xda\x01\n\x0b\x41pplication\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12$\n\x07\x63\x65iling\x18\x04 \x03(\x0b\x32\x13.caracal.v1.Ceiling\x12\x10\n\x08\x64isabled\x18\x05 \x01(\x08\x12\x1b\n\x13standing_session_id\x18\x06 \x01(\t\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\x12\x30\n\nidentities\x18\x08 \x03(\x0b\x32\x1c.caracal.v1.WorkloadIdentity\x12\x0c\n\x04jwks\x18\t \x01(\t\"a\n\nCredential\x12\x16\n\x0e\x61pplication_id\x18\x01 \x01(\t\x12\x18\n\x10\x61pplication_name\x18\x02 \x01(\t\x12\x15\n\rclient_secret\x18\x03 \x01(\t\x12\n\n\x02id\x18\x04 \x01(\t\"\x96\x01\n\x0e\x43redentialInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\x16\n\x0e\x61pplication_id\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,10 +34,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CEILING']._serialized_start=77
   _globals['_CEILING']._serialized_end=120
-  _globals['_APPLICATION']._serialized_start=123
-  _globals['_APPLICATION']._serialized_end=277
-  _globals['_CREDENTIAL']._serialized_start=279
-  _globals['_CREDENTIAL']._serialized_end=376
-  _globals['_CREDENTIALINFO']._serialized_start=379
-  _globals['_CREDENTIALINFO']._serialized_end=529
+  _globals['_KUBERNETESIDENTITY']._serialized_start=122
+  _globals['_KUBERNETESIDENTITY']._serialized_end=202
+  _globals['_WORKLOADIDENTITY']._serialized_start=205
+  _globals['_WORKLOADIDENTITY']._serialized_end=364
+  _globals['_APPLICATION']._serialized_start=367
+  _globals['_APPLICATION']._serialized_end=585
+  _globals['_CREDENTIAL']._serialized_start=587
+  _globals['_CREDENTIAL']._serialized_end=684
+  _globals['_CREDENTIALINFO']._serialized_start=687
+  _globals['_CREDENTIALINFO']._serialized_end=837
 # @@protoc_insertion_point(module_scope)

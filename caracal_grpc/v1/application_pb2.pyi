@@ -15,8 +15,30 @@ class Ceiling(_message.Message):
     scopes: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, resource: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ...) -> None: ...
 
+class KubernetesIdentity(_message.Message):
+    __slots__ = ("issuer", "namespace", "service_account")
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    issuer: str
+    namespace: str
+    service_account: str
+    def __init__(self, issuer: _Optional[str] = ..., namespace: _Optional[str] = ..., service_account: _Optional[str] = ...) -> None: ...
+
+class WorkloadIdentity(_message.Message):
+    __slots__ = ("spiffe_id", "dns_name", "certificate_thumbprint", "kubernetes")
+    SPIFFE_ID_FIELD_NUMBER: _ClassVar[int]
+    DNS_NAME_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_THUMBPRINT_FIELD_NUMBER: _ClassVar[int]
+    KUBERNETES_FIELD_NUMBER: _ClassVar[int]
+    spiffe_id: str
+    dns_name: str
+    certificate_thumbprint: str
+    kubernetes: KubernetesIdentity
+    def __init__(self, spiffe_id: _Optional[str] = ..., dns_name: _Optional[str] = ..., certificate_thumbprint: _Optional[str] = ..., kubernetes: _Optional[_Union[KubernetesIdentity, _Mapping]] = ...) -> None: ...
+
 class Application(_message.Message):
-    __slots__ = ("id", "name", "labels", "ceiling", "disabled", "standing_session_id", "etag")
+    __slots__ = ("id", "name", "labels", "ceiling", "disabled", "standing_session_id", "etag", "identities", "jwks")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
@@ -24,6 +46,8 @@ class Application(_message.Message):
     DISABLED_FIELD_NUMBER: _ClassVar[int]
     STANDING_SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
+    IDENTITIES_FIELD_NUMBER: _ClassVar[int]
+    JWKS_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     labels: _containers.RepeatedScalarFieldContainer[str]
@@ -31,7 +55,9 @@ class Application(_message.Message):
     disabled: bool
     standing_session_id: str
     etag: str
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., ceiling: _Optional[_Iterable[_Union[Ceiling, _Mapping]]] = ..., disabled: bool = ..., standing_session_id: _Optional[str] = ..., etag: _Optional[str] = ...) -> None: ...
+    identities: _containers.RepeatedCompositeFieldContainer[WorkloadIdentity]
+    jwks: str
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., ceiling: _Optional[_Iterable[_Union[Ceiling, _Mapping]]] = ..., disabled: bool = ..., standing_session_id: _Optional[str] = ..., etag: _Optional[str] = ..., identities: _Optional[_Iterable[_Union[WorkloadIdentity, _Mapping]]] = ..., jwks: _Optional[str] = ...) -> None: ...
 
 class Credential(_message.Message):
     __slots__ = ("application_id", "application_name", "client_secret", "id")

@@ -131,9 +131,9 @@ class KeyServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ResealKeys(self, request, context):
-        """Seals every private key anew under the key-encryption key that the authority was started with, while
-        it runs; the one before is needed until this is done, and no longer. The caller must hold
-        `caracal:keys:reseal` in the zone `caracal`. Again is no error, and takes up where it ended. Answers
+        """Seals every private key, and every secret of an upstream, anew under the key-encryption key that the
+        authority was started with, while it runs; the one before is needed until this is done, and no
+        longer. The caller must hold `caracal:keys:reseal` in the zone `caracal`. Again is no error, and takes up where it ended. Answers
         FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN, KEY_STATE_CONFLICT for a value that none of its
         key-encryption keys opens, and while a replica runs that does not have the present one (`replica`),
         AUTHORITY_STALE; and CONFLICT, STORE_UNAVAILABLE and AUDIT_UNAVAILABLE, after which part of it may hold.

@@ -9,12 +9,14 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ClientAuthentication(_message.Message):
-    __slots__ = ("application_id", "client_secret")
+    __slots__ = ("application_id", "client_secret", "client_assertion")
     APPLICATION_ID_FIELD_NUMBER: _ClassVar[int]
     CLIENT_SECRET_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_ASSERTION_FIELD_NUMBER: _ClassVar[int]
     application_id: str
     client_secret: str
-    def __init__(self, application_id: _Optional[str] = ..., client_secret: _Optional[str] = ...) -> None: ...
+    client_assertion: str
+    def __init__(self, application_id: _Optional[str] = ..., client_secret: _Optional[str] = ..., client_assertion: _Optional[str] = ...) -> None: ...
 
 class ExchangeRequest(_message.Message):
     __slots__ = ("zone", "client", "resource", "scopes", "subject_token", "session_id", "ttl", "request_id", "context", "bind", "actor_token", "approval_id", "lease_generation")

@@ -63,21 +63,24 @@ class TokenServiceServicer(object):
         authenticates itself.
 
         A refusal is recorded too, with its entry as metadata `audit_id`, but for these: FIELD_INVALID for
-        a malformed request, AUTHORITY_STALE, RATE_LIMITED for failed authentications, AUDIT_UNAVAILABLE,
+        a malformed request, AUTHORITY_STALE, RATE_LIMITED for failed authentications and for more
+        assertions of one's own key than 100 a second (500 at once) at one replica, AUDIT_UNAVAILABLE,
         DRAINING, and CLIENT_AUTH_FAILED in a zone that does not exist. RATE_LIMITED for more exchanges than
         `RateLimits` allow, of the application or of the zone, is recorded once a second for an application
         and at most 20 times for all; the detail `unrecorded` says how many before it were not.
 
-        Answers CLIENT_AUTH_FAILED, SUBJECT_TOKEN_INVALID, ACTOR_TOKEN_INVALID, ACTOR_FORBIDDEN,
+        Answers CLIENT_AUTH_FAILED, ISSUER_UNAVAILABLE when who vouches for the client does not tell its
+        keys, SUBJECT_TOKEN_INVALID, ACTOR_TOKEN_INVALID, ACTOR_FORBIDDEN,
         POLICY_DENIED, STEP_UP_REQUIRED, APPROVAL_REJECTED, APPROVAL_EXPIRED, APPROVAL_CONSUMED,
         SCOPE_INSUFFICIENT, CEILING_EXCEEDED, SESSION_NOT_ACTIVE, LEASE_FENCED, HOPS_EXCEEDED,
         ZONE_FROZEN, NO_ACTIVE_POLICY, POLICY_FAILED also when policy allows without scopes what named none or adds
         obligations, OBJECT_NOT_FOUND for a resource, MANDATE_TOO_LARGE, LIMIT_EXCEEDED for more request
         ids than are remembered, of one application or of all, and for more pending approvals of the
-        application than there may be, KEY_STATE_CONFLICT for a zone without a
-        key that signs, CONFLICT for a request id that was used for another request, STORE_UNAVAILABLE
-        while a large apply changes the zone and when a request that is repeatable or waits for an approval
-        cannot be kept, and what is never recorded.
+        application than there may be, KEY_STATE_CONFLICT for a zone without a key that signs, CONFLICT
+        for a request id that was used for another request or by another workload of the application,
+        STORE_UNAVAILABLE while a large apply changes the zone, when a request that is repeatable or waits
+        for an approval cannot be kept, and when an assertion of the client's own key cannot be counted; and
+        what is never recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

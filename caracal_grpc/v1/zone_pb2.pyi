@@ -146,7 +146,7 @@ class RateLimits(_message.Message):
     def __init__(self, application_per_second: _Optional[int] = ..., application_burst: _Optional[int] = ..., zone_per_second: _Optional[int] = ..., zone_burst: _Optional[int] = ...) -> None: ...
 
 class Zone(_message.Message):
-    __slots__ = ("name", "issuer", "applications", "resources", "policy", "settings", "issuers", "proof_systems", "webhooks", "frozen", "etag")
+    __slots__ = ("name", "issuer", "applications", "resources", "policy", "settings", "issuers", "proof_systems", "webhooks", "frozen", "etag", "workload_issuers")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ISSUER_FIELD_NUMBER: _ClassVar[int]
     APPLICATIONS_FIELD_NUMBER: _ClassVar[int]
@@ -158,6 +158,7 @@ class Zone(_message.Message):
     WEBHOOKS_FIELD_NUMBER: _ClassVar[int]
     FROZEN_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
+    WORKLOAD_ISSUERS_FIELD_NUMBER: _ClassVar[int]
     name: str
     issuer: str
     applications: _containers.RepeatedCompositeFieldContainer[_application_pb2.Application]
@@ -169,7 +170,8 @@ class Zone(_message.Message):
     webhooks: _containers.RepeatedCompositeFieldContainer[Webhook]
     frozen: bool
     etag: str
-    def __init__(self, name: _Optional[str] = ..., issuer: _Optional[str] = ..., applications: _Optional[_Iterable[_Union[_application_pb2.Application, _Mapping]]] = ..., resources: _Optional[_Iterable[_Union[_resource_pb2.Resource, _Mapping]]] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ..., settings: _Optional[_Union[ZoneSettings, _Mapping]] = ..., issuers: _Optional[_Iterable[_Union[Issuer, _Mapping]]] = ..., proof_systems: _Optional[_Iterable[_Union[Issuer, _Mapping]]] = ..., webhooks: _Optional[_Iterable[_Union[Webhook, _Mapping]]] = ..., frozen: bool = ..., etag: _Optional[str] = ...) -> None: ...
+    workload_issuers: _containers.RepeatedCompositeFieldContainer[Issuer]
+    def __init__(self, name: _Optional[str] = ..., issuer: _Optional[str] = ..., applications: _Optional[_Iterable[_Union[_application_pb2.Application, _Mapping]]] = ..., resources: _Optional[_Iterable[_Union[_resource_pb2.Resource, _Mapping]]] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ..., settings: _Optional[_Union[ZoneSettings, _Mapping]] = ..., issuers: _Optional[_Iterable[_Union[Issuer, _Mapping]]] = ..., proof_systems: _Optional[_Iterable[_Union[Issuer, _Mapping]]] = ..., webhooks: _Optional[_Iterable[_Union[Webhook, _Mapping]]] = ..., frozen: bool = ..., etag: _Optional[str] = ..., workload_issuers: _Optional[_Iterable[_Union[Issuer, _Mapping]]] = ...) -> None: ...
 
 class Change(_message.Message):
     __slots__ = ("action", "kind", "name", "fields")
