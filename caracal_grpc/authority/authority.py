@@ -13,6 +13,7 @@ from caracal_grpc.authority.wiring.ground import Ground
 from caracal_grpc.authority.wiring.mandates import open_mandates
 from caracal_grpc.authority.wiring.policies import open_policies
 from caracal_grpc.authority.wiring.sessions import open_sessions
+from caracal_grpc.authority.wiring.upstreams import open_upstreams
 from caracal_grpc.authority.wiring.zones import open_zones
 from caracal_grpc.core.ports import Clock, Ids
 from caracal_grpc.ledger.port import Ledger
@@ -39,10 +40,10 @@ class Authority:
         deciding: Engine | None = None,
     ) -> None:
         """`engine` runs what does not decide yet, and what decides unless another is `deciding`."""
-        recorder = Recorder(ledger, clock, ids)
+        self.recorder = recorder = Recorder(ledger, clock, ids)
         deciding = deciding or engine
         on = Ground(store, state, keyring, ledger, recorder, engine, deciding, outbound, clock, ids)
-        self.state, self._closing = state, on.closing
+        self.state, self.keyring, self._closing = state, keyring, on.closing
         self.debts = on.owned(Debts(store, state, recorder, clock))
         policies = open_policies(on)
         self.catalogue, self._unversioned = policies.catalogue, policies.unversioned
@@ -50,6 +51,7 @@ class Authority:
         mandates = open_mandates(on, policies)
         self.issuers, self.view, self._aliases = mandates.issuers, mandates.view, mandates.aliases
         self.exchange, self.consumption = mandates.exchange, mandates.consumption
+        self.clients, self.inspection = mandates.clients, mandates.inspection
         self.approvals = mandates.approvals
 
         units = open_sessions(on, mandates.issuers)
@@ -58,27 +60,17 @@ class Authority:
         self.leases, self.suspensions = units.leases, units.suspensions
 
         edges = open_edges(on, policies, mandates)
-        self.feed, self.propagation, self.activations = (
-            edges.feed,
-            edges.propagation,
-            edges.activations,
-        )
-        self._replicas, self._deliveries, self._loads = (
-            edges.replicas,
-            edges.deliveries,
-            edges.loads,
-        )
+        self.feed, self.propagation = edges.feed, edges.propagation
+        self.activations, self._replicas = edges.activations, edges.replicas
+        self._deliveries, self._loads = edges.deliveries, edges.loads
 
         declared = open_zones(on, policies.publishing, units.revocations, public_url)
         self.zones, self.zone_edits = declared.zones, declared.zone_edits
-        self.objects, self.edits, self._editing = (
-            declared.objects,
-            declared.edits,
-            declared.editing,
-        )
+        self.objects, self.edits = declared.objects, declared.edits
+        self._editing, self.freezing = declared.editing, declared.freezing
         self.credentials, self.removal = declared.credentials, declared.removal
-        self.freezing = declared.freezing
 
+        self.upstreams = open_upstreams(on, mandates.presented)
         care = open_care(on, policies, mandates, edges, certificate)
         self.keys, self.key_care, self.trials = care.keys, care.key_care, care.trials
         self.audit, self.edge_decisions = care.audit, care.edge_decisions

@@ -1,8 +1,9 @@
 """A backup as a folder: the state in lines of JSON, the ledger's file, and a header written last.
 
 The header has the digests of both, and is sealed: only who has the key-encryption key can change
-any of it unnoticed. Everything in it is its owner's alone: private keys are sealed in it, and
-secrets are digests, yet who has both it and the key-encryption key has the authority.
+any of it unnoticed. Everything in it is its owner's alone: private keys and secrets of upstreams
+are sealed in it, and other secrets are digests, yet who has both it and the key-encryption key has
+the authority.
 """
 
 from __future__ import annotations

@@ -19,7 +19,15 @@ from caracal_grpc.store.port import Key
 _SLACK_MS: Final = 60_000
 """How far the clocks of replicas may be apart; what is done twice changes nothing."""
 _MAX_LOST: Final = 1_000
-_QUIET: Final = ("exchange", "session.", "delegation.", "approval.", "edge.", "mandate.")
+_QUIET: Final = (
+    "exchange",
+    "session.",
+    "delegation.",
+    "approval.",
+    "edge.",
+    "mandate.",
+    "upstream.release",
+)
 """Types of what ran, of which nothing comes back by intention."""
 _IN_PART: Final = frozenset({"credential.create", "zone.apply"})
 """Types of changes of which only what ended is done again: the rest of them is lost."""

@@ -23,6 +23,7 @@ from caracal_grpc.cli.exchange import exchange
 from caracal_grpc.cli.exit_codes import exit_codes
 from caracal_grpc.cli.init import init
 from caracal_grpc.cli.keys import keys
+from caracal_grpc.cli.mesh.commands import mesh
 from caracal_grpc.cli.objects.applications import applications
 from caracal_grpc.cli.objects.credentials import credentials
 from caracal_grpc.cli.objects.resources import resources
@@ -38,6 +39,7 @@ from caracal_grpc.cli.serving.serve import serve_command
 from caracal_grpc.cli.session.commands import sessions
 from caracal_grpc.cli.session.tree import tree
 from caracal_grpc.cli.terminal.bare import show_help
+from caracal_grpc.cli.upstream.commands import upstreams
 from caracal_grpc.cli.version import version
 
 _EPILOG = "Exit codes: " + "; ".join(f"{int(code)} {text}" for code, text in MEANINGS.items())
@@ -75,11 +77,13 @@ app.add_typer(zones, name="zone")
 app.add_typer(applications, name="application")
 app.add_typer(credentials, name="credential")
 app.add_typer(resources, name="resource")
+app.add_typer(upstreams, name="upstream")
 app.command()(tree)
 app.add_typer(keys, name="keys")
 app.add_typer(audit, name="audit")
 app.add_typer(backup_group(sys.argv[1:]), name="backup")
 app.add_typer(rules, name="rules")
+app.add_typer(mesh, name="mesh")
 app.command("exit-codes")(exit_codes)
 app.command()(version)
 

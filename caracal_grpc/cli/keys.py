@@ -111,7 +111,7 @@ def reseal_keys(
     zone: ZoneOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Seal private keys anew under the key-encryption key that the authority runs with."""
+    """Seal all keys and secrets anew under the key-encryption key that the authority runs with."""
     from caracal_grpc.cli.terminal.output import print_json, print_line
 
     if everywhere and zone is not None:

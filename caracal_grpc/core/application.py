@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from caracal_grpc.core.ceiling import UNBOUNDED, Ceiling
+from caracal_grpc.core.workload import Shown, WorkloadIdentity, identity_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,10 @@ class StoredCredential:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """One application. Without a credential that lives it never authenticates.
+    """One application. It authenticates by a credential that lives, by one of its `identities`, or
+    by an assertion that a key of `jwks` signed, a JWK set as JSON; else never.
 
-    `apply` is the id of the apply that made the secret, and answers with it.
+    `apply` is the id of the apply that made the secret, and answers with it; empty for none.
     """
 
     id: str
@@ -50,10 +52,16 @@ class Application:
     ceiling: Ceiling = UNBOUNDED
     disabled: bool = False
     apply: str = ""
+    identities: tuple[WorkloadIdentity, ...] = ()
+    jwks: str = field(default="", repr=False)
 
     def living(self, now: float) -> tuple[StoredCredential, ...]:
         """The credentials that authenticate at `now`, oldest first."""
         return tuple(each for each in self.credentials if each.lives(now))
+
+    def identity_of(self, shown: Shown) -> WorkloadIdentity | None:
+        """The identity by which a peer that has shown this is the application, or `None`."""
+        return identity_of(self.identities, shown)
 
     def to_value(self) -> dict[str, Any]:
         """The JSON form for the store."""
@@ -66,6 +74,8 @@ class Application:
             "ceiling": self.ceiling.to_value(),
             "disabled": self.disabled,
             "apply": self.apply,
+            "identities": [each.to_value() for each in self.identities],
+            "jwks": self.jwks,
         }
 
     @staticmethod
@@ -80,4 +90,6 @@ class Application:
             ceiling=Ceiling.from_value(value["ceiling"]),
             disabled=value["disabled"],
             apply=value.get("apply", ""),
+            identities=tuple(map(WorkloadIdentity.from_value, value["identities"])),
+            jwks=value["jwks"],
         )

@@ -25,6 +25,7 @@ FEED: Final = "fed"
 REPLICA: Final = "rep"
 WAIT: Final = "wai"
 CREDENTIAL: Final = "crd"
+UPSTREAM: Final = "ups"
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS: Final = tuple(high + low for high in _ALPHABET for low in _ALPHABET)

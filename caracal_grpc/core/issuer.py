@@ -28,6 +28,11 @@ class TrustedIssuer:
     algorithms: tuple[str, ...] = DEFAULT_ALGORITHMS
     max_age: int = DEFAULT_TOKEN_AGE
 
+    @property
+    def is_trust_domain(self) -> bool:
+        """Whether it is one of SPIFFE, by its id, `spiffe://shop.example`."""
+        return self.issuer.startswith("spiffe://")
+
     def to_value(self) -> dict[str, Any]:
         """The JSON form for the store."""
         return asdict(self) | {"algorithms": list(self.algorithms)}

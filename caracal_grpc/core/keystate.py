@@ -7,6 +7,7 @@ time; then it is retired for good, and so is whatever it had taken over from.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -49,16 +50,27 @@ class KeyTimes:
         return self.ended_at is None or self.activates_at <= self.ended_at
 
 
-def publication(zone: Zone) -> int:
-    """Seconds from the moment that a key is published until it signs.
+def publication(zone: Zone, now: float) -> float:
+    """Seconds from `now`, when a key is published, until it signs.
 
     As long as the slowest consumer that is documented needs to learn of it. One on the feed knows
     within its bound of staleness or refuses everything, which is what `key_publish` stands for. One
-    that keeps a copy of the key set for `jwks_max_age` may have read it right before the key came,
-    and its clock may be off by a leeway.
+    that keeps a copy of the key set for `jwks_max_age`, or for the longer one that the zone had
+    before, may have read it right before the key came, and its clock may be off by a leeway.
     """
-    copies = zone.jwks_max_age + LEEWAY if zone.jwks_max_age else 0
-    return max(zone.key_publish, copies)
+    copies = max(zone.jwks_max_age, zone.copied_until - now)
+    return max(zone.key_publish, copies + LEEWAY if copies > 0 else 0)
+
+
+def copy_life(zone: Zone, keys: Sequence[KeyTimes], age: float, now: float) -> int:
+    """Whole seconds that a copy of the key set may be kept which is made at `now`; 0 for none.
+
+    No longer than the zone promises, since a key that comes the moment after signs that much later,
+    and not past the end of a key that is in it. What it is made of is `age` seconds old itself.
+    """
+    ends = next_change(keys, now)
+    life = min(zone.jwks_max_age - age, ends - now if ends else math.inf)
+    return max(0, math.floor(life))
 
 
 def replaced_at_once(compromised: KeyTimes, now: float) -> float:

@@ -73,6 +73,8 @@ MAX_ISSUERS: Final = 64
 MAX_WEBHOOKS: Final = 16
 MAX_JWKS_BYTES: Final = 65_536
 DEFAULT_TOKEN_AGE: Final = 600
+DEFAULT_WORKLOAD_TOKEN_AGE: Final = 3_600
+"""A kubelet renews the token of a service account when 48 of its 60 minutes are over."""
 MAX_TOKEN_AGE: Final = 86_400
 MAX_FOREIGN_TOKEN: Final = 16_384
 """Characters of an ID token or a proof."""
@@ -80,6 +82,23 @@ MAX_USER_SUBJECT: Final = 255
 """Characters of a user's subject (OpenID Connect Core 1.0 section 2)."""
 MAX_FALLEN: Final = 10_000
 """Sessions that one bulk revocation ends."""
+
+MAX_IDENTITIES: Final = 16
+"""What one application authenticates by, besides its secrets."""
+MAX_SPIFFE_ID: Final = 2_048
+"""Characters of a SPIFFE id (SPIFFE-ID section 2.3)."""
+MAX_PATTERN_SEGMENTS: Final = 8
+"""Segments in the path of a pattern of SPIFFE ids."""
+MAX_CLIENT_JWKS: Final = 16_384
+"""Characters of the public keys of one application."""
+MAX_CLIENT_KEYS: Final = 16
+MAX_ASSERTION_LIFE: Final = 3600
+"""The longest that an assertion of an application's own key lives: what stock clients sign."""
+SHORT_ASSERTION_LIFE: Final = 300
+"""What such an assertion may live that does not say when it was made, and beyond which it counts as
+several, since it is remembered for as long."""
+MAX_JTI: Final = 256
+"""Characters of the `jti` of such an assertion."""
 
 MAX_LABELS: Final = 32
 MAX_LABEL: Final = 64
@@ -117,6 +136,11 @@ MAX_ZONE_RATE: Final = 1_000_000
 
 MAX_CREDENTIALS: Final = 4
 """Secrets of one application that live."""
+MAX_UPSTREAMS: Final = 1_000
+MAX_UPSTREAM_SECRET: Final = 4_096
+"""Bytes of the secret of an upstream: a header of it is still one that everybody takes."""
+RELEASE_LIFE: Final = 60
+"""The longest that a gateway may use such a secret without asking again."""
 MAX_POLICY_VERSIONS: Final = 50
 MAX_PAGE: Final = 500
 DEFAULT_PAGE: Final = 100
@@ -170,6 +194,11 @@ AUTHORITY_SCOPES: Final = (
     "caracal:sessions:read",
     "caracal:sessions:start",
     "caracal:sessions:terminate",
+    "caracal:upstreams:read",
+    "caracal:upstreams:use",
+    "caracal:upstreams:write",
+    "caracal:workload_issuers:read",
+    "caracal:workload_issuers:write",
     "caracal:zones:freeze",
     "caracal:zones:read",
     "caracal:zones:write",

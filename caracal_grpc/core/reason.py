@@ -129,3 +129,31 @@ _BY_CODE: Final = {
 
 CODE_OF: Final = {reason: code for code, reasons in _BY_CODE.items() for reason in reasons}
 """The name of the `grpc.StatusCode` that a reason answers with; the one table of the project."""
+
+_HTTP_OF_CODE: Final = {
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "FAILED_PRECONDITION": 403,
+    "INVALID_ARGUMENT": 400,
+    "NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409,
+    "ABORTED": 409,
+    "RESOURCE_EXHAUSTED": 429,
+    "UNAVAILABLE": 503,
+}
+_HTTP_OF_REASON: Final = {
+    Reason.KEY_STATE_CONFLICT: 409,
+    Reason.LEASE_FENCED: 409,
+    # RFC 6585 section 5
+    Reason.MANDATE_TOO_LARGE: 431,
+    Reason.METADATA_TOO_LARGE: 431,
+}
+
+HTTP_STATUS_OF: Final = {
+    reason: _HTTP_OF_REASON.get(reason, _HTTP_OF_CODE[code]) for reason, code in CODE_OF.items()
+}
+"""The HTTP status (RFC 9110 section 15) that a reason answers with where there is no gRPC.
+
+What policy or a person has to change first is forbidden until then; a 400 would tell the caller to
+write the request another way.
+"""

@@ -20,7 +20,8 @@ class Zone:
     get. Rates are exchanges a second at one replica, bursts those at once. `record_context` lets
     the ledger keep what callers say in the context of a request. `hidden_until` is the Unix time
     until which mandates may be alive that hid their lineage before the zone was told to show it; 0
-    when there are none.
+    when there are none. `copied_until` is that until which copies of the key set may be kept that
+    were made while `jwks_max_age` was longer; 0 when it was not.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Zone:
     hidden_until: int = 0
     frozen: bool = False
     jwks_max_age: int = 0
+    copied_until: int = 0
     key_rotate: int = limits.DEFAULT_KEY_ROTATE
     application_rate: int = limits.DEFAULT_APPLICATION_RATE
     application_burst: int = 2 * limits.DEFAULT_APPLICATION_RATE

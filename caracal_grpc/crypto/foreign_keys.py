@@ -14,6 +14,9 @@ from caracal_grpc.crypto.header import is_kid
 MAX_KEYS: Final = 64
 
 _SECRET: Final = frozenset({"d", "k"})
+_USES: Final = frozenset({"sig", "jwt-svid"})
+"""RFC 7517 section 4.2; the other one is what a trust domain of SPIFFE signs JWT-SVIDs with, beside
+keys for certificates in the same set (SPIFFE Trust Domain and Bundle, section 4.2.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class ForeignKeys:
         entries = strict_json.read_object(raw).get("keys")
         if not isinstance(entries, list) or len(entries) > MAX_KEYS:
             raise ValueError(f"a key set holds a list of at most {MAX_KEYS} keys")
-        found = (_read(entry) for entry in entries if isinstance(entry, dict))
+        found = (read_jwk(entry) for entry in entries if isinstance(entry, dict))
         return cls(tuple(key for key in found if key is not None))
 
     def find(self, algorithm: str, kid: str) -> ForeignKey | None:
@@ -62,7 +65,8 @@ class ForeignKeys:
         return fitting[0] if len(fitting) == 1 else None
 
 
-def _read(jwk: Mapping[str, Any]) -> ForeignKey | None:
+def read_jwk(jwk: Mapping[str, Any]) -> ForeignKey | None:
+    """The key in an RFC 7517 object; `None` for one that is of no use here, for whatever reason."""
     kid, algorithm = jwk.get("kid", ""), jwk.get("alg", "")
     named = kid == "" or is_kid(kid)
     if not named or not isinstance(algorithm, str) or not _signs(jwk):
@@ -77,4 +81,5 @@ def _signs(jwk: Mapping[str, Any]) -> bool:
     """Whether a key is public and for signatures, as far as it says (RFC 7517 section 4)."""
     operations = jwk.get("key_ops", ["verify"])
     usable = isinstance(operations, list) and "verify" in operations
-    return usable and jwk.get("use", "sig") == "sig" and _SECRET.isdisjoint(jwk)
+    use = jwk.get("use", "sig")
+    return usable and isinstance(use, str) and use in _USES and _SECRET.isdisjoint(jwk)

@@ -30,6 +30,6 @@ def _thumbprint(raw: bytes) -> str:
             certificate = x509.load_pem_x509_certificate(raw)
         else:
             certificate = x509.load_der_x509_certificate(raw)
-    except ValueError as exc:
+    except (ValueError, x509.InvalidVersion) as exc:
         raise field_invalid("certificate", "must be an x.509 certificate in pem or der") from exc
     return base64url.encode(certificate.fingerprint(SHA256()))

@@ -41,7 +41,14 @@ INPUT: Final[Mapping[str, object]] = MappingProxyType(
             {"application_id": _TEXT, "name": _TEXT, "session_id": _TEXT, "delegation_id": _TEXT}
         ),
         "actor": _NAMED,
-        "peer": {"address": _TEXT},
+        "peer": {
+            "address": _TEXT,
+            "method": _TEXT,
+            "spiffe_id": _TEXT,
+            "dns_names": _TEXTS,
+            "thumbprint": _TEXT,
+            "kubernetes": {"issuer": _TEXT, "namespace": _TEXT, "service_account": _TEXT},
+        },
         "context": _ANYTHING,
         "now": _TEXT,
     }

@@ -20,7 +20,7 @@ _WIRE: Final = Wire(
     kind=APPLICATION,
     one="application",
     many="applications",
-    leaves=("labels", "ceiling"),
+    leaves=("labels", "ceiling", "identities", "jwks"),
     parse=zone_parse.application,
     render=zone_render.application,
 )

@@ -62,11 +62,19 @@ def _copy(source: Message, target: Message, path: str) -> None:
     """Takes one field over, also when it is not set: then it is set back."""
     (give, name), (take, _) = _walk(source, path), _walk(target, path)
     take.ClearField(name)
+    if not _has(give, name):
+        return
     value = getattr(give, name)
     if isinstance(value, str | int | float | bytes):
         setattr(take, name, value)
     else:
         getattr(take, name).MergeFrom(value)
+
+
+def _has(message: Message, name: str) -> bool:
+    """Whether a field is set; of one that has no presence, always."""
+    field = message.DESCRIPTOR.fields_by_name[name]
+    return message.HasField(name) if field.has_presence else True
 
 
 def _walk(message: Any, path: str) -> tuple[Any, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import grpc.aio
 
 from caracal_grpc.authority.authority import Authority
+from caracal_grpc.authority.workloads.peers import Peers
 from caracal_grpc.services.application import ApplicationServicer
 from caracal_grpc.services.approval import ApprovalServicer
 from caracal_grpc.services.audit import AuditServicer
@@ -19,6 +20,8 @@ from caracal_grpc.services.resource import ResourceServicer
 from caracal_grpc.services.revocation import RevocationServicer
 from caracal_grpc.services.session import SessionServicer
 from caracal_grpc.services.token import TokenServicer
+from caracal_grpc.services.upstream import UpstreamServicer
+from caracal_grpc.services.workload_issuer import WorkloadIssuerServicer
 from caracal_grpc.services.zone import ZoneServicer
 from caracal_grpc.v1 import (
     application_service_pb2,
@@ -49,6 +52,10 @@ from caracal_grpc.v1 import (
     session_service_pb2_grpc,
     token_service_pb2,
     token_service_pb2_grpc,
+    upstream_service_pb2,
+    upstream_service_pb2_grpc,
+    workload_issuer_service_pb2,
+    workload_issuer_service_pb2_grpc,
     zone_service_pb2,
     zone_service_pb2_grpc,
 )
@@ -70,14 +77,16 @@ SERVICES = tuple(
         (revocation_service_pb2, "RevocationService"),
         (session_service_pb2, "SessionService"),
         (token_service_pb2, "TokenService"),
+        (upstream_service_pb2, "UpstreamService"),
+        (workload_issuer_service_pb2, "WorkloadIssuerService"),
         (zone_service_pb2, "ZoneService"),
     )
 )
 """The descriptors of every service, from which the guard takes its rules."""
 
 
-def add_services(server: grpc.aio.Server, authority: Authority) -> None:
-    """Puts every service of the authority on `server`."""
+def add_services(server: grpc.aio.Server, authority: Authority, peers: Peers) -> None:
+    """Puts every service of the authority on `server`, which tells peers apart by `peers`."""
     _add_declared(server, authority)
     feed = authority.feed
     approval_service_pb2_grpc.add_ApprovalServiceServicer_to_server(
@@ -103,7 +112,7 @@ def add_services(server: grpc.aio.Server, authority: Authority) -> None:
         SessionServicer(authority.sessions, authority.leases, authority.suspensions), server
     )
     token_service_pb2_grpc.add_TokenServiceServicer_to_server(
-        TokenServicer(authority.exchange, authority.consumption), server
+        TokenServicer(authority.exchange, authority.consumption, peers), server
     )
 
 
@@ -124,6 +133,12 @@ def _add_declared(server: grpc.aio.Server, authority: Authority) -> None:
     )
     resource_service_pb2_grpc.add_ResourceServiceServicer_to_server(
         ResourceServicer(objects, edits), server
+    )
+    workload_issuer_service_pb2_grpc.add_WorkloadIssuerServiceServicer_to_server(
+        WorkloadIssuerServicer(objects, edits), server
+    )
+    upstream_service_pb2_grpc.add_UpstreamServiceServicer_to_server(
+        UpstreamServicer(authority.upstreams, objects, edits), server
     )
     zone_service_pb2_grpc.add_ZoneServiceServicer_to_server(
         ZoneServicer(authority.zones, authority.zone_edits, authority.removal, authority.freezing),

@@ -9,6 +9,7 @@ import grpc.aio
 from caracal_grpc.authority.exchange.case import ExchangeRequest
 from caracal_grpc.authority.exchange.consumption import Consumption, Use
 from caracal_grpc.authority.exchange.exchange import Exchange
+from caracal_grpc.authority.workloads.peers import Peers
 from caracal_grpc.core import limits
 from caracal_grpc.core.entry import MAX_TEXT
 from caracal_grpc.core.errors import field_invalid
@@ -20,8 +21,9 @@ from caracal_grpc.core.ids import (
     require_id,
     require_resource,
 )
+from caracal_grpc.core.peer import Peer
 from caracal_grpc.interceptors.context.current import current_mandate
-from caracal_grpc.interceptors.guard.gate import peer_binding
+from caracal_grpc.services.peer import peer_of
 from caracal_grpc.services.render import (
     context_facts,
     generation,
@@ -40,9 +42,10 @@ _TOKEN_TYPE: Final = "urn:ietf:params:oauth:token-type:jwt"  # noqa: S105 - RFC 
 class TokenServicer(token_service_pb2_grpc.TokenServiceServicer):
     """Parses what is asked, has it decided, renders the answer."""
 
-    def __init__(self, exchange: Exchange, consumption: Consumption) -> None:
+    def __init__(self, exchange: Exchange, consumption: Consumption, peers: Peers) -> None:
         self._exchange = exchange
         self._consumption = consumption
+        self._peers = peers
 
     async def Exchange(
         self,
@@ -50,8 +53,7 @@ class TokenServicer(token_service_pb2_grpc.TokenServiceServicer):
         context: grpc.aio.ServicerContext[Any, Any],
     ) -> token_service_pb2.ExchangeResponse:
         """See `TokenService.Exchange` in the proto."""
-        binding = _binding(context) if request.bind else ""
-        issued = await self._exchange.issue(_parse(request, context.peer(), binding))
+        issued = await self._exchange.issue(read_exchange(request, peer_of(self._peers, context)))
         mandate = issued.mandate
         response = token_service_pb2.ExchangeResponse(
             mandate=issued.token,
@@ -82,24 +84,42 @@ class TokenServicer(token_service_pb2_grpc.TokenServiceServicer):
         )
 
 
-def _binding(context: Any) -> str:
+def _binding(peer: Peer) -> str:
     """The thumbprint of the certificate that the connection shows: never one from the message."""
-    binding = peer_binding(context)
-    if binding is None:
+    if not peer.thumbprint and not peer.unclear:
         raise field_invalid(
             "bind",
             "needs a connection with a client certificate, to an authority that verifies it "
             "(tls_client_ca_file); ask for an unbound mandate on this one",
         )
-    return binding
+    return peer.thumbprint
 
 
-def _parse(request: token_service_pb2.ExchangeRequest, peer: str, binding: str) -> ExchangeRequest:
+def _application(client: token_service_pb2.ClientAuthentication, peer: Peer) -> str:
+    """The application that calls; it shows something by which it can be told."""
+    application = require_id("client.application_id", client.application_id, APPLICATION)
+    if client.WhichOneof("method") is None and not peer.thumbprint and not peer.unclear:
+        raise field_invalid(
+            "client",
+            "must carry a proof, client_secret or client_assertion, or come with a client "
+            "certificate, to an authority that verifies it",
+        )
+    return application
+
+
+def read_exchange(
+    request: token_service_pb2.ExchangeRequest, peer: Peer, token_url: str = ""
+) -> ExchangeRequest:
+    """What is asked of the exchange, whichever way it came; raises `FIELD_INVALID`.
+
+    `token_url` is that of the token endpoint, when it came over HTTP.
+    """
     ttl = min(whole_seconds("ttl", request.ttl, _MAX_DURATION), limits.MAX_SESSION_TTL)
     return ExchangeRequest(
         zone=zone_name(request.zone),
-        application=require_id("client.application_id", request.client.application_id, APPLICATION),
+        application=_application(request.client, peer),
         secret=_secret(request.client),
+        assertion=_assertion(request.client),
         resource=require_resource("resource", request.resource),
         scopes=scopes("scopes", request.scopes),
         subject_token=_token(request.subject_token),
@@ -109,18 +129,29 @@ def _parse(request: token_service_pb2.ExchangeRequest, peer: str, binding: str) 
         request_id=_request_id(request.request_id),
         context=context_facts("context", request.context),
         peer=peer,
-        binding=binding,
+        token_url=token_url,
+        binding=_binding(peer) if request.bind else "",
         approval=_approval(request.approval_id),
         generation=generation("lease_generation", request.lease_generation, least=0),
     )
 
 
-def _secret(client: token_service_pb2.ClientAuthentication) -> str:
-    if client.WhichOneof("method") != "client_secret":
-        raise field_invalid("client", "must carry a proof: client_secret")
+def _secret(client: token_service_pb2.ClientAuthentication) -> str | None:
+    if not client.HasField("client_secret"):
+        return None
     if len(client.client_secret) > _MAX_SECRET:
         raise field_invalid("client.client_secret", f"must be at most {_MAX_SECRET} characters")
     return client.client_secret
+
+
+def _assertion(client: token_service_pb2.ClientAuthentication) -> str | None:
+    if not client.HasField("client_assertion"):
+        return None
+    if len(client.client_assertion) > limits.MAX_FOREIGN_TOKEN:
+        raise field_invalid(
+            "client.client_assertion", f"must be at most {limits.MAX_FOREIGN_TOKEN} characters"
+        )
+    return client.client_assertion
 
 
 def _token(value: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 from caracal_grpc.authority.policies.content import Content
@@ -11,8 +12,13 @@ from caracal_grpc.authority.state.slices import in_slices
 from caracal_grpc.authority.zones.declaration import Declaration, DeclaredApplication, Settings
 from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.core.issuer import DEFAULT_ALGORITHMS, TrustedIssuer
-from caracal_grpc.core.limits import DEFAULT_TOKEN_AGE, MAX_RESOURCE_TTL
+from caracal_grpc.core.limits import (
+    DEFAULT_TOKEN_AGE,
+    DEFAULT_WORKLOAD_TOKEN_AGE,
+    MAX_RESOURCE_TTL,
+)
 from caracal_grpc.core.webhook import Webhook
+from caracal_grpc.core.workload import KubernetesIdentity, WorkloadIdentity
 from caracal_grpc.core.zone import ChainVisibility, MayAct, Resource
 from caracal_grpc.services import render
 from caracal_grpc.v1 import application_pb2, resource_pb2, zone_pb2
@@ -44,6 +50,9 @@ async def parse(zone: zone_pb2.Zone) -> Declaration:
         issuers=tuple(issuer("issuers", each) for each in zone.issuers),
         proof_systems=tuple(issuer("proof_systems", each) for each in zone.proof_systems),
         webhooks=tuple(Webhook(each.name, each.url) for each in zone.webhooks),
+        workload_issuers=tuple(
+            workload_issuer("workload_issuers", each) for each in zone.workload_issuers
+        ),
     )
 
 
@@ -95,7 +104,20 @@ def _visibility(value: zone_pb2.ChainVisibility) -> ChainVisibility:
 def application(path: str, declared: application_pb2.Application) -> DeclaredApplication:
     """The application in the message, which is the field `path`; raises `FIELD_INVALID`."""
     ceiling = render.ceiling(f"{path}.ceiling", declared.ceiling)
-    return DeclaredApplication(declared.name, tuple(declared.labels), ceiling)
+    identities = tuple(map(_identity, declared.identities))
+    labels = tuple(declared.labels)
+    return DeclaredApplication(declared.name, labels, ceiling, identities, declared.jwks)
+
+
+def _identity(declared: application_pb2.WorkloadIdentity) -> WorkloadIdentity:
+    said = declared.kubernetes
+    account = KubernetesIdentity(said.issuer, said.namespace, said.service_account)
+    return WorkloadIdentity(
+        declared.spiffe_id,
+        declared.dns_name,
+        declared.certificate_thumbprint,
+        account if declared.HasField("kubernetes") else None,
+    )
 
 
 def resource(_: str, declared: resource_pb2.Resource) -> Resource:
@@ -116,7 +138,7 @@ ISSUER_LEAVES: Final = (
     "algorithms",
     "max_age_seconds",
 )
-"""The fields of an issuer, or of a proof system, that an update can change."""
+"""The fields of an issuer, of whatever kind, that an update can change."""
 
 
 def issuer(_: str, declared: zone_pb2.Issuer) -> TrustedIssuer:
@@ -130,6 +152,12 @@ def issuer(_: str, declared: zone_pb2.Issuer) -> TrustedIssuer:
         tuple(declared.algorithms) or DEFAULT_ALGORITHMS,
         declared.max_age_seconds or DEFAULT_TOKEN_AGE,
     )
+
+
+def workload_issuer(path: str, declared: zone_pb2.Issuer) -> TrustedIssuer:
+    """The workload issuer in the message; nothing in it is wrong before it is checked."""
+    max_age = declared.max_age_seconds or DEFAULT_WORKLOAD_TOKEN_AGE
+    return replace(issuer(path, declared), max_age=max_age)
 
 
 _GRANT_LISTS: Final = ("subjects", "labels", "step_up", "users")

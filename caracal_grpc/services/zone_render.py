@@ -35,6 +35,7 @@ async def rendered(report: ZoneReport) -> zone_pb2.Zone:
     shown.resources.extend(await _all(resource, report.resources))
     shown.issuers.extend(await _all(issuer, report.issuers))
     shown.proof_systems.extend(await _all(issuer, report.proof_systems))
+    shown.workload_issuers.extend(await _all(issuer, report.workload_issuers))
     shown.webhooks.extend(zone_pb2.Webhook(name=e.name, url=e.url) for e in report.webhooks)
     if report.policy_version:  # a zone without a policy has none to show
         policy = asyncio.to_thread(policy_render.policy, report.policy, report.policy_version)
@@ -87,7 +88,7 @@ def credential(made: Credential) -> application_pb2.Credential:
 
 
 def issuer(found: TrustedIssuer, etag: str = "") -> zone_pb2.Issuer:
-    """An issuer, or a proof system, for the wire."""
+    """An issuer, of whatever kind, for the wire."""
     return zone_pb2.Issuer(
         name=found.name,
         issuer=found.issuer,
@@ -110,6 +111,10 @@ def application(found: Application, etag: str = "") -> application_pb2.Applicati
         disabled=found.disabled,
         standing_session_id=found.standing_session,
         etag=etag,
+        identities=[
+            application_pb2.WorkloadIdentity(**each.to_value()) for each in found.identities
+        ],
+        jwks=found.jwks,
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 Value = dict[str, Any]
 
@@ -53,6 +53,19 @@ def _policy(value: Value) -> Value:
     return {"active": "", "shadow": "", "activations": [], "before": [], "unversioned": value}
 
 
+def _provable(value: Value) -> Value:
+    """2 to 3: what an application authenticates by besides its secrets, which was nothing."""
+    return {**value, "identities": [], "jwks": ""}
+
+
+def _copied(value: Value) -> Value:
+    """2 to 3: until when copies of the key set are kept that it lets nobody keep any more."""
+    return {**value, "copied_until": 0}
+
+
 _UPGRADES: Final[Mapping[int, Mapping[str, Callable[[Value], Value]]]] = MappingProxyType(
-    {1: {"zones": _zone, "applications": _application, "policies": _policy}}
+    {
+        1: {"zones": _zone, "applications": _application, "policies": _policy},
+        2: {"zones": _copied, "applications": _provable},
+    }
 )

@@ -40,6 +40,20 @@ def test_profiles_are_private_and_never_printed(shop: Shop) -> None:
     assert secret not in shop.applied.out + shop.applied.err
 
 
+def test_a_workload_is_made_without_a_profile(dev: Dev, tmp_path: Path) -> None:
+    """It is told how to have one, and a file of that name is in nobody's way."""
+    manifest = tmp_path / "zone.yaml"
+    identities = "[{spiffe_id: 'spiffe://shop.example/ns/*/sa/web'}]"
+    manifest.write_text(f"zone: meshed\napplications: [{{name: web, identities: {identities}}}]\n")
+    (tmp_path / "meshed-web.json").write_text("{}")
+    done = dev.run("apply", "-f", manifest, "--credentials", tmp_path)
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[-1] == (
+        "web has no secret; application profile web writes its profile"
+    )
+    assert (tmp_path / "meshed-web.json").read_text() == "{}"
+
+
 def test_a_second_apply_changes_nothing(dev: Dev, shop: Shop) -> None:
     """Not even the ledger."""
     again = dev.run("apply", "-f", shop.manifest, "--credentials", shop.folder)

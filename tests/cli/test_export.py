@@ -19,8 +19,10 @@ from caracal_grpc.cli.manifest.written import text_of, value_of
 from caracal_grpc.v1 import zone_pb2
 from tests.cli.conftest import Shop
 from tests.cli.support import Dev
+from tests.support.foreign import ForeignSigner
 from tests.support.json_schema import faults
 
+JWKS = json.dumps({"keys": [ForeignSigner.generate("ES256", "web").jwk]})
 ALL = """\
 zone: {zone}
 settings:
@@ -30,6 +32,13 @@ settings:
   limits: {{application_per_second: 50, zone_burst: 77}}
 applications:
 - {{name: agent, labels: ["no", "1", "über"]}}
+- name: web
+  identities:
+  - {{spiffe_id: "spiffe://shop.example/ns/*/sa/web"}}
+  - {{dns_name: web.shop.example}}
+  - {{certificate_thumbprint: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA}}
+  - kubernetes: {{issuer: cluster, namespace: shop, service_account: web}}
+  jwks: '{jwks}'
 - {{name: orders, ceiling: [{{resource: "resource://orders/*", scopes: [orders:place]}}]}}
 resources:
 - name: resource://orders/*
@@ -45,6 +54,9 @@ proof_systems:
   jwks_uri: https://vault.example/keys
   algorithms: [EdDSA]
   max_age_seconds: 30
+workload_issuers:
+- {{name: cluster, issuer: "https://k8s.example"}}
+- {{name: mesh, issuer: "spiffe://shop.example", jwks_uri: "https://mesh.example/bundle"}}
 webhooks:
 - {{name: desk, url: "https://desk.example/hook"}}
 grants:
@@ -74,7 +86,7 @@ def test_what_is_exported_changes_nothing(dev: Dev, tmp_path: Path, rego: bool) 
     zone = f"exported-{rego}".lower()
     source = tmp_path / "source"
     source.mkdir()
-    (source / "zone.yaml").write_text(ALL.format(zone=zone) + (POLICY if rego else ""))
+    (source / "zone.yaml").write_text(ALL.format(zone=zone, jwks=JWKS) + (POLICY if rego else ""))
     (source / "authz.rego").write_text(REGO)
     (source / "authz_test.rego").write_text(TEST)
     applied = dev.run("apply", "-f", source, "--credentials", tmp_path)
@@ -141,6 +153,12 @@ SCOPES = st.lists(TEXT, min_size=1, max_size=3)
 NUMBER = st.integers(0, 900)
 
 
+ACCOUNT = st.fixed_dictionaries({"issuer": SOME, "namespace": SOME, "serviceAccount": SOME})
+IDENTITY = st.one_of(
+    st.fixed_dictionaries({name: SOME}) for name in ("spiffeId", "dnsName", "certificateThumbprint")
+) | st.fixed_dictionaries({"kubernetes": ACCOUNT})
+
+
 @st.composite
 def zones(draw: st.DrawFn) -> zone_pb2.Zone:
     """Zones of everything, with texts of everything that can be in them."""
@@ -153,12 +171,21 @@ def zones(draw: st.DrawFn) -> zone_pb2.Zone:
     modules = [{"name": name, "source": draw(TEXT)} for name in draw(NAMES)]
     zone = {
         "name": draw(SOME),
-        "applications": [{"name": name, "labels": draw(WORDS)} for name in draw(NAMES)],
+        "applications": [
+            {
+                "name": name,
+                "labels": draw(WORDS),
+                "identities": draw(st.lists(IDENTITY, max_size=3)),
+                "jwks": draw(TEXT),
+            }
+            for name in draw(NAMES)
+        ],
         "resources": [
             {"name": name, "scopes": draw(SCOPES), "maxTtlSeconds": draw(NUMBER)}
             for name in draw(NAMES)
         ],
         "issuers": [{"name": name, **issuer} for name in draw(NAMES)],
+        "workloadIssuers": [{"name": name, **issuer, "audience": ""} for name in draw(NAMES)],
         "webhooks": [{"name": name, "url": draw(SOME)} for name in draw(NAMES)],
     }
     if draw(st.booleans()):

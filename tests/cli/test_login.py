@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+from caracal_grpc.crypto.secret_file import write_secret_file
 from tests.cli.conftest import Shop
 from tests.cli.homes import Home
 from tests.cli.support import Dev
 from tests.cli.terminal import Terminal
+from tests.crypto.test_assertion_key import pem
+from tests.support.foreign import ForeignSigner
 
 
 def said(profile: Path) -> dict[str, str]:
@@ -81,6 +85,32 @@ def test_options_say_all_but_the_secret(
     refused = home.run("login", *options(profile), "--secret-file", file)
     assert refused.code == 4
     assert "chmod 600" in refused.line
+
+
+def test_an_application_with_a_key_of_its_own_is_asked_for_no_secret(
+    dev: Dev, shop: Shop, home: Home, tmp_path: Path
+) -> None:
+    """The profile that is stored names the key's file from wherever it is read."""
+    signer = ForeignSigner.generate("ES256", "mine")
+    (tmp_path / "keys.json").write_text(json.dumps({"keys": [signer.jwk]}))
+    write_secret_file(tmp_path / "own.pem", pem(signer.key).decode())
+    made = dev.run(
+        *("application", "create", "signer", "--jwks", tmp_path / "keys.json"),
+        *("--zone", shop.zone, "--json"),
+    )
+    assert made.code == 0, made.err
+    said_of = [*options(shop.profile("agent"))[:4], "--plaintext", "--application", made.json["id"]]
+    key = os.path.relpath(tmp_path / "own.pem")
+    refused = home.run("login", *said_of, "--client-key-file", key, "--assertion-file", key)
+    assert (refused.code, "--client-key-file cannot go with" in refused.line) == (2, True)
+    refused = home.run("login", *said_of, "--client-key-file", tmp_path / "keys.json")
+    assert (refused.code, refused.line.startswith("--client-key-file ")) == (2, True)
+    done = home.run("login", *said_of, "--client-key-file", key, "--name", "mine")
+    assert done.code == 0, done.err
+    stored = said(home.folder / "mine.json")
+    assert Path(stored["client_key_file"]).is_absolute()
+    assert Path(stored["client_key_file"]).samefile(tmp_path / "own.pem")
+    assert "client_secret" not in stored
 
 
 def test_without_a_terminal_the_missing_options_are_named(home: Home) -> None:

@@ -43,6 +43,11 @@ WRONG = {
                  ": applications[0].name: write it out, no aliases"),
     "no yaml": ("zone: a\n  b: [\n", ":2: is not YAML"),
     "a python object": ("zone: !!python/object:os.system a\n", ":1: is not YAML"),
+    "an identity of two kinds": (
+        "zone: a\napplications:\n- name: x\n  identities:\n  - {dns_name: y, spiffe_id: z}\n",
+        ":5: applications[0].identities[0]: must be exactly one of spiffe_id, dns_name, "),
+    "an identity of no kind": ("zone: a\napplications:\n- name: x\n  identities: [{}]\n",
+                               ":4: applications[0].identities[0]: must be exactly one of"),
     "nothing": ("", ":1: must be a mapping of keys to values"),
     "a list": ("- zone\n", ":1: must be a mapping of keys to values"),
     "a module that is not there": ("zone: a\npolicy:\n  modules:\n  - gone.rego\n",

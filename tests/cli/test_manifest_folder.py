@@ -8,6 +8,7 @@ import pytest
 
 from caracal_grpc.cli.errors import CliError, ExitCode
 from caracal_grpc.cli.manifest import Manifest
+from caracal_grpc.cli.manifest.repeated import NAMED
 from caracal_grpc.cli.violations import located, place_of
 from caracal_grpc.core.errors import CaracalError, FieldViolation
 from caracal_grpc.core.reason import Reason
@@ -88,9 +89,7 @@ def test_an_empty_folder_declares_nothing(tmp_path: Path) -> None:
     assert str(refused.value) == f"there is no .yaml and no .yml file in {tmp_path}"
 
 
-@pytest.mark.parametrize(
-    "kind", ["applications", "resources", "issuers", "proof_systems", "webhooks"]
-)
+@pytest.mark.parametrize("kind", NAMED)
 def test_a_thing_in_two_files_names_both(kind: str, tmp_path: Path) -> None:
     """File and line of the second, and those of the first."""
     things = {
@@ -98,6 +97,7 @@ def test_a_thing_in_two_files_names_both(kind: str, tmp_path: Path) -> None:
         "resources": "{name: x, scopes: [s]}",
         "issuers": "{name: x, issuer: i, audience: a}",
         "proof_systems": "{name: x, issuer: i, audience: a}",
+        "workload_issuers": "{name: x, issuer: i}",
         "webhooks": "{name: x, url: u}",
     }
     write(

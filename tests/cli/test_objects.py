@@ -6,8 +6,11 @@ import json
 import stat
 from pathlib import Path
 
+from caracal_grpc.crypto.secret_file import write_secret_file
 from tests.cli.conftest import Shop
 from tests.cli.support import Dev, Ended, caracal
+from tests.crypto.test_assertion_key import jwk
+from tests.support.foreign import ForeignSigner
 
 
 def as_operator(dev: Dev, shop: Shop, *arguments: str | Path) -> Ended:
@@ -47,6 +50,91 @@ def test_application_from_its_making_to_its_end(dev: Dev, shop: Shop, tmp_path: 
     )
     assert as_operator(dev, shop, "application", "delete", "late", "--json").json["audit_id"]
     assert not works(file)
+
+
+def test_workload_is_made_without_a_profile(dev: Dev, shop: Shop, tmp_path: Path) -> None:
+    """Until it is given a secret; what it authenticates by is shown as it was given."""
+    by = ("--spiffe-id", "spiffe://shop.example/ns/*/sa/web", "--dns-name", "web.shop.example")
+    made = as_operator(
+        *(dev, shop, "application", "create", "web", *by, "--credentials", tmp_path, "--json"),
+    )
+    assert (made.code, sorted(made.json)) == (0, ["application", "audit_id", "id", "revision"])
+    assert list(tmp_path.iterdir()) == []
+    shown = as_operator(dev, shop, "application", "get", "web").out
+    assert "spiffe://shop.example/ns/*/sa/web" in shown
+    assert "web.shop.example" in shown
+    asked = (dev, shop, "application", "update", "web", "--kubernetes")
+    assert as_operator(*asked, "cluster/shop").code == 2
+    ended = as_operator(*asked, "cluster/shop/web")
+    assert "cluster is no workload issuer" in ended.err
+    thumbprint = ("--certificate-thumbprint", "A" * 43)
+    assert as_operator(dev, shop, "application", "update", "web", *thumbprint).code == 0
+    shown = as_operator(dev, shop, "application", "get", "web", "--json").json["application"]
+    assert [each["certificate_thumbprint"] for each in shown["identities"]] == ["A" * 43]
+    as_operator(
+        dev, shop, "credential", "create", "--application", "web", "--credentials", tmp_path
+    )
+    assert works(tmp_path / f"{shop.zone}-web.json")
+
+
+def test_profile_of_one_without_a_secret_is_asked_for(dev: Dev, shop: Shop, tmp_path: Path) -> None:
+    """With what it proves itself by; the file is written once, and takes a secret later."""
+    signer = ForeignSigner.generate("ES256", "mine")
+    (tmp_path / "keys.json").write_text(json.dumps({"keys": [signer.jwk]}))
+    write_secret_file(tmp_path / "own.jwk", jwk(signer).decode())
+    made = (dev, shop, "application", "create", "prover", "--jwks", tmp_path / "keys.json")
+    assert as_operator(*made).code == 0
+    asked = (dev, shop, "application", "profile", "prover", "--credentials", tmp_path)
+    assert "client_secret: is missing" in as_operator(*asked).line
+    written = as_operator(*asked, "--client-key-file", "own.jwk", "--json")
+    file = tmp_path / f"{shop.zone}-prover.json"
+    assert written.json == {"application": "prover", "profile": str(file)}
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "client_secret" not in json.loads(file.read_text())
+    assert works(file)
+    assert "is not replaced" in as_operator(*asked, "--assertion-file", "token").line
+    secret = ("credential", "create", "--application", "prover", "--credentials", tmp_path)
+    assert as_operator(dev, shop, *secret).code == 0
+    assert "client_key_file" not in json.loads(file.read_text())
+    assert works(file)
+
+
+def test_what_an_application_authenticates_by_is_taken_away(
+    dev: Dev, shop: Shop, tmp_path: Path
+) -> None:
+    """Down to nothing, and then nobody is it; what is not named stays."""
+    signer = ForeignSigner.generate("ES256", "mine")
+    (tmp_path / "keys.json").write_text(json.dumps({"keys": [signer.jwk]}))
+    both = ("--jwks", tmp_path / "keys.json", "--dns-name", "bare.shop.example")
+    made = (dev, shop, "application", "create", "bare", "--label", "night", *both)
+    assert as_operator(*made).code == 0
+    asked = (dev, shop, "application", "update", "bare")
+    ended = as_operator(*asked, "--clear", "identities", "--dns-name", "other.shop.example")
+    assert (ended.code, "--clear identities cannot go with" in ended.line) == (2, True)
+    assert "give what is to change" in as_operator(*asked).line
+    assert as_operator(*asked, "--clear", "identities").code == 0
+    shown = as_operator(dev, shop, "application", "get", "bare", "--json").json["application"]
+    assert (shown.get("identities", []), shown["labels"]) == ([], ["night"])
+    assert json.loads(shown["jwks"]) == {"keys": [signer.jwk]}
+    assert as_operator(*asked, "--clear", "jwks", "--clear", "labels", "--clear", "jwks").code == 0
+    shown = as_operator(dev, shop, "application", "get", "bare", "--json").json["application"]
+    assert (shown.get("jwks", ""), shown.get("labels", [])) == ("", [])
+
+
+def test_keys_of_an_application_come_from_a_file(dev: Dev, shop: Shop, tmp_path: Path) -> None:
+    """Public ones; a private one goes nowhere."""
+    public = ForeignSigner.generate("ES256", "mine").jwk
+    keys = tmp_path / "keys.json"
+    asked = (dev, shop, "application", "create", "signer", "--jwks", keys)
+    assert "cannot be read" in as_operator(*asked).line
+    keys.write_text(json.dumps({"keys": [public | {"d": "c2VjcmV0"}]}))
+    ended = as_operator(*asked)
+    assert "keys[0] is private" in ended.err
+    assert "c2VjcmV0" not in ended.err
+    keys.write_text(json.dumps({"keys": [public]}))
+    assert as_operator(*asked).code == 0
+    shown = as_operator(dev, shop, "application", "get", "signer", "--json").json["application"]
+    assert json.loads(shown["jwks"]) == {"keys": [public]}
 
 
 def test_credential_takes_the_place_of_another_in_the_profile(

@@ -161,9 +161,16 @@ def test_key_is_published_for_the_slowest_consumer() -> None:
     def zone(**settings: int) -> Zone:
         return Zone("shop", "https://a.example/zones/shop", **settings)
 
-    assert publication(zone()) == DEFAULT_KEY_PUBLISH
-    assert publication(zone(key_publish=20, jwks_max_age=10)) == 20
-    assert publication(zone(key_publish=20, jwks_max_age=300)) == 300 + LEEWAY
+    assert publication(zone(), 0) == DEFAULT_KEY_PUBLISH
+    assert publication(zone(key_publish=20, jwks_max_age=10), 0) == 20
+    assert publication(zone(key_publish=20, jwks_max_age=300), 0) == 300 + LEEWAY
+    earlier = zone(key_publish=20, jwks_max_age=10, copied_until=1_300)
+    assert [publication(earlier, now) for now in (1_000, 1_250, 1_290, 2_000)] == [
+        300 + LEEWAY,
+        50 + LEEWAY,
+        20,
+        20,
+    ]
     assert DEFAULT_KEY_PUBLISH >= DEFAULT_MAX_STALENESS + LEEWAY, "an edge may know it later"
 
 

@@ -6,10 +6,17 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from caracal_grpc.core.errors import CaracalError
-from caracal_grpc.crypto.certificate import CertificateFacts, Renewal, certificate_facts
+from caracal_grpc.crypto.certificate import (
+    CertificateFacts,
+    Renewal,
+    certificate_facts,
+    client_names,
+)
+from caracal_grpc.crypto.thumbprint import x5t_s256
 from tests.support.etcd_tls import CertificateAuthority
 
 DAY = 86_400.0
@@ -37,6 +44,49 @@ def test_what_is_none_is_refused(raw: bytes) -> None:
     """By a refusal, whatever the bytes are."""
     with pytest.raises(CaracalError, match="must be an x"):
         certificate_facts(raw)
+
+
+def _odd(*extensions: tuple[str, bytes]) -> bytes:
+    """A certificate in DER with extensions that nobody has looked at."""
+    pem, key = CertificateAuthority().issue("server")
+    own = x509.load_pem_x509_certificate(pem)
+    signer = load_pem_private_key(key, None)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(own.subject)
+        .issuer_name(own.subject)
+        .public_key(own.public_key())
+        .serial_number(1)
+        .not_valid_before(own.not_valid_before_utc)
+        .not_valid_after(own.not_valid_after_utc)
+    )
+    for oid, value in extensions:
+        extension = x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), value)
+        builder = builder.add_extension(extension, critical=False)
+    return builder.sign(signer, SHA256()).public_bytes(Encoding.DER)  # type: ignore[arg-type]
+
+
+def test_certificate_that_says_one_thing_twice_is_refused() -> None:
+    """RFC 5280 section 4.2: whoever reads it otherwise than we do sees another certificate."""
+    twins = _odd(("1.2.3.4.5", b"a"), ("1.2.3.4.6", b"b"))
+    first, second = (bytes((0x06, 4, 0x2A, 3, 4, last)) for last in (5, 6))
+    with pytest.raises(CaracalError, match="must be an x"):
+        client_names(twins.replace(second, first))
+
+
+def test_certificate_with_a_kind_of_name_that_nobody_reads_is_refused() -> None:
+    """Such as an EDI party name; the others beside it are none, either."""
+    with pytest.raises(CaracalError, match="must be an x"):
+        client_names(_odd(("2.5.29.17", b"\x30\x02\xa5\x00")))
+
+
+def test_certificate_of_a_strange_version_is_refused() -> None:
+    """Wherever one is read: its names, its facts and its thumbprint."""
+    plain = bytes((0xA0, 3, 2, 1, 2))
+    strange = _odd().replace(plain, plain[:-1] + b"\x05", 1)
+    for read in (client_names, certificate_facts, x5t_s256):
+        with pytest.raises(CaracalError, match="must be an x"):
+            read(strange)
 
 
 @pytest.mark.parametrize(

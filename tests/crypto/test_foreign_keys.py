@@ -90,6 +90,12 @@ def test_key_of_no_use_is_left_out(odd: Any) -> None:
     assert [key.kid for key in keys.keys] == ["good"]
 
 
+def test_bundle_of_a_trust_domain_has_keys_for_tokens() -> None:
+    """Those for certificates are beside them, and verify no token."""
+    bundle = ({**EC, "kid": "tokens", "use": "jwt-svid"}, {**EC, "kid": "ca", "use": "x509-svid"})
+    assert [key.kid for key in read(*bundle).keys] == ["tokens"]
+
+
 @pytest.mark.parametrize(
     "raw",
     [

@@ -259,3 +259,14 @@ def test_token_shows_nothing_of_itself() -> None:
 def _signed(header: dict[str, Any] | bytes, body: dict[str, Any] | bytes = CLAIMS) -> str:
     signed = compact(header, body)
     return f"{signed}.{base64url.encode(EC.signature(signed.encode()))}"
+
+
+def test_types_are_those_that_are_expected() -> None:
+    """In whatever case; what else a header holds is known by its names."""
+    token = EC.token(CLAIMS, typ="Client-Authentication+JWT", x5t="x", jwk={})
+    with refused(Reason.MANDATE_MALFORMED):
+        ForeignToken.read(token)
+    read = ForeignToken.read(token, {"client-authentication+jwt"})
+    assert (read.typ, read.extra) == ("client-authentication+jwt", {"x5t", "jwk"})
+    with refused(Reason.MANDATE_MALFORMED):
+        ForeignToken.read(EC.token(CLAIMS), {"client-authentication+jwt"})

@@ -186,5 +186,5 @@ async def opened(folder: Path) -> AsyncIterator[Rig]:
         rig = await settle(await closing.enter_async_context(open_rig(folder, store, clock)))
         known = {f"token-of-{name}": known_user(name) for name in USERS}
         rig.authority.sessions._users = KnownUsers(known)  # type: ignore[assignment]
-        rig.authority.exchange._failures = Buckets(lambda: Bucket(clock, 1e9, 1e9, ""))
+        rig.authority.clients._failures = Buckets(lambda: Bucket(clock, 1e9, 1e9, ""))
         yield rig

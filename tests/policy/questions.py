@@ -74,6 +74,16 @@ def _resources(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+PEER: Final = {
+    "address": "ipv4:10.0.0.1:5000",
+    "method": "jwt_svid",
+    "spiffe_id": "spiffe://mesh.example/ns/shop/sa/web",
+    "dns_names": ["web.shop.example"],
+    "thumbprint": "",
+    "kubernetes": None,
+}
+
+
 @st.composite
 def questions(draw: st.DrawFn) -> dict[str, Any]:
     """One question."""
@@ -92,7 +102,7 @@ def questions(draw: st.DrawFn) -> dict[str, Any]:
         "session": {"id": "ses_9", "root": "ses_1", "labels": draw(_LABELS), "delegation": None},
         "lineage": lineage,
         "actor": principal if lineage else None,
-        "peer": draw(st.sampled_from([None, {"address": "ipv4:10.0.0.1:5000"}])),
+        "peer": draw(st.sampled_from([None, PEER])),
         "context": draw(context),
         "now": draw(st.integers(1_700_000_000, 1_900_000_000)),
     }

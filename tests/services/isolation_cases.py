@@ -38,6 +38,8 @@ class Things:
     resource: str
     issuer: str
     proof_system: str
+    workload_issuer: str
+    upstream: str
     token: str
 
 
@@ -57,6 +59,8 @@ NOTHING = Things(
     resource="resource://nothing",
     issuer="no-issuer",
     proof_system="no-proofs",
+    workload_issuer="no-mesh",
+    upstream="no-upstream",
     token="a.b.c",
 )
 """What nobody has."""
@@ -211,6 +215,24 @@ CASES: dict[str, dict[str, list[Template]]] = {
             {"mandate": "$token", "method": "/shop.v1.Orders/Place", "request_id": REQUEST}
         ],
     },
+    "UpstreamService": {
+        "Get": [{"upstream": "$upstream"}],
+        "List": [{}],
+        "Create": [{"upstream": {"name": "new", "resource": ORDERS, "bearer": {"token": "abc"}}}],
+        "Update": [
+            {"upstream": {"name": "$upstream", "resource": ORDERS}},
+            {"upstream": {"name": "$upstream", "bearer": {"token": "mine"}}},
+        ],
+        "Delete": [{"upstream": "$upstream"}],
+        "Release": [{"upstream": "$upstream", "mandate": "$token"}],
+    },
+    "WorkloadIssuerService": {
+        "Get": [{"workload_issuer": "$workload_issuer"}],
+        "List": [{}],
+        "Create": [{"workload_issuer": {"name": "new", "issuer": "https://n.example"}}],
+        "Update": [{"workload_issuer": {"name": "$workload_issuer", "max_age_seconds": 60}}],
+        "Delete": [{"workload_issuer": "$workload_issuer"}],
+    },
     "ZoneService": {
         "Apply": [{"zone": {"applications": [{"name": "new"}]}}],
         "Get": [{}],
@@ -264,6 +286,7 @@ def target() -> dict[str, Any]:
     zone = shop(
         issuers=[{"name": "corp", "issuer": "https://corp.example", "audience": "shop"}],
         proof_systems=[{"name": "seal", "issuer": "https://seal.example", "audience": "shop"}],
+        workload_issuers=[{"name": "cluster", "issuer": "https://k8s.example"}],
     )
     zone["applications"].append({"name": "keeper"})
     zone["resources"].append({"name": "resource://vault", "scopes": ["vault:open"]})

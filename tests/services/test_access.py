@@ -19,6 +19,7 @@ from caracal_grpc.v1 import (
     audit_pb2,
     credential_service_pb2,
     policy_service_pb2,
+    upstream_service_pb2,
 )
 from tests.support.authority import Running, bearer, reason_of
 from tests.support.contract import METHODS
@@ -147,6 +148,8 @@ def object_request(request: Any, target: Target) -> Any:
         "resource": {"scopes": ["spare:use", "spare:more"]},
         "issuer": trusted,
         "proof_system": trusted,
+        "workload_issuer": trusted | {"audience": "", "max_age_seconds": 60},
+        "upstream": {"resource": ORDERS, "bearer": {"token": "new"}},
     }
     for name in wanted.keys() & known.keys():
         named = f"resource://{one}" if name == "resource" else one
@@ -156,6 +159,8 @@ def object_request(request: Any, target: Target) -> Any:
             request.MergeFrom(type(request)(**{name: {"name": named, **wanted[name]}}))
     if "id" in known:
         request.id = target.credential
+    if "mandate" in known:
+        request.mandate = target.token
     return request
 
 
@@ -172,6 +177,8 @@ BY_SERVICE: dict[str, Callable[[Any, Target], Any]] = {
             "IssuerService",
             "ProofSystemService",
             "ResourceService",
+            "UpstreamService",
+            "WorkloadIssuerService",
         ),
         object_request,
     ),
@@ -201,8 +208,17 @@ async def spare_credential(authority: Running) -> str:
         "resources": [{"name": "resource://spare", "scopes": ["spare:use"]}],
         "issuers": [trusted],
         "proof_systems": [trusted],
+        "workload_issuers": [trusted | {"audience": ""}],
     }
     await authority.apply(spares, prune=False)
+    made = authority.stubs.upstreams.Create(
+        upstream_service_pb2.UpstreamServiceCreateRequest(
+            zone="shop",
+            upstream={"name": "spare", "resource": ORDERS, "bearer": {"token": "old"}},
+        ),
+        metadata=await authority.operator(),
+    )
+    assert await reason_of(made) in {None, Reason.OBJECT_EXISTS}
     listed = await authority.stubs.credentials.List(
         credential_service_pb2.CredentialServiceListRequest(zone="shop", application="spare"),
         metadata=await authority.operator(),
@@ -363,6 +379,7 @@ OWN_AFFAIRS = {
     "/caracal.v1.SessionService/Start": Reason.OBJECT_NOT_FOUND,
     HEARTBEAT: Reason.OBJECT_NOT_FOUND,
     TAKE_OVER: Reason.OBJECT_NOT_FOUND,
+    "/caracal.v1.UpstreamService/Release": Reason.ZONE_FORBIDDEN,
     "/caracal.v1.ZoneService/Create": Reason.OBJECT_EXISTS,
     "/caracal.v1.ZoneService/Delete": Reason.FIELD_INVALID,
 }
@@ -380,6 +397,8 @@ async def test_operator_may_do_everything_but_start_sessions_of_others(
         "/caracal.v1.IssuerService/Delete": 1,
         "/caracal.v1.ProofSystemService/Delete": 1,
         "/caracal.v1.ResourceService/Delete": 1,
+        "/caracal.v1.UpstreamService/Delete": 1,
+        "/caracal.v1.WorkloadIssuerService/Delete": 1,
         "/caracal.v1.ZoneService/Apply": 1,
         "/caracal.v1.ApplicationService/Delete": 2,
         "/caracal.v1.SessionService/Terminate": 2,

@@ -38,9 +38,18 @@ FREEZE, UNFREEZE = f"{SERVICE}ZoneService/Freeze", f"{SERVICE}ZoneService/Unfree
 MAKE_ZONE = f"{SERVICE}ZoneService/Create"
 NAMING = {APPLY, MAKE_ZONE, f"{SERVICE}ZoneService/Update"}
 """Those whose zone is a message that has its name."""
+EDITED = (
+    "Credential",
+    "Application",
+    "Issuer",
+    "ProofSystem",
+    "Resource",
+    "Upstream",
+    "WorkloadIssuer",
+)
 EDITS = [
     f"{SERVICE}{kind}Service/{method}"
-    for kind in ("Credential", "Application", "Issuer", "ProofSystem", "Resource")
+    for kind in EDITED
     for method in ("Create", "Update", "Delete")
     if (kind, method) != ("Credential", "Update")
 ]

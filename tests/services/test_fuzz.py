@@ -103,7 +103,7 @@ async def fuzzed(start_authority: Starter) -> Fuzzed:
     await running.apply(shop())
     found = running.server._authority
     assert found is not None
-    found.exchange._failures = Buckets(lambda: Bucket(SystemClock(), 1e9, 1e9, ""))
+    found.clients._failures = Buckets(lambda: Bucket(SystemClock(), 1e9, 1e9, ""))
     return Fuzzed(running, asyncio.get_running_loop())
 
 

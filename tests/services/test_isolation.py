@@ -18,7 +18,7 @@ from caracal_grpc.authority.state import places
 from caracal_grpc.core.limits import AUTHORITY_SCOPES
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors.status import from_rpc_error
-from caracal_grpc.v1 import credential_service_pb2, key_service_pb2
+from caracal_grpc.v1 import credential_service_pb2, key_service_pb2, upstream_service_pb2
 from tests.services.isolation_cases import (
     CASES,
     EXCHANGE,
@@ -101,6 +101,13 @@ async def things(authority: Running) -> Things:
     found = await targets(authority)
     keeper = authority.credentials["shop", "keeper"]
     operator = await authority.operator()
+    await authority.stubs.upstreams.Create(
+        upstream_service_pb2.UpstreamServiceCreateRequest(
+            zone="shop",
+            upstream={"name": "crm", "resource": ORDERS, "bearer": {"token": "theirs"}},
+        ),
+        metadata=operator,
+    )
     listed = await authority.stubs.credentials.List(
         credential_service_pb2.CredentialServiceListRequest(zone="shop", application="keeper"),
         metadata=operator,
@@ -124,6 +131,8 @@ async def things(authority: Running) -> Things:
         resource="resource://vault",
         issuer="corp",
         proof_system="seal",
+        workload_issuer="cluster",
+        upstream="crm",
         token=found.token,
     )
 
@@ -232,9 +241,14 @@ async def test_no_scope_of_a_zone_makes_an_operator(authority: Running, stranger
         f"{SERVICE}CredentialService/Create": {"application": operator},
         f"{SERVICE}CredentialService/Delete": {"id": kept.credentials[0].id},
         f"{SERVICE}ApplicationService/Create": {"application": {"name": "mine"}},
-        f"{SERVICE}ApplicationService/Update": {"application": {"name": "operator"}},
         f"{SERVICE}IssuerService/Create": {
             "issuer": {"name": "mine", "issuer": "https://m.example", "audience": "a"}
+        },
+        f"{SERVICE}ApplicationService/Update": {
+            "application": {"name": "operator", "identities": [{"dns_name": "mine.example"}]}
+        },
+        f"{SERVICE}WorkloadIssuerService/Create": {
+            "workload_issuer": {"name": "mine", "issuer": "https://m.example"}
         },
         f"{SERVICE}PolicyService/Create": {"policy": {}},
         f"{SERVICE}PolicyService/Activate": {"version": NOTHING.version},
@@ -253,6 +267,7 @@ async def test_no_scope_of_a_zone_makes_an_operator(authority: Running, stranger
         "caracal:credentials:write",
         "caracal:applications:write",
         "caracal:issuers:write",
+        "caracal:workload_issuers:write",
         "caracal:policies:activate",
     ],
 )
@@ -281,12 +296,14 @@ async def test_no_clerk_of_the_authority_makes_itself_an_operator(
         "credentials": f"{SERVICE}CredentialService/Create",
         "applications": f"{SERVICE}ApplicationService/Create",
         "issuers": f"{SERVICE}IssuerService/Create",
+        "workload_issuers": f"{SERVICE}WorkloadIssuerService/Create",
         "policies": f"{SERVICE}PolicyService/Activate",
     }[kind]
     template: Template = {
         "credentials": {"application": "operator"},
         "applications": {"application": {"name": "mine"}},
         "issuers": {"issuer": {"name": "mine", "issuer": "https://m.example", "audience": "a"}},
+        "workload_issuers": {"workload_issuer": {"name": "mine", "issuer": "https://m.example"}},
         "policies": {"version": applied.policy_version},
     }[kind]
     request = request_to(path, "caracal", template, NOTHING, None)

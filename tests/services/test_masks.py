@@ -7,7 +7,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.services.masks import leaves_of, merged
-from caracal_grpc.v1 import resource_pb2, zone_pb2
+from caracal_grpc.v1 import resource_pb2, upstream_pb2, zone_pb2
 
 LEAVES = ("scopes", "max_ttl_seconds", "may_act")
 SETTINGS = tuple(leaves_of(zone_pb2.ZoneSettings.DESCRIPTOR, "settings"))
@@ -77,3 +77,17 @@ def test_paths_lead_into_messages() -> None:
     assert those_set.settings.max_hops == 9
     assert those_set.settings.limits.zone_per_second == 10
     assert those_set.settings.limits.zone_burst == 30
+
+
+def test_one_of_several_stays_the_one_that_was_set() -> None:
+    """Everything is taken over, and what was not sent is not there, not even empty."""
+    leaves = ("resource", "header", "bearer", "basic")
+    present = upstream_pb2.UpstreamCredential(resource="resource://a", header={"name": "x-a"})
+    wanted = upstream_pb2.UpstreamCredential(resource="resource://b", bearer={"token": "t"})
+    result = merged(present, wanted, FieldMask(paths=["*"]), leaves)
+    assert result == wanted
+    assert merged(present, wanted, FieldMask(), leaves) == wanted
+    only = merged(present, wanted, FieldMask(paths=["resource"]), leaves)
+    assert (only.resource, only.WhichOneof("credential")) == ("resource://b", "header")
+    bare = merged(present, upstream_pb2.UpstreamCredential(), FieldMask(paths=["header"]), leaves)
+    assert bare.WhichOneof("credential") is None

@@ -46,10 +46,14 @@ async def test_trust_and_narrowing_read_as_they_were_declared(authority: Running
     zone = shop(
         issuers=[issuer],
         proof_systems=[issuer],
+        workload_issuers=[{"name": "cluster", "issuer": "https://k8s.example"}],
         webhooks=[{"name": "desk", "url": "https://desk.example/hook"}],
         settings={"chain_visibility": "CHAIN_VISIBILITY_LAST"},
     )
     zone["resources"][0]["may_act"] = [{"actor": "orders", "subjects": ["agent", "corp/*"]}]
+    account = {"issuer": "cluster", "namespace": "shop", "service_account": "web"}
+    identities = [{"kubernetes": account}, {"dns_name": "web.shop.example"}]
+    zone["applications"].append({"name": "web", "identities": identities})
     grant = next(each for each in zone["policy"]["grants"] if "step_up" in each)
     grant["users"] = ["corp/alice"]
     grant["approval"] = {"reviews": 1, "reviewers": ["orders"], "proof_system": "corp"}
@@ -58,6 +62,8 @@ async def test_trust_and_narrowing_read_as_they_were_declared(authority: Running
     declared = zone_message(zone)
     assert shown.policy.grants == declared.policy.grants
     assert shown.webhooks == declared.webhooks
+    assert shown.applications[-1].identities == declared.applications[-1].identities
+    assert shown.workload_issuers[0].max_age_seconds == 3_600
     assert shown.settings.chain_visibility == declared.settings.chain_visibility
     assert list(shown.issuers) == list(shown.proof_systems)
     assert (shown.issuers[0].max_age_seconds, list(shown.issuers[0].algorithms)) == (

@@ -15,7 +15,7 @@ def main() -> int:
     """Serves until SIGTERM; prints the address when it is ready, and why it cannot start."""
     try:
         settings = ServeSettings.load(json.loads(sys.argv[1]))
-        asyncio.run(serve(settings, lambda address: print(address, flush=True)))
+        asyncio.run(serve(settings, lambda address, _: print(address, flush=True)))
     except CaracalError as error:
         print(error, file=sys.stderr)
         return 2

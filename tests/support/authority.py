@@ -39,6 +39,8 @@ from caracal_grpc.v1 import (
     session_service_pb2_grpc,
     token_service_pb2,
     token_service_pb2_grpc,
+    upstream_service_pb2_grpc,
+    workload_issuer_service_pb2_grpc,
     zone_service_pb2,
     zone_service_pb2_grpc,
 )
@@ -68,6 +70,10 @@ class Stubs:
         self.resources: Stub = resource_service_pb2_grpc.ResourceServiceStub(channel)
         self.issuers: Stub = issuer_service_pb2_grpc.IssuerServiceStub(channel)
         self.proof_systems: Stub = proof_system_service_pb2_grpc.ProofSystemServiceStub(channel)
+        self.upstreams: Stub = upstream_service_pb2_grpc.UpstreamServiceStub(channel)
+        self.workload_issuers: Stub = workload_issuer_service_pb2_grpc.WorkloadIssuerServiceStub(
+            channel
+        )
 
 
 @dataclass

@@ -64,9 +64,10 @@ class CertificateAuthority:
     def issue(
         self, name: str, names: tuple[str, ...] = (), *, ends: timedelta = DAY
     ) -> tuple[bytes, bytes]:
-        """A certificate for `name`, good for the DNS names and addresses `names`, and its key.
+        """A certificate for `name`, good for the names `names`, and its key.
 
-        It began an hour ago, or an hour before it ended, and is good until `ends` from now.
+        Those are of DNS, addresses or, with a scheme, URIs. It began an hour ago, or an hour before
+        it ended, and is good until `ends` from now.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         uses = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
@@ -81,6 +82,8 @@ class CertificateAuthority:
 
 
 def _general(text: str) -> x509.GeneralName:
+    if "://" in text:
+        return x509.UniformResourceIdentifier(text)
     try:
         return x509.IPAddress(ip_address(text))
     except ValueError:

@@ -13,7 +13,8 @@ _TYPES: dict[str, Any] = {
 }
 _KNOWN = {
     "$defs", "$ref", "$schema", "additionalProperties", "anyOf", "default", "description", "enum",
-    "items", "maximum", "minLength", "minimum", "properties", "required", "title", "type",
+    "items", "maxProperties", "maximum", "minLength", "minProperties", "minimum", "properties",
+    "required", "title", "type",
 }  # fmt: skip
 
 
@@ -66,5 +67,9 @@ def _fits(schema: dict[str, Any], value: Any) -> bool:
     ):
         return False
     if isinstance(value, str) and len(value) < schema.get("minLength", 0):
+        return False
+    if isinstance(value, dict) and not (
+        schema.get("minProperties", 0) <= len(value) <= schema.get("maxProperties", len(value))
+    ):
         return False
     return value in schema.get("enum", [value])

@@ -43,9 +43,9 @@ class Mutual:
         }
         return Profile(**(values | shown | changes))
 
-    def certificate(self, name: str) -> dict[str, str]:
-        """A fresh key pair in the files of `name`, as settings of a profile."""
-        return write_pair(self.folder, *self.roots.issue(name), name)
+    def certificate(self, name: str, *names: str) -> dict[str, str]:
+        """A fresh key pair in the files of `name`, as settings of a profile; `names` are in it."""
+        return write_pair(self.folder, *self.roots.issue(name, names), name)
 
     def server(self, *, mutual: bool) -> grpc.ServerCredentials:
         """The credentials of a service on loopback."""
@@ -61,12 +61,19 @@ async def start_mutual(
     closing: AsyncExitStack,
     *,
     mutual: bool = True,
+    **more: Any,
 ) -> Mutual:
-    """Starts an authority over TLS that asks for client certificates if `mutual`."""
+    """Starts an authority over TLS that asks for client certificates if `mutual`; `more` are
+    settings of it.
+    """
     files = write_tls(folder, roots, "authority")
     settings = {"tls_client_ca_file": files.ca} if mutual else {}
     running = await start(
-        tls_cert_file=files.certificate, tls_key_file=files.key, tls_ca_file=files.ca, **settings
+        tls_cert_file=files.certificate,
+        tls_key_file=files.key,
+        tls_ca_file=files.ca,
+        **settings,
+        **more,
     )
     shown = write_pair(folder, *roots.issue("operator"), "operator")
     profile = replace(running.profile, **shown)

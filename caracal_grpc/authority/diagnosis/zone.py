@@ -86,16 +86,17 @@ async def verifying(ground: Ground) -> Finding:
 
 
 async def sealed(ground: Ground) -> Finding:
-    """Whether private keys are still sealed under an older key-encryption key."""
+    """Whether private keys and secrets of upstreams are under an older key-encryption key."""
     parts = ground.parts
     current = parts.keyring.vault.keks.current.kek_id
     envelopes = map(envelope_of, sealed_records(parts.state, ground.zone.name))
     under = [each["kek_id"] for each in envelopes if each]
     older = sum(each != current for each in under)
-    detail = f"{counted(len(under), 'private key')} under {current}"
+    what = counted(len(under), "key or secret", "keys and secrets")
+    detail = f"{what} under {current}"
     if older:
         return warning(
-            f"{older} of {counted(len(under), 'private key')} under an older key-encryption key",
+            f"{older} of {what} under an older key-encryption key",
             "run caracal-grpc keys reseal before the older one is taken away",
         )
     return fine(detail)

@@ -126,7 +126,7 @@ class Decider:
     def _posed(self, case: Case, asked_at: int) -> Posed:
         """The same, in a zone that grants anything at all."""
         posed = self.pose(case, asked_at)
-        require_unfrozen(posed.zone, posed.resource)
+        require_unfrozen(posed.zone, posed.resource.name)
         return posed
 
     async def _ask(self, case: Case, policy: CompiledPolicy, posed: Posed) -> Decision:
@@ -190,7 +190,7 @@ class Decider:
                 **self._family(zone, resource),
             },
             "requested_scopes": sorted(scopes) if request.scopes else [],
-            "peer": {"address": request.peer} if request.peer else None,
+            "peer": case.peer.to_input(),
             "context": dict(request.context),
             "now": asked_at,
         }

@@ -8,14 +8,15 @@ durable, and when it is repeatable or uses something up, only when the store hol
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from caracal_grpc.authority.exchange.case import (
     Case,
     ExchangeRequest,
     Issued,
+    required,
 )
-from caracal_grpc.authority.exchange.clients import authenticate
+from caracal_grpc.authority.exchange.clients import Clients, proof_cause, tried
 from caracal_grpc.authority.exchange.decider import Decider
 from caracal_grpc.authority.exchange.minter import Minter
 from caracal_grpc.authority.exchange.newcomers import Newcomers
@@ -24,7 +25,6 @@ from caracal_grpc.authority.exchange.replay import Replay
 from caracal_grpc.authority.exchange.requests import Grant, Requests
 from caracal_grpc.authority.exchange.step_up import StepUp
 from caracal_grpc.authority.state.aliases import Aliases
-from caracal_grpc.authority.state.bucket import Bucket, Buckets
 from caracal_grpc.authority.state.recorder import Recorder
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.core.application import Application
@@ -34,11 +34,6 @@ from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.core.reason import Reason
 
-FAILED_AUTH_RATE: Final = 20.0
-FAILED_AUTH_BURST: Final = 200.0
-"""Failed authentications of one zone, each an entry of its ledger; zones that are none are one."""
-FAILED_AUTH: Final = "too many failed authentications; wait and check the credential"
-
 
 class Exchange:
     """Issues mandates; call `issue`. Each decision is offered to `offer` once it is recorded."""
@@ -46,6 +41,7 @@ class Exchange:
     def __init__(
         self,
         state: State,
+        clients: Clients,
         decider: Decider,
         minter: Minter,
         step_up: StepUp,
@@ -58,6 +54,7 @@ class Exchange:
     ) -> None:
         self._offer = offer
         self._state = state
+        self._clients = clients
         self._decider = decider
         self._minter = minter
         self._step_up = step_up
@@ -67,9 +64,6 @@ class Exchange:
         self._recorder = recorder
         self._clock = clock
         self._replay: Replay[Issued] = Replay(clock)
-        self._failures = Buckets(
-            lambda: Bucket(clock, FAILED_AUTH_RATE, FAILED_AUTH_BURST, FAILED_AUTH)
-        )
         self._rates = Rates(clock)
 
     async def issue(self, request: ExchangeRequest) -> Issued:
@@ -94,22 +88,38 @@ class Exchange:
     async def _opened(self, request: ExchangeRequest) -> Case:
         """A case with an entry of its own and an authenticated client, from a view to go by."""
         self._state.require_fresh()
-        case = Case(request, self._recorder.new_id())
-        try:
-            case.application = authenticate(
-                self._state,
-                request.zone,
-                request.application,
-                request.secret,
-                self._clock.now(),
-            )
-        except CaracalError as refusal:
-            known = self._state.find_zone(request.zone)
-            self._failures.take(known.name if known else "")
-            raise await self._refused(case, refusal) from None
-        await self._within_rates(case, case.application)
+        case = Case(request, self._recorder.new_id(), tried(request.proof))
+        application = await self._authenticated(case)
+        await self._within_rates(case, application)
         await self._newcomers.admit(request.zone, request.session)
         return case
+
+    async def _again(self, earlier: Case) -> Case:
+        """The same request of the same client; what it showed may count only once."""
+        self._state.require_fresh()
+        request, application = earlier.request, required(earlier.application)
+        case = Case(request, self._recorder.new_id(), earlier.peer, application=application)
+        try:
+            case.application = self._clients.living(request.zone, application.id)
+        except CaracalError as refusal:
+            raise await self._refused(case, refusal) from None
+        await self._within_rates(case, application)
+        return case
+
+    async def _authenticated(self, case: Case) -> Application:
+        """Who asks; a refusal is recorded with the method that was tried, and what failed of it."""
+        request = case.request
+        try:
+            found = await self._clients.authenticate(
+                request.zone, request.application, request.proof
+            )
+        except CaracalError as refusal:
+            if refusal.reason is Reason.RATE_LIMITED:
+                raise
+            case.refuted_by = proof_cause(refusal)
+            raise await self._refused(case, refusal) from refusal.__cause__
+        case.application, case.peer = found.application, found.peer
+        return found.application
 
     async def _within_rates(self, case: Case, application: Application) -> None:
         """Counts the exchange; raises `RATE_LIMITED` for one too many."""
@@ -127,14 +137,12 @@ class Exchange:
         if self._requests.is_alive(issued.mandate):
             return issued
         self._replay.drop(case.request.key, issued)
-        return await self._once(await self._opened(case.request))
+        return await self._once(await self._again(case))
 
     async def _once(self, case: Case) -> Issued:
         request = case.request
         try:
-            return await self._replay.once(
-                request.key, request.digest(), lambda: self._decided(case)
-            )
+            return await self._replay.once(request.key, case.digest(), lambda: self._decided(case))
         except CaracalError as refusal:
             not_begun = refusal.reason in {Reason.CONFLICT, Reason.LIMIT_EXCEEDED}
             if not not_begun or "audit_id" in refusal.metadata:
@@ -169,7 +177,7 @@ class Exchange:
 
     async def _record(self, case: Case, entry: Entry) -> None:
         """Records what was decided; only then do others hear of it, who must not hold it up."""
-        if await self._recorder.record_all([entry]):
+        if await self._recorder.record_once(entry):
             self._offer(case.whole(entry))
 
     async def _refused(self, case: Case, refusal: CaracalError, **details: int) -> CaracalError:

@@ -7,6 +7,7 @@ from functools import partial
 from caracal_grpc.authority.revocation.view import AuthorityView
 from caracal_grpc.authority.state.aliases import Aliases
 from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.ids import is_family
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.core.reason import Reason
@@ -39,22 +40,42 @@ class PresentedMandates:
         """
         mandate = self.read(token)
         self.judge(mandate, zone, bound=bound, any_use=any_use)
-        if mandate.expires_at <= self._clock.now():
-            raise mandate_expired()
+        self.require_time_left(mandate)
         return mandate
 
-    def judge(self, mandate: Mandate, zone: str, *, bound: bool, any_use: bool = False) -> None:
+    def require_time_left(self, mandate: Mandate) -> None:
+        """Raises `MANDATE_EXPIRED` for a mandate that has ended, within the leeway, too."""
+        if mandate.expires_at <= self._clock.now():
+            raise mandate_expired()
+
+    def judge(
+        self,
+        mandate: Mandate,
+        zone: str,
+        *,
+        bound: bool,
+        any_use: bool = False,
+        audience: str = "",
+    ) -> None:
         """Returns when `mandate` is one of `zone`, for a resource or for `any_use`, and lives.
 
-        Who shows it here is not its holder, so what it is for is not asked, nor who holds the key
-        that it is bound to; `bound` is whether it may be bound at all. Raises what a guard raises.
+        Who shows it here is not its holder, so who holds the key that it is bound to is not asked;
+        `bound` is whether it may be bound at all. Nor is what it is for, unless that must be an
+        `audience`: a resource, or a family for any resource of it. Raises what a guard raises.
         """
         trust = self._view.trust(mandate.kid)
         if trust is None or trust.zone != zone:
             raise CaracalError(Reason.ZONE_MISMATCH, "the mandate is of another zone")
         shown = mandate.binding if bound else None
         use = mandate.use if any_use else "resource"
-        call = Call(use, mandate.resource, frozenset(), self._clock.now(), shown)
+        call = Call(
+            use,
+            audience or mandate.resource,
+            frozenset(),
+            self._clock.now(),
+            shown,
+            any_member=is_family(audience),
+        )
         try:
             judge(mandate, trust, call, self._view.dead(zone))
         except CaracalError as refusal:

@@ -34,13 +34,18 @@ class _Refused:
 
 
 class Rates:
-    """Takes from the buckets of a zone as its settings are now."""
+    """Takes from the buckets of a zone as its settings are now.
 
-    def __init__(self, clock: Clock, size: int = MAX_APPLICATIONS) -> None:
+    `own` and `every` say what there are too many of, of an application and in the zone.
+    """
+
+    def __init__(
+        self, clock: Clock, size: int = MAX_APPLICATIONS, *, own: str = _OWN, every: str = _ALL
+    ) -> None:
         self._clock = clock
         self._size = size
-        self._applications = Buckets(lambda: Bucket(clock, 1, 1, _OWN), size)
-        self._zones = Buckets(lambda: Bucket(clock, 1, 1, _ALL), size)
+        self._applications = Buckets(lambda: Bucket(clock, 1, 1, own), size)
+        self._zones = Buckets(lambda: Bucket(clock, 1, 1, every), size)
         self._recorded = Bucket(clock, RECORDED_RATE, RECORDED_BURST, "")
         self._refused: OrderedDict[str, _Refused] = OrderedDict()
 

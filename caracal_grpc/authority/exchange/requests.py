@@ -125,7 +125,7 @@ class Requests:
         """The write that keeps `grant` for its request, and what it expects: never the token."""
         place, mandate = _place(case), grant.issued.mandate
         value = {
-            "request": case.request.digest().hex(),
+            "request": case.digest().hex(),
             "until": self._clock.now() + REQUEST_WINDOW,
             "kid": mandate.kid,
             "claims": to_claims(mandate),
@@ -146,7 +146,7 @@ class Requests:
         if found is None or found.value["until"] <= self._clock.now():
             return None  # the store keeps it for longer than its window
         value = found.value
-        if value["request"] != case.request.digest().hex():
+        if value["request"] != case.digest().hex():
             raise request_conflict()
         mandate = from_claims(value["claims"], value["kid"])
         issued = self._minter.sign(mandate) if self.is_alive(mandate) else None

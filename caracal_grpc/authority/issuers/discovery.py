@@ -17,6 +17,8 @@ async def fetch_keys(outbound: Outbound, issuer: TrustedIssuer) -> ForeignKeys:
     """The keys that `issuer` publishes now; raises `OutboundError` or `ValueError` for none."""
     if issuer.jwks:
         return ForeignKeys.from_jwks(issuer.jwks.encode())
+    if issuer.is_trust_domain and not issuer.jwks_uri:
+        raise ValueError("a trust domain has no configuration to find its keys by")
     uri = issuer.jwks_uri or await _discovered(outbound, issuer.issuer)
     return ForeignKeys.from_jwks(await outbound.get(uri, MAX_JWKS_BYTES))
 

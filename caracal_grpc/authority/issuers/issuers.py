@@ -26,18 +26,26 @@ class Issuers:
     ) -> Mapping[str, Any]:
         """What `issuer` says in `token`: signed by it, for its audience, neither old nor expired.
 
-        A key that is not known is asked for once: issuers rotate their keys unannounced. Raises
-        `ISSUER_UNAVAILABLE` when it tells no keys, and what `ForeignToken` and `require_current`
-        raise.
+        Raises `ISSUER_UNAVAILABLE` when it tells no keys, and what `ForeignToken` and
+        `require_current` raise.
         """
-        read = ForeignToken.read(token)
-        read.require_algorithm(issuer.algorithms)
-        keys = await self._cache.keys(zone, issuer)
-        if keys.find(read.algorithm, read.kid) is None:
-            keys = await self._cache.renewed(zone, issuer)
-        claims = read.claims(keys, issuer.algorithms)
+        claims = await self.signed(zone, issuer, ForeignToken.read(token))
         require_current(claims, issuer, now)
         return claims
+
+    async def signed(
+        self, zone: str, issuer: TrustedIssuer, token: ForeignToken
+    ) -> Mapping[str, Any]:
+        """What `issuer` has signed; whether it is for us and of now is not judged here.
+
+        A key that is not known is asked for once: issuers rotate their keys unannounced. Raises
+        `ISSUER_UNAVAILABLE` when it tells no keys, and what `ForeignToken` raises.
+        """
+        token.require_algorithm(issuer.algorithms)
+        keys = await self._cache.keys(zone, issuer)
+        if keys.find(token.algorithm, token.kid) is None:
+            keys = await self._cache.renewed(zone, issuer)
+        return token.claims(keys, issuer.algorithms)
 
     async def close(self) -> None:
         """Ends what is under way."""

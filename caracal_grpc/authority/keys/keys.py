@@ -111,7 +111,8 @@ class Keys:
         times = [key.times for key in self._keyring.keys(name)]
         require_rotatable(times, now)
         signs = signer(times, now) is not None
-        begins = now + publication(zone) if signs else replaced_at_once(max(times, key=order), now)
+        last = max(times, key=order)
+        begins = now + publication(zone, now) if signs else replaced_at_once(last, now)
         kid = self._ids.new(KEY)
         put = self._keyring.new_key(zone, kid, begins)
         fence, expect = self._fence(name, kid)

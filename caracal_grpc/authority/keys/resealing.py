@@ -63,7 +63,7 @@ class Resealing:
         await self._unbroken.close()
 
     async def reseal(self, caller: Mandate, zone: str = "") -> Resealed:
-        """Seals all private keys of `zone`, or of every zone, under the present key.
+        """Seals all that is sealed in `zone`, or in every zone, under the present key.
 
         Raises `KEY_STATE_CONFLICT` for a value that none of our key-encryption keys opens, and
         while a replica runs that does not have the present one; `ZONE_FORBIDDEN`,

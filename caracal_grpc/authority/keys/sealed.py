@@ -9,8 +9,11 @@ from caracal_grpc.authority.state import places
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.store.port import Key, Record
 
-SEALED_KINDS: Final = frozenset({places.KEYS, places.LEDGER_KEYS})
-"""Kinds whose records have a member `sealed`, an envelope, or `None` when its key is destroyed."""
+SEALED_KINDS: Final = frozenset({places.KEYS, places.LEDGER_KEYS, places.UPSTREAM_SECRETS})
+"""Kinds whose records have a member `sealed`, an envelope, or `None` when its key is destroyed.
+
+What is sealed at a place never changes, but for being sealed anew: another secret has another one.
+"""
 
 SEAL_VERSION: Final = 1
 

@@ -1,4 +1,6 @@
-"""Opens and seals private keys. What may block is done in a thread, and ahead of time.
+"""Opens and seals private keys, and secrets of upstreams as if they were some.
+
+What may block is done in a thread, and ahead of time.
 
 A key-encryption key in this process is asked when a value is wanted. One outside of it is asked as
 soon as a sealed value appears, and for some data keys in advance, so that neither signing nor
@@ -154,25 +156,32 @@ class Vault:
     async def _prepare(self) -> bool:
         """Opens what is not open yet and makes spare data keys; whether all was answered."""
         try:
-            for zone in self._state.zones():
-                for record in list(sealed_records(self._state, zone.name)):
-                    await self._keep(record)
+            for record in self._sealed():
+                await self._keep(record)
             await self.ready()
         except CaracalError as error:
-            _log.warning("private keys cannot be opened or sealed: %s", error)
+            _log.warning("what is sealed cannot be opened, or nothing be sealed: %s", error)
             return False
         return True
+
+    def _sealed(self) -> list[Record]:
+        """All that is sealed, by kind: keys of every zone before secrets of any."""
+        zones = self._state.zones()
+        found = (each for zone in zones for each in sealed_records(self._state, zone.name))
+        return sorted(found, key=lambda record: record.key.kind)
 
     async def _keep(self, record: Record) -> None:
         kek = self.keks.find((envelope_of(record) or {}).get("kek_id"))
         if kek is None or kek.local or record.key in self._opened:
             return
         try:
-            self._opened[record.key] = await self.opened_anew(record)
+            opened = await self.opened_anew(record)
+            if self._state.record(record.key) is not None:  # else it went meanwhile
+                self._opened[record.key] = opened
         except CaracalError as error:
             if error.reason is not Reason.KEY_STATE_CONFLICT:
                 raise
-            _log.error("a private key does not open: %s", error)
+            _log.error("a sealed value does not open: %s", error)
 
     async def _asked(self, ask: Callable[[], T]) -> T:
         """What a key-encryption key outside of this process answers, in time."""

@@ -98,7 +98,7 @@ _MARKS: Final[Mapping[str, Mark | None]] = {
     ids.APPLICATION: Mark(
         "application",
         places.application_place,
-        lambda _, __: {"disabled": True, "credentials": []},
+        lambda _, __: {"disabled": True, "credentials": [], "identities": [], "jwks": ""},
         lambda application: bool(application["disabled"]),
     ),
     ids.USER: Mark(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
@@ -186,6 +187,10 @@ class Feed:
         """
         fed = self._of(zone)
         return Reach(len(fed), sum(each.applied >= revision for each in fed))
+
+    def fed(self) -> Counter[str]:
+        """How many edges this replica feeds, by zone."""
+        return Counter(each.zone for each in self._subscribers.values())
 
     def backlog(self, zone: str) -> tuple[int, int, int]:
         """How many edges of the zone this replica feeds, how many messages wait for the slowest of

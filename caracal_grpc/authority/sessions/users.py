@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from caracal_grpc.authority.issuers.claims import issued_at
+from caracal_grpc.authority.issuers.claims import is_of_workload, issued_at
 from caracal_grpc.authority.issuers.issuers import Issuers
 from caracal_grpc.authority.state.liveness import was_revoked
 from caracal_grpc.authority.state.state import State
@@ -46,6 +46,8 @@ class Users:
     async def _user(self, zone: str, id_token: str) -> User:
         issuer = self._issuer(zone, ForeignToken.read(id_token).claimed.get("iss"))
         claims = await self._issuers.verify(zone, issuer, id_token, self._clock.now())
+        if is_of_workload(claims):  # an issuer may sign for people and for workloads
+            raise malformed("it is of a workload, and not of a user")
         subject = _subject(claims.get("sub"))
         user = User(issuer.issuer, subject, f"{issuer.name}/{subject}")
         if was_revoked(self._state, zone, user.id, issued_at(claims)):

@@ -23,11 +23,11 @@ def require_zone(caller: Mandate, zone: str) -> None:
 
 
 def require_own_zone(caller: Mandate, zone: str) -> None:
-    """Raises `ZONE_FORBIDDEN` unless the caller is of `zone`: for what nobody says for another."""
+    """Raises `ZONE_FORBIDDEN` unless the caller is of `zone`: for what nobody does for another."""
     if caller.zone != zone:
         raise CaracalError(
             Reason.ZONE_FORBIDDEN,
-            "an application reports in its own zone only; use a profile of it",
+            "applications do this in their own zone only; use a profile of it",
             metadata={"zone": caller.zone},
         )
 

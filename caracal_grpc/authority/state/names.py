@@ -16,12 +16,15 @@ from caracal_grpc.core.zone import AUTHORITY
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Applications, issuers of users and proof systems by name, and the scopes of each resource."""
+    """Applications, issuers of users, proof systems and workload issuers by name, and the scopes of
+    each resource.
+    """
 
     applications: frozenset[str]
     issuers: frozenset[str]
     proof_systems: frozenset[str]
     scopes: Mapping[str, frozenset[str]]
+    workload_issuers: frozenset[str] = frozenset()
 
     def application(self, path: str, name: str) -> Iterable[FieldViolation]:
         """What is wrong with naming an application."""
@@ -54,19 +57,33 @@ def names_of(state: State, zone: str) -> Names:
         frozenset(each.name for each in state.issuers(zone)),
         frozenset(each.name for each in state.proof_systems(zone)),
         {each.name: each.scopes for each in resources},
+        frozenset(each.name for each in state.workload_issuers(zone)),
     )
+
+
+def resource_exists(
+    path: str, resource: str, known: Mapping[str, frozenset[str]]
+) -> Iterable[FieldViolation]:
+    """What is wrong with naming a resource, given the scopes of each that there is."""
+    if _declared(resource, known) is None:
+        yield FieldViolation(path, "is not a resource of the zone")
 
 
 def scopes_exist(
     path: str, resource: str, scopes: frozenset[str], known: Mapping[str, frozenset[str]]
 ) -> Iterable[FieldViolation]:
     """What is wrong with naming `scopes` of `resource`, given the scopes of each that there is."""
-    declared = known.get(resource, known.get(family_of(resource) or ""))
+    declared = _declared(resource, known)
     if declared is None:
-        yield FieldViolation(f"{path}.resource", "is not a resource of the zone")
+        yield from resource_exists(f"{path}.resource", resource, known)
         return
     if not scopes:
         yield FieldViolation(f"{path}.scopes", "must name at least one scope")
     for scope in sorted(scopes - declared):
         shown = plain_text(scope, 64)
         yield FieldViolation(f"{path}.scopes", f"{shown} is not a scope of {resource[:64]}")
+
+
+def _declared(resource: str, known: Mapping[str, frozenset[str]]) -> frozenset[str] | None:
+    """The scopes of a resource, declared itself or by its family; `None` when it is neither."""
+    return known.get(resource, known.get(family_of(resource) or ""))

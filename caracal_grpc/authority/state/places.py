@@ -20,11 +20,13 @@ LEDGER_KEYS: Final = "ledger-keys"
 REVOCATIONS: Final = "revocations"
 APPLIES: Final = "applies"
 CONSUMED: Final = "consumed"
+ASSERTIONS: Final = "assertions"
 REQUESTS: Final = "requests"
 SUBJECTS: Final = "subjects"
 SLOTS: Final = "slots"
 ISSUERS: Final = "issuers"
 PROOF_SYSTEMS: Final = "proof-systems"
+WORKLOAD_ISSUERS: Final = "workload-issuers"
 WEBHOOKS: Final = "webhooks"
 DELIVERIES: Final = "deliveries"
 DUTIES: Final = "duties"
@@ -33,12 +35,23 @@ HELD: Final = "held"
 FLOORS: Final = "floors"
 REPLICAS: Final = "replicas"
 WAITS: Final = "waits"
+UPSTREAMS: Final = "upstreams"
+UPSTREAM_SECRETS: Final = "upstream-secrets"
 OWED: Final = "owed"
 
-DECLARED: Final = (ZONES, APPLICATIONS, RESOURCES, POLICIES, ISSUERS, PROOF_SYSTEMS, WEBHOOKS)
+DECLARED: Final = (
+    ZONES,
+    APPLICATIONS,
+    RESOURCES,
+    POLICIES,
+    ISSUERS,
+    PROOF_SYSTEMS,
+    WORKLOAD_ISSUERS,
+    WEBHOOKS,
+)
 """Kinds that an apply writes."""
 
-UNMIRRORED: Final = frozenset({CONSUMED, POLICY_PARTS, REQUESTS})
+UNMIRRORED: Final = frozenset({ASSERTIONS, CONSUMED, POLICY_PARTS, REQUESTS})
 """Kinds that only the store itself is asked for: no replica holds them, however many there are."""
 
 ACTIVE: Final = "active"
@@ -84,9 +97,24 @@ def proof_system_place(zone: str, name: str) -> Key:
     return Key(zone, PROOF_SYSTEMS, name)
 
 
+def workload_issuer_place(zone: str, name: str) -> Key:
+    """A workload issuer by its name."""
+    return Key(zone, WORKLOAD_ISSUERS, name)
+
+
 def webhook_place(zone: str, name: str) -> Key:
     """A webhook by its name."""
     return Key(zone, WEBHOOKS, name)
+
+
+def upstream_place(zone: str, name: str) -> Key:
+    """The credential of an upstream by its name."""
+    return Key(zone, UPSTREAMS, name)
+
+
+def upstream_secret_place(zone: str, name: str, kind: str, secret: str) -> Key:
+    """The sealed secret of such a credential by its id: each that it ever had is elsewhere."""
+    return Key(zone, UPSTREAM_SECRETS, f"{name}.{kind}.{secret}")
 
 
 def unfinished_place(zone: str) -> Key:
@@ -157,6 +185,11 @@ def floor_place(zone: str) -> Key:
 def consumed_place(zone: str, jti: str) -> Key:
     """The one use of a mandate."""
     return Key(zone, CONSUMED, jti)
+
+
+def assertion_place(zone: str, digest: str) -> Key:
+    """That an assertion of an application's own key was shown."""
+    return Key(zone, ASSERTIONS, digest)
 
 
 def replica_place(replica: str) -> Key:

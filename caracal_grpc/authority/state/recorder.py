@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from caracal_grpc.ledger.port import Ledger
 class Recorder:
     """Makes entries with fresh ids and the time of day, and returns when they are durable.
 
+    `counted` is how many it appended, by zone, type, decision and reason, what edges decided aside.
     `paid` are, by id, those that were owed and are recorded now, until `Debts` has said so in the
     store.
     """
@@ -25,6 +27,7 @@ class Recorder:
         self._ledger = ledger
         self._clock = clock
         self._ids = ids
+        self.counted: Counter[tuple[str, str, str, str]] = Counter()
         self.paid: dict[str, Owed] = {}
 
     def new_id(self) -> str:
@@ -36,7 +39,7 @@ class Recorder:
 
         `facts` are fields of `Entry`.
         """
-        await self._ledger.append(self.entry(audit_id, zone, kind, decision, **facts))
+        await self._append(self.entry(audit_id, zone, kind, decision, **facts))
         return audit_id
 
     def entry(self, audit_id: str, zone: str, kind: str, decision: str, **facts: Any) -> Entry:
@@ -47,6 +50,13 @@ class Recorder:
     async def record_all(self, entries: Sequence[Entry]) -> int:
         """Appends those whose ids are new, in one commit; how many. Raises as `record`."""
         return await self._ledger.append_all(entries)
+
+    async def record_once(self, entry: Entry) -> bool:
+        """Appends `entry`; `False` when its id is there already. Raises as `record`."""
+        is_new = await self._ledger.append_all([entry]) > 0
+        if is_new:
+            self._count(entry)
+        return is_new
 
     async def done(self, caller: Mandate | None, zone: str, kind: str, **facts: Any) -> str:
         """Appends a change of state, done by `caller`, or by the authority itself without one."""
@@ -65,9 +75,16 @@ class Recorder:
 
         Raises `AUDIT_UNAVAILABLE`: then it stays owed, and `Debts` appends it as soon as it can.
         """
-        await self._ledger.append(owed.entry)
+        await self._append(owed.entry)
         self.paid[owed.entry.id] = owed
         return owed.entry.id
+
+    async def _append(self, entry: Entry) -> None:
+        await self._ledger.append(entry)
+        self._count(entry)
+
+    def _count(self, entry: Entry) -> None:
+        self.counted[entry.zone, entry.type, entry.decision, entry.reason] += 1
 
     async def refused(
         self, caller: Mandate, zone: str, kind: str, refusal: CaracalError, **facts: Any

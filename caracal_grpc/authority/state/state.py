@@ -16,6 +16,7 @@ from caracal_grpc.core.issuer import TrustedIssuer
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.session import Session, session_not_active
+from caracal_grpc.core.upstream import UpstreamCredential
 from caracal_grpc.core.webhook import Webhook
 from caracal_grpc.core.zone import AUTHORITY, Resource, Zone
 from caracal_grpc.store.mirror import Mirror
@@ -125,9 +126,21 @@ class State:
         """Every proof system of the zone, in the order of their names."""
         return self._every(zone, places.PROOF_SYSTEMS, TrustedIssuer.from_value)
 
+    def workload_issuers(self, zone: str) -> list[TrustedIssuer]:
+        """Every workload issuer of the zone, in the order of their names."""
+        return self._every(zone, places.WORKLOAD_ISSUERS, TrustedIssuer.from_value)
+
     def webhooks(self, zone: str) -> list[Webhook]:
         """Every webhook of the zone, in the order of their names."""
         return self._every(zone, places.WEBHOOKS, Webhook.from_value)
+
+    def upstream(self, zone: str, name: str) -> UpstreamCredential | None:
+        """The credential of an upstream by its name, or `None`."""
+        return self._one(zone, places.UPSTREAMS, name, UpstreamCredential.from_value)
+
+    def upstreams(self, zone: str) -> list[UpstreamCredential]:
+        """Every credential of an upstream of the zone, in the order of their names."""
+        return self._every(zone, places.UPSTREAMS, UpstreamCredential.from_value)
 
     def approval(self, zone: str, approval: str) -> Approval | None:
         """The approval by its id, or `None`; votes under a compromised key are none."""

@@ -94,7 +94,7 @@ class Simulation:
         request = ExchangeRequest(
             zone,
             application.id,
-            secret="",
+            secret=None,
             resource=asked.resource,
             scopes=asked.scopes,
             session=asked.session,

@@ -46,29 +46,35 @@ class ApplicationChanges:
         return Change("delete", "application", application.name, writes=tuple(writes))
 
     def new(self, zone: Zone, declared: DeclaredApplication, apply: str) -> Change:
-        """It is made, with a standing session and a secret; `apply` is what answers with that."""
-        kept, secret = self.secret()
+        """It is made, with a standing session, and with a secret, unless it authenticates by what
+        it is; `apply` is what answers with that.
+        """
+        made = None if declared.is_workload else self.secret()
         application = Application(
             id=self._ids.new(ids.APPLICATION),
             name=declared.name,
             standing_session=self._ids.new(ids.SESSION),
-            credentials=(kept,),
+            credentials=made[:1] if made else (),
             labels=declared.labels,
             ceiling=declared.ceiling,
-            apply=apply,
+            apply=apply if made else "",
+            identities=declared.identities,
+            jwks=declared.jwks,
         )
         return Change(
             "create",
             "application",
             declared.name,
             writes=(put(zone.name, application), self._put_session(zone, application)),
-            credential=Credential(application, kept, secret),
+            credential=Credential(application, *made) if made else None,
         )
 
     def updated(
         self, zone: Zone, present: Application, declared: DeclaredApplication, apply: str | None
     ) -> Iterator[Change]:
-        """What brings it to what is declared; a new secret if `apply` made the one that it has."""
+        """What brings it to what is declared; a new secret if `apply` made the one that it has, or
+        none, as in `new`.
+        """
         if present.disabled:
             return  # a revoked application stays as it is until it is removed
         session = self._state.find_session(zone.name, present.standing_session)
@@ -83,9 +89,13 @@ class ApplicationChanges:
             labels=declared.labels,
             ceiling=declared.ceiling,
             standing_session=present_id,
+            identities=declared.identities,
+            jwks=declared.jwks,
         )
         credential = None
-        if present.apply == apply:
+        if present.apply == apply and declared.is_workload:
+            wanted = replace(wanted, credentials=(), apply="")
+        elif present.apply == apply:
             kept, secret = self.secret()
             wanted = replace(wanted, credentials=(kept,))
             credential = Credential(wanted, kept, secret)

@@ -8,6 +8,7 @@ from itertools import chain
 from caracal_grpc.authority.policies.content import Content
 from caracal_grpc.authority.state.slices import in_slices
 from caracal_grpc.authority.zones.declaration import Declaration, DeclaredApplication, Settings
+from caracal_grpc.authority.zones.identities import identity_violations, shared
 from caracal_grpc.authority.zones.references import kept_references, names_of, references
 from caracal_grpc.authority.zones.rest import Rest
 from caracal_grpc.authority.zones.trust import trust_violations
@@ -28,17 +29,19 @@ from caracal_grpc.core.ids import (
 from caracal_grpc.core.zone import AUTHORITY, Resource
 
 
-async def check(declared: Declaration, kept: Rest, policy: Content | None) -> None:
+async def check(declared: Declaration, kept: Rest, policy: Content | None, issuer: str) -> None:
     """Raises `FIELD_INVALID` with violations of the declaration, each with its path, in slices.
 
     It is judged beside what is `kept` of the zone, and beside the `policy` that goes on deciding in
     it, when something that this refers to might be gone: that they no longer fit is one, too.
+    `issuer` is the zone's own issuer URL.
     """
     names = names_of(declared, kept)
     groups = chain(
         _applications(declared, kept),
+        shared(declared, kept),
         _resources(declared, kept),
-        (settings_violations(declared.settings), trust_violations(declared, kept)),
+        (settings_violations(declared.settings), trust_violations(declared, kept, issuer)),
         references(declared, names),
         kept_references(kept, policy, names),
     )
@@ -57,6 +60,7 @@ def application_violations(path: str, application: DeclaredApplication) -> Itera
     """What is wrong with one application by itself."""
     yield from tried(require_slug, f"{path}.name", application.name)
     yield from tried(require_labels, f"{path}.labels", application.labels)
+    yield from identity_violations(path, application)
 
 
 def _resources(declared: Declaration, kept: Rest) -> Iterator[Iterable[FieldViolation]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from caracal_grpc.authority.policies.content import Content
 from caracal_grpc.core.ceiling import UNBOUNDED, Ceiling
 from caracal_grpc.core.issuer import TrustedIssuer
 from caracal_grpc.core.webhook import Webhook
+from caracal_grpc.core.workload import WorkloadIdentity
 from caracal_grpc.core.zone import ChainVisibility, Resource
 
 
@@ -18,6 +19,13 @@ class DeclaredApplication:
     name: str
     labels: tuple[str, ...] = ()
     ceiling: Ceiling = UNBOUNDED
+    identities: tuple[WorkloadIdentity, ...] = ()
+    jwks: str = field(default="", repr=False)
+
+    @property
+    def is_workload(self) -> bool:
+        """Whether it authenticates by what it is, so that it needs no secret to begin with."""
+        return bool(self.identities or self.jwks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +57,4 @@ class Declaration:
     issuers: tuple[TrustedIssuer, ...] = ()
     proof_systems: tuple[TrustedIssuer, ...] = ()
     webhooks: tuple[Webhook, ...] = ()
+    workload_issuers: tuple[TrustedIssuer, ...] = ()

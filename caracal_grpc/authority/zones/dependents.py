@@ -59,12 +59,22 @@ async def _kept(
     state: State, zone: str, kind: Kind[T, W], present: T | None, wanted: W | None
 ) -> Rest:
     """What of the zone can refer to an object of that kind, the object itself aside."""
+    if kind.role == "workload_issuers":
+        return Rest(tuple(await in_slices(_in_clusters(state, zone))))
     if kind.role != "scopes":
         acting = (each for each in state.resources(zone) if each.may_act and each != present)
         return Rest(resources=tuple(acting))
     edited = present.name if present else wanted.name if wanted else ""
     found = await in_slices(_bounded(state, zone, edited))
-    return Rest(tuple(found))
+    return Rest(tuple(found), upstreams=tuple(state.upstreams(zone)))
+
+
+def _in_clusters(state: State, zone: str) -> Iterator[tuple[Application, ...]]:
+    """The applications that authenticate by service accounts of Kubernetes."""
+    for name, record in tuple(state.records(zone, places.APPLICATIONS).items()):
+        named = any("kubernetes" in each for each in record.value["identities"])
+        found = state.application(zone, name) if named else None
+        yield (found,) if found else ()
 
 
 def _bounded(state: State, zone: str, resource: str) -> Iterator[tuple[Application, ...]]:
@@ -81,6 +91,8 @@ def _bounded(state: State, zone: str, resource: str) -> Iterator[tuple[Applicati
 def _after(names: Names, kind: Kind[T, W], present: T | None, wanted: W | None) -> Names:
     """What there will be to refer to."""
     gone = {present.name} if present and wanted is None else set()
+    if kind.role is None:
+        return names
     if kind.role != "scopes":
         left: Any = {kind.role: getattr(names, kind.role) - gone}
         return replace(names, **left)

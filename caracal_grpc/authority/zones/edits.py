@@ -10,9 +10,11 @@ from caracal_grpc.authority.policies.active import unmoved
 from caracal_grpc.authority.policies.publishing import Publishing
 from caracal_grpc.authority.revocation.revocations import Revocations
 from caracal_grpc.authority.state.access import require_editor
+from caracal_grpc.authority.state.slices import in_slices
 from caracal_grpc.authority.state.state import State, not_found
 from caracal_grpc.authority.zones.applications import ApplicationChanges
 from caracal_grpc.authority.zones.change import Change
+from caracal_grpc.authority.zones.declaration import DeclaredApplication
 from caracal_grpc.authority.zones.dependents import broken, may_break
 from caracal_grpc.authority.zones.editing import (
     Decide,
@@ -22,7 +24,8 @@ from caracal_grpc.authority.zones.editing import (
     require_etag,
     unchanged,
 )
-from caracal_grpc.authority.zones.kinds import Kind, T, W, etag_of
+from caracal_grpc.authority.zones.identities import taken
+from caracal_grpc.authority.zones.kinds import APPLICATION, Kind, T, W, etag_of
 from caracal_grpc.authority.zones.objects import Found, Objects
 from caracal_grpc.authority.zones.violations import require
 from caracal_grpc.core.application import Application
@@ -120,6 +123,8 @@ class Edits:
         """The edit, checked as far as it can break anything; raises `FIELD_INVALID`."""
         if wanted is not None:
             require(kind.violations(self._state, zone.name, wanted))
+        if isinstance(wanted, DeclaredApplication):
+            require(await in_slices(taken(self._state, zone.name, wanted)))
         changes = ApplicationChanges(
             self._state, self._revocations, self._clock, self._ids, caller.application
         )
@@ -128,7 +133,7 @@ class Edits:
             return None
         where = kind.places(zone.name, present) if present else ()
         expects = [*change.expects, *(unchanged(self._state, place) for place in where)]
-        if may_break(self._state, zone.name, present, wanted):
+        if kind.role and may_break(self._state, zone.name, present, wanted):
             expects.append(unmoved(self._state, zone.name))
             policy = await self._publishing.deciding(zone.name)
             require(await broken(self._state, zone.name, policy, kind, present, wanted))
@@ -161,10 +166,11 @@ class Edits:
 
 def _said(present: object, change: Change) -> dict[str, Any]:
     """What the entry says beside the name and the fields."""
-    application = change.credential.application if change.credential else present
     said: dict[str, Any] = {}
-    if isinstance(application, Application):
-        said["application"] = application.id
+    if isinstance(present, Application):
+        said["application"] = present.id
+    elif change.kind == APPLICATION.name:
+        said["application"] = next(each.key.id for each in change.writes)
     if change.credential:
         said["credential"] = change.credential.kept.id
     return said

@@ -14,23 +14,25 @@ from caracal_grpc.authority.zones.ceilings import undeclared
 from caracal_grpc.authority.zones.change import Change, changed
 from caracal_grpc.authority.zones.checks import application_violations, resource_violations
 from caracal_grpc.authority.zones.declaration import DeclaredApplication
+from caracal_grpc.authority.zones.identities import cluster_violations
 from caracal_grpc.authority.zones.references import may_act_violations
-from caracal_grpc.authority.zones.trust import issuer_violations
+from caracal_grpc.authority.zones.trust import issuer_violations, workload_issuer_violations
 from caracal_grpc.authority.zones.violations import tried, unique
 from caracal_grpc.core import ids, limits
 from caracal_grpc.core.application import Application
 from caracal_grpc.core.errors import FieldViolation, field_invalid
 from caracal_grpc.core.filters import Type
 from caracal_grpc.core.issuer import TrustedIssuer
+from caracal_grpc.core.upstream import DeclaredUpstream, UpstreamCredential
 from caracal_grpc.core.zone import AUTHORITY, Resource, Zone
 from caracal_grpc.store.port import Delete, Key
 
-T = TypeVar("T", bound=Application | Resource | TrustedIssuer)
-W = TypeVar("W", bound=DeclaredApplication | Resource | TrustedIssuer)
+T = TypeVar("T", bound=Application | Resource | TrustedIssuer | UpstreamCredential)
+W = TypeVar("W", bound=DeclaredApplication | Resource | TrustedIssuer | DeclaredUpstream)
 Plain = TypeVar("Plain", bound=Resource | TrustedIssuer)
 
-Role = Literal["applications", "scopes", "issuers", "proof_systems"]
-"""What others refer to it as: a part of `Names`."""
+Role = Literal["applications", "scopes", "issuers", "proof_systems", "workload_issuers"]
+"""What others refer to it as: a part of `Names`; a kind that nothing refers to has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Kind(Generic[T, W]):
 
     name: str
     stored: str
-    role: Role
+    role: Role | None
     most: int
     fields: Mapping[str, Type]
     named: Callable[[str, str], str]
@@ -112,6 +114,8 @@ def _application_violations(
 ) -> Iterator[FieldViolation]:
     yield from application_violations("application", wanted)
     yield from undeclared("application.ceiling", state, zone, wanted.ceiling)
+    clusters = frozenset(each.name for each in state.workload_issuers(zone))
+    yield from cluster_violations("application", wanted.identities, clusters)
 
 
 def _resource_violations(state: State, zone: str, wanted: Resource) -> Iterator[FieldViolation]:
@@ -124,12 +128,26 @@ def _issuer_violations(
     path: str, every: Callable[[State, str], Iterable[TrustedIssuer]]
 ) -> Callable[[State, str, TrustedIssuer], Iterator[FieldViolation]]:
     def violations(state: State, zone: str, wanted: TrustedIssuer) -> Iterator[FieldViolation]:
-        others = [each.issuer for each in every(state, zone) if each.name != wanted.name]
-        yield from tried(ids.require_slug, f"{path}.name", wanted.name)
+        yield from _named_violations(path, every(state, zone), wanted)
         yield from issuer_violations(path, wanted)
-        yield from unique(f"{path}.issuer", (*others, wanted.issuer))
 
     return violations
+
+
+def _workload_issuer_violations(
+    state: State, zone: str, wanted: TrustedIssuer
+) -> Iterator[FieldViolation]:
+    path, own = "workload_issuer", state.zone(zone).issuer
+    yield from _named_violations(path, state.workload_issuers(zone), wanted)
+    yield from workload_issuer_violations(path, wanted, zone_issuer=own)
+
+
+def _named_violations(
+    path: str, every: Iterable[TrustedIssuer], wanted: TrustedIssuer
+) -> Iterator[FieldViolation]:
+    others = [each.issuer for each in every if each.name != wanted.name]
+    yield from tried(ids.require_slug, f"{path}.name", wanted.name)
+    yield from unique(f"{path}.issuer", (*others, wanted.issuer))
 
 
 def _application_change(
@@ -217,6 +235,20 @@ PROOF_SYSTEM: Final[Kind[TrustedIssuer, TrustedIssuer]] = Kind(
     places=lambda zone, found: (places.proof_system_place(zone, found.name),),
     violations=_issuer_violations("proof_system", lambda state, zone: state.proof_systems(zone)),
     change=_plain_change("proof_system", places.proof_system_place),
+    parse=TrustedIssuer.from_value,
+)
+WORKLOAD_ISSUER: Final[Kind[TrustedIssuer, TrustedIssuer]] = Kind(
+    name="workload_issuer",
+    stored=places.WORKLOAD_ISSUERS,
+    role="workload_issuers",
+    most=limits.MAX_ISSUERS,
+    fields={"name": "text", "issuer": "text", "audience": "text"},
+    named=ids.require_slug,
+    find=lambda state, zone, name: _by_name(state.workload_issuers(zone), name),
+    every=lambda state, zone: state.workload_issuers(zone),
+    places=lambda zone, found: (places.workload_issuer_place(zone, found.name),),
+    violations=_workload_issuer_violations,
+    change=_plain_change("workload_issuer", places.workload_issuer_place),
     parse=TrustedIssuer.from_value,
 )
 

@@ -115,6 +115,9 @@ class Planner:
         place = partial(places.proof_system_place, name)
         present, wanted = state.proof_systems(name), declared.proof_systems
         yield named("proof_system", place, present, wanted, pruned.proof_systems)
+        place = partial(places.workload_issuer_place, name)
+        present, wanted = state.workload_issuers(name), declared.workload_issuers
+        yield named("workload_issuer", place, present, wanted, pruned.workload_issuers)
         place = partial(places.webhook_place, name)
         yield named("webhook", place, state.webhooks(name), declared.webhooks, pruned.webhooks)
 
@@ -135,7 +138,9 @@ class Planner:
         """New secrets for applications that `apply` made, and that are not declared any more."""
         for each in kept.applications:
             if each.apply == apply:
-                same = DeclaredApplication(each.name, each.labels, each.ceiling)
+                same = DeclaredApplication(
+                    each.name, each.labels, each.ceiling, each.identities, each.jwks
+                )
                 yield self._one.updated(zone, each, same, apply)
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from caracal_grpc.authority.policies.content import Content
 from caracal_grpc.authority.policies.references import grant_violations
-from caracal_grpc.authority.state.names import Names
+from caracal_grpc.authority.state.names import Names, resource_exists
 from caracal_grpc.authority.zones.declaration import Declaration
+from caracal_grpc.authority.zones.identities import cluster_violations
 from caracal_grpc.authority.zones.rest import Rest
 from caracal_grpc.authority.zones.violations import ceiling_violations
 from caracal_grpc.core.errors import FieldViolation
@@ -23,6 +24,7 @@ def names_of(declared: Declaration, kept: Rest) -> Names:
         _names(declared.issuers, kept.issuers),
         _names(declared.proof_systems, kept.proof_systems),
         {each.name: each.scopes for each in resources},
+        _names(declared.workload_issuers, kept.workload_issuers),
     )
 
 
@@ -33,8 +35,9 @@ def _names(*groups: Iterable[Any]) -> frozenset[str]:
 def references(declared: Declaration, names: Names) -> Iterator[Iterable[FieldViolation]]:
     """Every reference of the declaration that leads nowhere."""
     for index, application in enumerate(declared.applications):
-        path = f"applications[{index}].ceiling"
-        yield ceiling_violations(path, application.ceiling, names.scopes)
+        path = f"applications[{index}]"
+        yield ceiling_violations(f"{path}.ceiling", application.ceiling, names.scopes)
+        yield cluster_violations(path, application.identities, names.workload_issuers)
     grants = declared.policy.grants if declared.policy else ()
     for index, grant in enumerate(grants):
         yield grant_violations(f"policy.grants[{index}]", grant, names)
@@ -47,10 +50,14 @@ def kept_references(
 ) -> Iterator[Iterable[FieldViolation]]:
     """What stays and refers to what will be gone: its path begins with `present`."""
     for application in kept.applications:
-        path = f"present.applications.{application.name}.ceiling"
-        yield ceiling_violations(path, application.ceiling, names.scopes)
+        path = f"present.applications.{application.name}"
+        yield ceiling_violations(f"{path}.ceiling", application.ceiling, names.scopes)
+        yield cluster_violations(path, application.identities, names.workload_issuers)
     for resource in kept.resources:
         yield may_act_violations(f"present.resources.{resource.name}", resource, names)
+    for upstream in kept.upstreams:
+        path = f"present.upstreams.{upstream.name}.resource"
+        yield resource_exists(path, upstream.resource, names.scopes)
     for index, grant in enumerate(policy.grants if policy else ()):
         yield grant_violations(f"present.policy.grants[{index}]", grant, names)
 

@@ -14,6 +14,7 @@ from caracal_grpc.authority.zones.kinds import (
     ISSUER,
     PROOF_SYSTEM,
     RESOURCE,
+    WORKLOAD_ISSUER,
     Kind,
     T,
     W,
@@ -38,6 +39,7 @@ class ZoneReport:
     revision: int
     issuers: list[Found[TrustedIssuer]]
     proof_systems: list[Found[TrustedIssuer]]
+    workload_issuers: list[Found[TrustedIssuer]]
     webhooks: list[Webhook]
 
 
@@ -55,6 +57,7 @@ async def report_of(state: State, publishing: Publishing, name: str) -> ZoneRepo
         revision,
         await _found(state, name, ISSUER),
         await _found(state, name, PROOF_SYSTEM),
+        await _found(state, name, WORKLOAD_ISSUER),
         state.webhooks(name),
     )
 

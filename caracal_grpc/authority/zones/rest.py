@@ -16,6 +16,7 @@ from caracal_grpc.authority.zones.declaration import Declaration, Settings
 from caracal_grpc.authority.zones.settings import with_settings
 from caracal_grpc.core.application import Application
 from caracal_grpc.core.issuer import TrustedIssuer
+from caracal_grpc.core.upstream import UpstreamCredential
 from caracal_grpc.core.webhook import Webhook
 from caracal_grpc.core.zone import Resource, Zone
 
@@ -31,7 +32,8 @@ class Rest:
 
     `policy` is whether one decides that is not declared. `settings` are the names of the fields of
     the zone that are not the default, unless settings are declared. And, since they are found on
-    the way, `declared` are the applications that it has and the declaration names.
+    the way, `declared` are the applications that it has and the declaration names. `upstreams` are
+    all that there are: none is ever declared, and pruning leaves them.
     """
 
     applications: tuple[Application, ...] = ()
@@ -41,7 +43,13 @@ class Rest:
     webhooks: tuple[Webhook, ...] = ()
     policy: bool = False
     settings: tuple[str, ...] = ()
+    upstreams: tuple[UpstreamCredential, ...] = ()
     declared: Mapping[str, Application] = field(default_factory=dict, repr=False)
+    workload_issuers: tuple[TrustedIssuer, ...] = ()
+
+    def beyond(self) -> Rest:
+        """The part of it that no declaration names, and no pruning takes away."""
+        return Rest(upstreams=self.upstreams)
 
     def said(self, zone: str) -> tuple[Change, ...]:
         """What pruning would do about it, told and not planned; the first thousand."""
@@ -55,6 +63,7 @@ class Rest:
         kinds: Mapping[str, Sequence[Application | Resource | TrustedIssuer | Webhook]] = {
             "issuer": self.issuers,
             "proof_system": self.proof_systems,
+            "workload_issuer": self.workload_issuers,
             "webhook": self.webhooks,
             "resource": self.resources,
             "application": self.applications,
@@ -79,7 +88,9 @@ async def rest_of(state: State, declared: Declaration) -> Rest:
         _undeclared(state.webhooks(name), declared.webhooks),
         declared.policy is None and bool(active_policy(state, name).active),
         () if declared.settings else _beyond_defaults(zone),
+        tuple(state.upstreams(name)),
         {each.name: each for each in applications if each.name in named},
+        _undeclared(state.workload_issuers(name), declared.workload_issuers),
     )
 
 
@@ -95,6 +106,10 @@ def _undeclared(present: Sequence[T], declared: Sequence[T]) -> tuple[T, ...]:
 
 
 def _beyond_defaults(zone: Zone) -> tuple[str, ...]:
-    """The names of the fields that pruning would set back; until when it once hid is none."""
+    """The names of the fields that pruning would set back; what it was told once is none."""
     default = with_settings(Settings(), zone, zone.issuer, 0)
-    return differing(replace(zone, hidden_until=0), replace(default, hidden_until=0))
+    return differing(_now(zone), _now(default))
+
+
+def _now(zone: Zone) -> Zone:
+    return replace(zone, hidden_until=0, copied_until=0)

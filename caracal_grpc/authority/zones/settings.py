@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from caracal_grpc.authority.zones.declaration import Declaration, Settings
@@ -32,6 +33,7 @@ def with_settings(settings: Settings, present: Zone, issuer: str, now: float) ->
         hidden_until=_hidden_until(settings.chain_visibility, present, now),
         frozen=present.frozen,
         jwks_max_age=settings.jwks_max_age,
+        copied_until=_copied_until(settings.jwks_max_age, present, now),
         key_rotate=settings.key_rotate or limits.DEFAULT_KEY_ROTATE,
         application_rate=application_rate,
         application_burst=settings.application_burst or 2 * application_rate,
@@ -48,3 +50,10 @@ def _hidden_until(wanted: ChainVisibility, present: Zone, now: float) -> int:
     if present.chain_visibility != "full":
         return int(now) + limits.REVOCATION_TTL
     return present.hidden_until
+
+
+def _copied_until(wanted: int, present: Zone, now: float) -> int:
+    """Until when copies of the key set may be kept for longer than the zone now lets them."""
+    if wanted >= present.jwks_max_age:
+        return present.copied_until
+    return max(present.copied_until, math.ceil(now) + present.jwks_max_age)

@@ -153,8 +153,8 @@ class Zones:
             declared = replace(declared, settings=Settings())
         name = declared.name
         rest = await rest_of(self._state, declared)
-        kept = Rest() if prune else rest
-        await check(declared, kept, await self._kept_policy(declared, kept))
+        kept = rest.beyond() if prune else rest
+        await check(declared, kept, await self._kept_policy(declared, kept), self.issuer(name))
         version = await self._version(declared, kept)
         policy = await self._policy(caller, declared, version, make=not dry_run)
         present = self._state.find_zone(name)

@@ -12,7 +12,8 @@ from caracal_grpc.cli.terminal.bare import show_help
 
 _CREATE: Final = (
     "Back up every zone, or one, and the ledger, while the authority runs.\n\n"
-    "It is sealed with the key-encryption key, as private keys in it are: keep that elsewhere."
+    "It is sealed with the key-encryption key, as private keys and secrets of upstreams in it are: "
+    "keep that elsewhere."
 )
 _RESTORE: Final = (
     "Bring a backup into an etcd that has lost it. Nobody who was stopped since lives again.\n\n"

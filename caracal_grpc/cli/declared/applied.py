@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from caracal_grpc.cli.connection import connected, run
@@ -41,14 +41,19 @@ async def _apply(
         show(planned)
         if not planned.changes:
             return planned
-        folder.prepare(_made(planned))
+        folder.prepare(made(planned) - _workloads(manifest))
         expected = planned.revision
         done: Answer = await compared(stub, manifest, prune=prune, dry_run=False, expected=expected)
         return done
 
 
-def _made(planned: Answer) -> Iterator[str]:
+def made(answer: Answer) -> set[str]:
     """The names of the applications that the changes make."""
-    for each in planned.changes:
-        if (each.kind, each.action) == ("application", zone_pb2.CHANGE_ACTION_CREATE):
-            yield each.name
+    new = ("application", zone_pb2.CHANGE_ACTION_CREATE)
+    return {each.name for each in answer.changes if (each.kind, each.action) == new}
+
+
+def _workloads(manifest: Manifest) -> set[str]:
+    """The names of the applications that are made without a secret."""
+    declared = manifest.shape.applications
+    return {each.name for each in declared if each.identities or each.jwks}

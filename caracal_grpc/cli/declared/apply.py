@@ -40,7 +40,8 @@ def apply(
 
     It changes exactly what it has shown: nothing when the zone was changed by others meanwhile.
     Several zones are changed one after the other; one that fails keeps no other from its turn.
-    A new application's profile is written to a file of mode 0600, ZONE-APPLICATION.json.
+    A new application's profile is written to a file of mode 0600, ZONE-APPLICATION.json; not that
+    of one that authenticates by what it is, since it has no secret.
     """
     from caracal_grpc.cli.declared.applied import apply_zone
     from caracal_grpc.cli.declared.changes import print_answer, show
@@ -70,8 +71,11 @@ def apply(
 
 
 def _print_done(done: Any, written: list[tuple[str, Path]]) -> None:
+    from caracal_grpc.cli.declared.applied import made
     from caracal_grpc.cli.terminal.output import print_line
 
     print_line(f"applied at revision {done.revision}, recorded as {done.audit_id}")
     for name, file in written:
         print_line(f"profile of {name}: {file}")
+    for name in sorted(made(done).difference(name for name, _ in written)):
+        print_line(f"{name} has no secret; application profile {name} writes its profile")

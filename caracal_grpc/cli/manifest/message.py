@@ -29,6 +29,7 @@ def message_of(shape: Shape, modules: Mapping[str, str], tests: Mapping[str, str
         issuers=[zone_pb2.Issuer(**each.model_dump()) for each in shape.issuers],
         proof_systems=[zone_pb2.Issuer(**each.model_dump()) for each in shape.proof_systems],
         webhooks=[zone_pb2.Webhook(**each.model_dump()) for each in shape.webhooks],
+        workload_issuers=[zone_pb2.Issuer(**each.model_dump()) for each in shape.workload_issuers],
     )
 
 
@@ -41,6 +42,11 @@ def _application(declared: Application) -> application_pb2.Application:
         name=declared.name,
         labels=declared.labels,
         ceiling=[application_pb2.Ceiling(**each.model_dump()) for each in declared.ceiling],
+        identities=[
+            application_pb2.WorkloadIdentity(**each.model_dump(exclude_defaults=True))
+            for each in declared.identities
+        ],
+        jwks=declared.jwks,
     )
 
 

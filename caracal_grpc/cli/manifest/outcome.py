@@ -7,7 +7,11 @@ from typing import Any
 
 from caracal_grpc.authority.zones.settings import with_settings
 from caracal_grpc.core.issuer import DEFAULT_ALGORITHMS
-from caracal_grpc.core.limits import DEFAULT_TOKEN_AGE, MAX_RESOURCE_TTL
+from caracal_grpc.core.limits import (
+    DEFAULT_TOKEN_AGE,
+    DEFAULT_WORKLOAD_TOKEN_AGE,
+    MAX_RESOURCE_TTL,
+)
 from caracal_grpc.core.zone import Zone
 from caracal_grpc.services import zone_parse, zone_render
 from caracal_grpc.v1 import resource_pb2, zone_pb2
@@ -30,6 +34,9 @@ def outcome(present: zone_pb2.Zone, declared: zone_pb2.Zone, *, prune: bool) -> 
         issuers=_together(keep.issuers, map(_issuer, declared.issuers)),
         proof_systems=_together(keep.proof_systems, map(_issuer, declared.proof_systems)),
         webhooks=_together(keep.webhooks, declared.webhooks),
+        workload_issuers=_together(
+            keep.workload_issuers, map(_workload_issuer, declared.workload_issuers)
+        ),
     )
 
 
@@ -47,6 +54,12 @@ def _resource(declared: resource_pb2.Resource) -> resource_pb2.Resource:
     filled.CopyFrom(declared)
     filled.scopes[:] = sorted(set(declared.scopes))
     filled.max_ttl_seconds = declared.max_ttl_seconds or MAX_RESOURCE_TTL
+    return filled
+
+
+def _workload_issuer(declared: zone_pb2.Issuer) -> zone_pb2.Issuer:
+    filled = _issuer(declared)
+    filled.max_age_seconds = declared.max_age_seconds or DEFAULT_WORKLOAD_TOKEN_AGE
     return filled
 
 

@@ -59,6 +59,6 @@ def _problem(error: Mapping[str, Any]) -> Problem:
         return Problem(place[:_MODULE], "must be a file, or a name and a source")
     text = _TEXTS.get(error["type"])
     if text is None:
-        said = str(error["msg"])
+        said = str(error["msg"]).removeprefix("Value error, ")
         text = f"{said[:1].lower()}{said[1:]}"
     return Problem(place, text)

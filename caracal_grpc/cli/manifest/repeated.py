@@ -10,7 +10,14 @@ from pydantic import BaseModel
 from caracal_grpc.cli.manifest.part import Part
 from caracal_grpc.cli.manifest.yaml_lines import Document, Place, Problem
 
-NAMED: Final = ("applications", "resources", "issuers", "proof_systems", "webhooks")
+NAMED: Final = (
+    "applications",
+    "resources",
+    "issuers",
+    "proof_systems",
+    "workload_issuers",
+    "webhooks",
+)
 """Kinds of things that have a name of their own."""
 
 Found = tuple[Document, Problem]

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 from caracal_grpc.cli.manifest.shape import Shape
 
 FILE: Final = Path(__file__).with_name("zone.schema.json")
@@ -14,14 +16,24 @@ FILE: Final = Path(__file__).with_name("zone.schema.json")
 
 def schema() -> dict[str, Any]:
     """The schema, draft 2020-12."""
-    made: dict[str, Any] = _untitled(Shape.model_json_schema())
+    return schema_of(Shape, "A zone of caracal-grpc")
+
+
+def schema_of(model: type[BaseModel], title: str) -> dict[str, Any]:
+    """The schema of the documents that `model` reads."""
+    made: dict[str, Any] = _untitled(model.model_json_schema())
     draft = "https://json-schema.org/draft/2020-12/schema"
-    return {"$schema": draft, **made, "title": "A zone of caracal-grpc"}
+    return {"$schema": draft, **made, "title": title}
 
 
 def schema_text() -> str:
     """The schema as the file holds it."""
-    return json.dumps(schema(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    return text_of(schema())
+
+
+def text_of(made: dict[str, Any]) -> str:
+    """A schema as files hold it."""
+    return json.dumps(made, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 
 def _untitled(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Seconds = Annotated[int, Field(ge=0, le=86_400)]
 
@@ -22,6 +22,34 @@ class Ceiling(_Part):
     scopes: list[str]
 
 
+class ServiceAccount(_Part):
+    """A service account of Kubernetes; `issuer` is a workload issuer of the zone."""
+
+    issuer: str
+    namespace: str
+    service_account: str
+
+
+class Identity(_Part):
+    """What a workload is by the word of others: exactly one of these."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    spiffe_id: str = ""
+    """A SPIFFE id; `*` stands for one whole segment of its path."""
+    dns_name: str = ""
+    """A DNS name of a client certificate."""
+    certificate_thumbprint: str = ""
+    """The SHA-256 thumbprint of a client certificate, in base64url (`x5t#S256`)."""
+    kubernetes: ServiceAccount | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Identity:
+        if len(self.model_fields_set) != 1:
+            raise ValueError(f"must be exactly one of {', '.join(type(self).model_fields)}")
+        return self
+
+
 class Application(_Part):
     """A workload that can authenticate."""
 
@@ -30,6 +58,10 @@ class Application(_Part):
     """What grants may ask of its sessions."""
     ceiling: list[Ceiling] = []
     """All that it can ever reach; without any, policy alone decides."""
+    identities: list[Identity] = []
+    """What it authenticates by; with one, or with `jwks`, it is made without a secret."""
+    jwks: str = ""
+    """Public keys of which it signs assertions of its own: a key set as JSON."""
 
 
 class MayAct(_Part):
@@ -127,6 +159,13 @@ class Issuer(_Part):
     max_age_seconds: Seconds = 0
 
 
+class WorkloadIssuer(Issuer):
+    """Who says what workloads are: a trust domain of SPIFFE, or a cluster of Kubernetes."""
+
+    audience: str = ""
+    """The zone's issuer URL, or nothing for that."""
+
+
 class Webhook(_Part):
     """Where new approvals are told."""
 
@@ -145,4 +184,5 @@ class Shape(_Part):
     settings: Settings = Settings()
     issuers: list[Issuer] = []
     proof_systems: list[Issuer] = []
+    workload_issuers: list[WorkloadIssuer] = []
     webhooks: list[Webhook] = []

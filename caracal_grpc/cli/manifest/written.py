@@ -30,6 +30,7 @@ def value_of(zone: zone_pb2.Zone, keep: Keep = in_place) -> dict[str, Any]:
         "resources": [_resource(each) for each in _by_name(zone.resources)],
         "issuers": [_said(each) for each in _by_name(zone.issuers)],
         "proof_systems": [_said(each) for each in _by_name(zone.proof_systems)],
+        "workload_issuers": [_said(each) for each in _by_name(zone.workload_issuers)],
         "webhooks": [_said(each) for each in _by_name(zone.webhooks)],
     }
     said = {name: each for name, each in value.items() if each}
@@ -87,8 +88,13 @@ def _policy(policy: zone_pb2.Policy, keep: Keep) -> dict[str, Any]:
 
 
 def _application(application: application_pb2.Application) -> dict[str, Any]:
-    ceiling = [_said(each) for each in application.ceiling]
-    said = {"name": application.name, "labels": list(application.labels), "ceiling": ceiling}
+    said = {
+        "name": application.name,
+        "labels": list(application.labels),
+        "ceiling": [_said(each) for each in application.ceiling],
+        "identities": [_said(each) for each in application.identities],
+        "jwks": application.jwks,
+    }
     return {name: value for name, value in said.items() if value}
 
 

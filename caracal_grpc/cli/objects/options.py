@@ -57,12 +57,15 @@ def print_one(kind: str, found: Mapping[str, Any], as_json: bool) -> None:
 
 
 def _cell(value: Any) -> Any:
-    """A value as people read it: a part of a ceiling as it is written in options."""
+    """A value as people read it: parts of ceilings, and identities, as options have them."""
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return [_part(each) for each in value]
     return value
 
 
 def _part(part: Mapping[str, Any]) -> str:
-    name, *rest = part.values()
-    return f"{name}={','.join(rest[0])}"
+    """A part of a ceiling, or the one thing that an identity is."""
+    if "scopes" in part:
+        return f"{part['resource']}={','.join(part['scopes'])}"
+    said = next((each for each in part.values() if each), "")
+    return "/".join(said.values()) if isinstance(said, Mapping) else str(said)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +26,10 @@ _MAX_SECRET: Final = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What options say; `secret_file` is the file of the secret, or `-` for stdin."""
+    """What options say; `secret_file` is the file of the secret, or `-` for stdin.
+
+    `proof` are the settings of a profile that has no secret, and their files.
+    """
 
     authority: str | None = None
     zone: str | None = None
@@ -34,6 +38,7 @@ class Typed:
     server_name: str | None = None
     plaintext: bool = False
     secret_file: str | None = None
+    proof: Mapping[str, str] = field(default_factory=dict)
 
 
 def ask_profile(typed: Typed) -> Profile:
@@ -47,13 +52,15 @@ def ask_profile(typed: Typed) -> Profile:
         "ca_file": _NONE if typed.plaintext else typed.ca_file,
         "secret": None if typed.secret_file is None else _secret(typed.secret_file),
     }
-    answered = answers(_QUESTIONS, given)
-    profile = _profile(answered, typed.server_name)
+    unasked = {"secret"} if typed.proof and given["secret"] is None else set()
+    asked = {name: each for name, each in _QUESTIONS.items() if name not in unasked}
+    profile = _profile(answers(asked, given), typed)
     issuer = issuer_of(Target(profile, profile.zone, _TYPED))
     return replace(profile, issuer=issuer)
 
 
-def _profile(answered: dict[str, str], server_name: str | None) -> Profile:
+def _profile(answered: Mapping[str, str], typed: Typed) -> Profile:
+    from caracal_grpc.interceptors.client.authentication import client_authentication
     from caracal_grpc.interceptors.profile import Profile
 
     ca_file = answered["ca_file"]
@@ -63,14 +70,17 @@ def _profile(answered: dict[str, str], server_name: str | None) -> Profile:
         "zone": answered["zone"],
         "issuer": _UNKNOWN,
         "application_id": answered["application"],
-        "client_secret": answered["secret"],
+        "client_secret": answered.get("secret", ""),
         "ca_file": str(Path(ca_file).absolute()) if ca_file and not plaintext else None,
-        "server_name": server_name,
+        "server_name": typed.server_name,
         "plaintext": plaintext,
+        **{setting: str(Path(file).absolute()) for setting, file in typed.proof.items()},
     }
     try:
         profile = Profile(**values)
         profile.root_certificates()
+        profile.client_certificate()
+        client_authentication(profile)
     except CaracalError as error:
         option = _OPTIONS.get(error.violations[0].field, error.violations[0].field)
         raise usage(f"{option} {error.violations[0].description}") from error
@@ -115,4 +125,8 @@ _OPTIONS: Final = {
     "plaintext": "--plaintext",
     "server_name": "--server-name",
     "client_secret": "the secret",
+    "client_assertion_file": "--assertion-file",
+    "client_key_file": "--client-key-file",
+    "cert_file": "--cert-file",
+    "key_file": "--key-file",
 }

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from caracal_grpc.cli.context import Target
 from caracal_grpc.cli.errors import CliError, ExitCode, usage
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.interceptors.profile import Profile
+
+_NO_PROOF: Final[Mapping[str, Any]] = {
+    "client_secret": "",
+    "client_assertion_file": None,
+    "client_key_file": None,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +55,12 @@ class Folder:
         """
         name = credential.application_name
         file = self.file(name)
-        made = self._profile(target, issuer, credential)
+        made = self._of(target, issuer, credential)
         try:
             if file.exists():
+                proof = {**_NO_PROOF, "client_secret": credential.client_secret}
                 made = replace(
-                    Profile.load(file),
-                    application_id=credential.application_id,
-                    client_secret=credential.client_secret,
+                    Profile.load(file), application_id=credential.application_id, **proof
                 )
             made.save(file)
         except CaracalError as error:
@@ -84,7 +89,7 @@ class Folder:
 
     def write(self, target: Target, issuer: str, credential: Any) -> Path:
         """Writes the profile of one credential; raises `CliError` saying how to make a new one."""
-        profile = self._profile(target, issuer, credential)
+        profile = self._of(target, issuer, credential)
         name = credential.application_name
         file = self.file(name)
         if file.exists():
@@ -115,15 +120,39 @@ class Folder:
             raise CliError(ExitCode.UNAVAILABLE, *lost)
         return written
 
-    def _profile(self, target: Target, issuer: str, credential: Any) -> Profile:
+    def describe(self, target: Target, issuer: str, application: Any, **proof: str) -> Path:
+        """Writes the profile of an application that has no secret; raises `CliError`.
+
+        `proof` are the settings that say what it proves itself by, in the place of those of the
+        profile in use. A file that is there is not replaced.
+        """
+        self.prepare([application.name])
+        file = self.file(application.name)
+        try:
+            self._profile(target, issuer, application.id, application.name, **proof).save(file)
+        except CaracalError as error:
+            raise usage(error.message) from error
+        return file
+
+    def _of(self, target: Target, issuer: str, credential: Any) -> Profile:
+        return self._profile(
+            target,
+            issuer,
+            credential.application_id,
+            credential.application_name,
+            client_secret=credential.client_secret,
+        )
+
+    def _profile(
+        self, target: Target, issuer: str, application: str, name: str, **proof: str
+    ) -> Profile:
+        """As of whoever calls, but for who it is of, and for what proves that."""
+        own: dict[str, Any] = {**_NO_PROOF, "cert_file": None, "key_file": None, **proof}
         return replace(
             target.profile,
             zone=self.zone,
             issuer=issuer,
-            application_id=credential.application_id,
-            application_name=credential.application_name,
-            client_secret=credential.client_secret,
-            # The client certificate is whoever calls', not the application's.
-            cert_file=None,
-            key_file=None,
+            application_id=application,
+            application_name=name,
+            **own,
         )

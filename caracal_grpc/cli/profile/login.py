@@ -9,6 +9,13 @@ import typer
 
 from caracal_grpc.cli.context import JsonOption, Target, note_variable
 from caracal_grpc.cli.errors import CliError, ExitCode, usage
+from caracal_grpc.cli.objects.identities import (
+    AssertionOption,
+    CertificateKeyOption,
+    CertificateOption,
+    ClientKeyOption,
+    files_of_proof,
+)
 from caracal_grpc.core.errors import CaracalError
 
 if TYPE_CHECKING:
@@ -42,6 +49,10 @@ def login(
         str | None,
         typer.Option(help="File of mode 0600 with the secret; - reads stdin. Default: asks."),
     ] = None,
+    assertion_file: AssertionOption = None,
+    client_key_file: ClientKeyOption = None,
+    cert_file: CertificateOption = None,
+    key_file: CertificateKeyOption = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace another profile of that name.")
     ] = False,
@@ -49,12 +60,14 @@ def login(
 ) -> None:
     """Store a profile after a real exchange with it, and use it from now on.
 
-    Without FILE it asks for what no option says; the secret is never an option.
+    Without FILE it asks for what no option says; the secret is never an option, and not asked for
+    beside a file that proves who this is.
     """
     from caracal_grpc.cli.profile.asked import Typed, ask_profile
     from caracal_grpc.cli.profile.store import ProfileStore
 
-    typed = Typed(authority, zone, application, ca_file, server_name, plaintext, secret_file)
+    proof = files_of_proof(assertion_file, client_key_file, cert_file, key_file)
+    typed = Typed(authority, zone, application, ca_file, server_name, plaintext, secret_file, proof)
     if file is None:
         profile = ask_profile(typed)
     elif typed != Typed():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +27,7 @@ from caracal_grpc.cli.rules.options import (
     Source,
     read_rules,
     read_zone,
+    resources_of,
 )
 from caracal_grpc.cli.terminal.bare import show_help
 
@@ -82,7 +83,7 @@ def check(
     overrides = read_rules(rules_file)
     declared = read_zone(file, against_zone, profile, zone)
     rows = source.rows(left_out or [], overrides)
-    found = [*findings(rows, _resources(declared)), *stray(rows, overrides)]
+    found = [*findings(rows, resources_of(declared)), *stray(rows, overrides)]
     if json:
         _print_json(rows, found, declared)
     else:
@@ -125,16 +126,6 @@ def table(
     rows = source.rows(left_out or [], overrides)
     shown = [{**cells(row), **_step_up(row, declared)} for row in rows]
     _PRINTERS[form](shown if form is Format.JSON else _told(shown))
-
-
-def _resources(zone: zone_pb2.Zone | None) -> Mapping[str, frozenset[str]] | None:
-    """The resources of the zone, the authority among them, which every zone has."""
-    from caracal_grpc.core.zone import AUTHORITY
-
-    if zone is None:
-        return None
-    declared = {each.name: frozenset(each.scopes) for each in zone.resources}
-    return {**declared, AUTHORITY.name: AUTHORITY.scopes}
 
 
 def _step_up(row: Row, zone: zone_pb2.Zone | None) -> dict[str, list[str]]:

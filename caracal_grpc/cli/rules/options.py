@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,6 +184,16 @@ def read_zone(
 
         return Manifest.read(file).message()
     return _present_zone(profile, zone) if against else None
+
+
+def resources_of(zone: zone_pb2.Zone | None) -> Mapping[str, frozenset[str]] | None:
+    """The resources of the zone, the authority among them, which every zone has."""
+    from caracal_grpc.core.zone import AUTHORITY
+
+    if zone is None:
+        return None
+    declared = {each.name: frozenset(each.scopes) for each in zone.resources}
+    return {**declared, AUTHORITY.name: AUTHORITY.scopes}
 
 
 def _present_zone(profile: str | None, zone: str | None) -> zone_pb2.Zone:

@@ -12,6 +12,7 @@ MAX_LIFE: Final = 315_576_000_000
 """Seconds: more is no `google.protobuf.Duration`. The authority has narrower bounds of its own."""
 
 _AGO: Final = re.compile(r"([0-9]{1,6})([smhd])")
+_ACCOUNT: Final = ("issuer", "namespace", "service_account")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -42,3 +43,11 @@ def ceiling_part(text: str) -> tuple[str, list[str]]:
     if not (resource and equals and named):
         raise usage("--ceiling must be RESOURCE=SCOPE,SCOPE such as resource://payments=pay:charge")
     return resource, named
+
+
+def service_account(text: str) -> dict[str, str]:
+    """A service account of Kubernetes, `ISSUER/NAMESPACE/ACCOUNT`, by the names of its fields."""
+    parts = text.split("/")
+    if len(parts) != len(_ACCOUNT) or not all(parts):
+        raise usage("--kubernetes must be ISSUER/NAMESPACE/ACCOUNT such as cluster/shop/orders")
+    return dict(zip(_ACCOUNT, parts, strict=True))

@@ -9,6 +9,7 @@ import pytest
 from caracal_grpc.authority.state.bucket import Bucket, Buckets
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.limits import AUTHORITY_OWN_SCOPES
+from caracal_grpc.core.peer import Peer
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.session import Session
 from tests.support.clock import FakeClock
@@ -185,7 +186,7 @@ async def test_failed_authentication_tells_nothing(
     with refused(Reason.CLIENT_AUTH_FAILED) as seen:
         await rig.authority.exchange.issue(_moved(rig.request(name, ORDERS), **changes))
     assert str(seen.error) == (
-        "CLIENT_AUTH_FAILED: the application is unknown or disabled, or its secret is wrong; "
+        "CLIENT_AUTH_FAILED: the application is unknown or disabled, or its proof is wrong; "
         "check the profile"
     )
     assert set(seen.metadata) == told
@@ -202,7 +203,7 @@ async def test_disabled_application_cannot_authenticate(rig: Rig) -> None:
 async def test_failed_authentications_are_limited(rig: Rig) -> None:
     """RATE_LIMITED, saying when to come back; who authenticates is not held up by it."""
     few = Buckets(lambda: Bucket(rig.clock, rate=2, burst=3, refusal="too many"))
-    rig.authority.exchange._failures = few
+    rig.authority.clients._failures = few
     request = _moved(rig.request("agent", ORDERS), secret="wrong")
     for _ in range(3):
         with refused(Reason.CLIENT_AUTH_FAILED):
@@ -220,7 +221,7 @@ async def test_failed_authentications_are_limited(rig: Rig) -> None:
 async def test_failed_authentications_of_one_zone_hide_none_of_another(rig: Rig) -> None:
     """Nor do those of zones that are none: each zone has its own entries of a flood."""
     few = Buckets(lambda: Bucket(rig.clock, rate=1, burst=2, refusal="too many"))
-    rig.authority.exchange._failures = few
+    rig.authority.clients._failures = few
     await rig.apply(shop(name="mall"))
     request = _moved(rig.request("agent", ORDERS), secret="wrong")
     for zone in ("shop", "nowhere", "elsewhere"):
@@ -258,7 +259,8 @@ async def test_no_mandate_without_its_entry(rig: Rig) -> None:
 async def test_every_refusal_names_its_entry(rig: Rig) -> None:
     """Entries of refusals carry who asked, for what, and in which request."""
     with refused(Reason.POLICY_DENIED):
-        await rig.exchange("agent", PAYMENTS, "payments:charge", request_id="r-1", peer="ipv4:x")
+        peer = Peer("ipv4:x")
+        await rig.exchange("agent", PAYMENTS, "payments:charge", request_id="r-1", peer=peer)
     entry = await rig.last()
     assert (entry.application, entry.application_name) == (rig.application("agent"), "agent")
     assert (entry.resource, entry.requested_scopes) == (PAYMENTS, ("payments:charge",))

@@ -257,3 +257,13 @@ async def test_over_tls(clock: FakeClock, tmp_path: Path) -> None:
                 assert await verify(issuers, trusted(idp), idp.id_token(), clock) == "alice"
             await issuers.close()
             await outbound.close()
+
+
+async def test_trust_domain_has_no_discovery(
+    issuers: Issuers, clock: FakeClock, idp: IdentityProvider
+) -> None:
+    """Its id is no URL: without keys or their place there are none, and nobody is asked."""
+    domain = trusted(idp, issuer="spiffe://mesh.example")
+    with refused(Reason.ISSUER_UNAVAILABLE):
+        await verify(issuers, domain, idp.id_token(iss="spiffe://mesh.example"), clock)
+    assert (idp.web.count(CONFIGURATION), idp.fetches) == (0, 0)

@@ -12,6 +12,7 @@ from caracal_grpc.authority.trials.candidates import Candidate
 from caracal_grpc.authority.trials.replay import Progress
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.mandate import Mandate
+from caracal_grpc.core.peer import Peer
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.services import zone_parse
 from tests.support.idp import IdentityProvider, identity_provider
@@ -76,7 +77,7 @@ def _own(rig: Rig) -> list[Awaitable[Any]]:
         rig.exchange("agent", ORDERS),
         rig.exchange("agent", ORDERS, PLACE, TRACK),
         rig.exchange("agent", PAYMENTS, "payments:refund", context={"order": "o-7 “é”"}),
-        rig.exchange("agent", PARCEL, *SEND, peer="ipv4:127.0.0.1:5"),
+        rig.exchange("agent", PARCEL, *SEND, peer=Peer("ipv4:127.0.0.1:5")),
         rig.exchange("agent", STOCK, ttl=30),
         rig.exchange("payments", STOCK),
         rig.exchange("bounded", ORDERS, PLACE, request_id="once"),

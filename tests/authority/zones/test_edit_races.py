@@ -19,6 +19,7 @@ from caracal_grpc.core.application import Application
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.core.workload import WorkloadIdentity
 from caracal_grpc.core.zone import MayAct, Resource
 from tests.support.refusals import refused
 from tests.support.rig import Rig
@@ -80,6 +81,21 @@ async def test_updates_at_two_replicas_are_all_there(two: tuple[Rig, Rig]) -> No
     done = {f"l{number}" for number, reason in enumerate(told) if reason is None}
     assert len(done) >= 2
     assert await labels(two[0]) == {"batch", "night", *done}
+
+
+async def test_one_of_two_claims_of_an_identity_wins(two: tuple[Rig, Rig]) -> None:
+    """The other one finds it taken, whichever replica it came to, or is CONFLICT."""
+    identity = (WorkloadIdentity(spiffe_id="spiffe://shop.example/ns/shop/sa/web"),)
+
+    def claimed(number: int) -> Awaitable[Changed[Application]]:
+        rig, wanted = two[number % 2], DeclaredApplication(f"web-{number}", identities=identity)
+        return rig.authority.edits.create(operator(rig), "shop", APPLICATION, wanted)
+
+    told = await asyncio.gather(*(outcome(claimed(number)) for number in range(6)))
+    assert told.count(None) == 1
+    assert set(told) <= {None, Reason.FIELD_INVALID, Reason.CONFLICT}
+    records = (await two[0].store.list("shop", places.APPLICATIONS)).records
+    assert sum(bool(each.value["identities"]) for each in records) == 1
 
 
 async def test_one_of_two_updates_with_the_same_etag_wins(two: tuple[Rig, Rig]) -> None:

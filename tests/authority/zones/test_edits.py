@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from caracal_grpc.authority.zones.declaration import DeclaredApplication
-from caracal_grpc.authority.zones.kinds import APPLICATION, ISSUER, PROOF_SYSTEM, RESOURCE
+from caracal_grpc.authority.zones.kinds import (
+    APPLICATION,
+    ISSUER,
+    PROOF_SYSTEM,
+    RESOURCE,
+    WORKLOAD_ISSUER,
+)
 from caracal_grpc.core.application import Application
 from caracal_grpc.core.ceiling import UNBOUNDED, Ceiling
 from caracal_grpc.core.issuer import TrustedIssuer
@@ -20,6 +26,7 @@ from tests.support.rig import Rig
 from tests.support.shop import CARACAL, ORDERS, shop
 
 CORP = TrustedIssuer("corp", "https://corp.example", "shop")
+MESH = TrustedIssuer("mesh", "spiffe://shop.example", "", "https://keys.example/jwks")
 TEA = Resource("resource://tea", frozenset({"tea:brew"}))
 
 
@@ -98,7 +105,8 @@ async def test_resource_and_trust_come_and_go(any_rig: Rig) -> None:
     """Each is there from its revision on, and gone from the other."""
     rig, edits = any_rig, any_rig.authority.edits
     by = operator(rig)
-    for kind, value in ((RESOURCE, TEA), (ISSUER, CORP), (PROOF_SYSTEM, CORP)):
+    kinds = ((RESOURCE, TEA), (ISSUER, CORP), (PROOF_SYSTEM, CORP), (WORKLOAD_ISSUER, MESH))
+    for kind, value in kinds:
         made = await edits.create(by, "shop", kind, value)  # type: ignore[arg-type]
         assert rig.authority.objects.get(by, "shop", kind, value.name) == made.found  # type: ignore[arg-type]
         await edits.delete(by, "shop", kind, value.name, made.found.etag)  # type: ignore[arg-type]
@@ -188,6 +196,8 @@ BAD: list[tuple[Any, Any, str]] = [
     (RESOURCE, replace(TEA, may_act=(MayAct("agent", ()),)), "resource.may_act[0].subjects"),
     (ISSUER, replace(CORP, issuer="http://corp.example"), "issuer.issuer"),
     (PROOF_SYSTEM, replace(CORP, algorithms=("none",)), "proof_system.algorithms"),
+    (WORKLOAD_ISSUER, replace(MESH, audience="shop"), "workload_issuer.audience"),
+    (WORKLOAD_ISSUER, replace(MESH, jwks_uri=""), "workload_issuer.jwks"),
 ]
 
 

@@ -14,7 +14,9 @@ from tests.support.rig import Rig
 from tests.support.shop import ORDERS, PAYMENTS, STOCK, rego, shop
 
 CORP = {"name": "corp", "issuer": "https://idp.example", "audience": "shop"}
+MESH = {"name": "mesh", "issuer": "https://k8s.example"}
 DESK = {"name": "desk", "url": "https://desk.example/hook"}
+STAYING = {("proof_system", "corp"), ("workload_issuer", "mesh"), ("webhook", "desk")}
 NAMED = {
     ("application", "agent"),
     ("application", "bounded"),
@@ -29,7 +31,8 @@ NAMED = {
 def full() -> dict[str, Any]:
     """The shop with one thing of each kind."""
     settings = {"max_hops": 3}
-    return shop(issuers=[CORP], proof_systems=[CORP], webhooks=[DESK], settings=settings)
+    trust = {"issuers": [CORP], "proof_systems": [CORP], "workload_issuers": [MESH]}
+    return shop(webhooks=[DESK], settings=settings, **trust)
 
 
 async def test_what_is_not_declared_stays(any_rig: Rig) -> None:
@@ -47,7 +50,7 @@ async def test_what_stays_is_told(rig: Rig) -> None:
     await rig.apply(full())
     told = (await rig.apply({"name": "shop"}, prune=False)).undeclared
     kinds = {(each.kind, each.name) for each in told}
-    trust = {("issuer", "corp"), ("proof_system", "corp"), ("webhook", "desk")}
+    trust = {("issuer", "corp"), *STAYING}
     assert kinds == NAMED | trust | {("policy", "active"), ("zone", "shop")}
     pruned = await rig.apply({"name": "shop"}, prune=True)
     assert said(pruned.changes) == said(told)
@@ -59,7 +62,7 @@ async def test_what_is_declared_is_not_told(rig: Rig) -> None:
     assert (await rig.apply(shop(), prune=False)).undeclared == ()
     await rig.apply(full())
     told = (await rig.apply(shop(issuers=[CORP]), prune=False)).undeclared
-    trust = {("proof_system", "corp"), ("webhook", "desk"), ("zone", "shop")}
+    trust = {*STAYING, ("zone", "shop")}
     assert {(each.kind, each.name) for each in told} == trust
 
 

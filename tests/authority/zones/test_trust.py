@@ -16,6 +16,9 @@ from tests.support.shop import ORDERS, shop
 
 IDP = {"name": "corp", "issuer": "https://idp.example", "audience": "shop"}
 HOOK = {"name": "desk", "url": "https://desk.example/hook"}
+KEYS = "https://keys.example/jwks"
+MESH = {"name": "mesh", "issuer": "spiffe://shop.example", "jwks_uri": KEYS}
+CLUSTER = {"name": "cluster", "issuer": "https://k8s.example"}
 
 
 async def test_issuers_proof_systems_and_webhooks_are_declared(any_rig: Rig) -> None:
@@ -39,10 +42,47 @@ async def test_what_is_no_longer_declared_is_removed(rig: Rig) -> None:
     assert rig.state.webhooks("shop") == []
 
 
+async def test_workload_issuers_are_trust_domains_and_clusters(any_rig: Rig) -> None:
+    """For the zone's issuer URL, said or not; a token may be as old as a kubelet lets it get."""
+    rig = any_rig
+    await rig.apply(shop())
+    own = rig.state.zone("shop").issuer
+    await rig.apply(shop(workload_issuers=[MESH, CLUSTER | {"audience": own}]))
+    assert rig.state.workload_issuers("shop") == [
+        TrustedIssuer("cluster", "https://k8s.example", own, max_age=3_600),
+        TrustedIssuer("mesh", "spiffe://shop.example", "", jwks_uri=KEYS, max_age=3_600),
+    ]
+    applied = await rig.apply(shop(workload_issuers=[MESH | {"max_age_seconds": 60}]))
+    changed = {(each.action, each.kind, each.name, each.fields) for each in applied.changes}
+    assert changed == {
+        ("update", "workload_issuer", "mesh", ("max_age",)),
+        ("delete", "workload_issuer", "cluster", ()),
+    }
+
+
+async def test_two_workload_issuers_are_not_one(rig: Rig) -> None:
+    """Of a name, or of an issuer: else a token would say two things."""
+    for other in ({"name": "mesh", "issuer": "https://b.example"}, MESH | {"name": "other"}):
+        with refused(Reason.FIELD_INVALID):
+            await rig.apply(shop(workload_issuers=[MESH, other]))
+
+
 @pytest.mark.parametrize(
     ("part", "changes", "field"),
     [
         ("issuers", {"name": "Corp"}, "issuers[0].name"),
+        ("issuers", {"issuer": "spiffe://shop.example"}, "issuers[0].issuer"),
+        ("workload_issuers", {"name": "Mesh"}, "workload_issuers[0].name"),
+        ("workload_issuers", {"issuer": "spiffe://Shop"}, "workload_issuers[0].issuer"),
+        ("workload_issuers", {"issuer": "spiffe://shop/web"}, "workload_issuers[0].issuer"),
+        ("workload_issuers", {"issuer": "spiffe:shop"}, "workload_issuers[0].issuer"),
+        ("workload_issuers", {"issuer": "http://k8s.example"}, "workload_issuers[0].issuer"),
+        ("workload_issuers", {"audience": "shop"}, "workload_issuers[0].audience"),
+        ("workload_issuers", {"jwks_uri": ""}, "workload_issuers[0].jwks"),
+        ("workload_issuers", {"jwks_uri": "", "jwks": "{}"}, "workload_issuers[0].jwks"),
+        ("workload_issuers", {"jwks_uri": "file:///keys"}, "workload_issuers[0].jwks_uri"),
+        ("workload_issuers", {"algorithms": ["HS256"]}, "workload_issuers[0].algorithms"),
+        ("workload_issuers", {"max_age_seconds": 86_401}, "workload_issuers[0].max_age_seconds"),
         ("issuers", {"issuer": "http://idp.example"}, "issuers[0].issuer"),
         ("issuers", {"issuer": "https://me:pw@idp.example"}, "issuers[0].issuer"),
         ("issuers", {"issuer": "ldap://idp.example"}, "issuers[0].issuer"),
@@ -65,11 +105,11 @@ async def test_odd_trust_is_refused(
     rig: Rig, part: str, changes: dict[str, Any], field: str
 ) -> None:
     """FIELD_INVALID names the field; nothing is written."""
-    declared = (HOOK if part == "webhooks" else IDP) | changes
+    declared = {"webhooks": HOOK, "workload_issuers": MESH}.get(part, IDP) | changes
     with refused(Reason.FIELD_INVALID) as seen:
         await rig.apply(shop(**{part: [declared]}))
     assert field in seen.fields
-    assert rig.state.issuers("shop") == []
+    assert rig.state.issuers("shop") == rig.state.workload_issuers("shop") == []
 
 
 async def test_two_of_a_name_are_refused(rig: Rig) -> None:

@@ -92,6 +92,8 @@ async def test_variable_that_nothing_binds_is_an_error(sandbox: SandboxEngine) -
         ("input.zone.name", "single value"),
         ("input.requested_scopes.first", "is a list"),
         ("input.resource.may_act[_].actr", "is it actor?"),
+        ("input.peer.spiffeid", "is it spiffe_id?"),
+        ("input.peer.kubernetes.name", "is it namespace?"),
     ],
 )
 async def test_field_that_no_input_has_is_doubtful(
@@ -116,6 +118,10 @@ async def test_fields_that_input_has_are_not(sandbox: SandboxEngine) -> None:
         "input.lineage[i].session_id",
         "input.actor.name",
         "input.peer.address",
+        "input.peer.method",
+        "input.peer.spiffe_id",
+        "input.peer.dns_names[_]",
+        "input.peer.kubernetes.service_account",
         "input.context.anything.at[0].all",
         "input.resource.family",
         "input.now",

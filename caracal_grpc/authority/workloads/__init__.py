@@ -1,0 +1,1 @@
+"""Workloads: who a client is, by what it shows."""
