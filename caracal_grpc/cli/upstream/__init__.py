@@ -1,0 +1,1 @@
+"""`upstream`: the real credentials of what stands behind gateways."""
