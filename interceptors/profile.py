@@ -20,9 +20,10 @@ from caracal_grpc.interceptors.target import Target
 PROFILE_VARIABLE: Final = "CARACAL_PROFILE"
 """The environment variable with the profile of a service: its file, or the name it is stored by."""
 
-_REQUIRED: Final = ("zone", "issuer", "application_id", "client_secret")
+_REQUIRED: Final = ("zone", "issuer", "application_id")
+_PROOFS: Final = ("client_secret", "client_assertion_file", "client_key_file")
 _TLS: Final = ("ca_file", "ca", "cert_file", "key_file", "server_name")
-_FILES: Final = ("ca_file", "cert_file", "key_file")
+_FILES: Final = ("ca_file", "cert_file", "key_file", *_PROOFS[1:])
 _MAX_PEM: Final = 1 << 20
 _PEM_CONTROLS: Final = "\t\r\n"
 _UNSENT: Final = ("Cc", "Cs")
@@ -39,13 +40,18 @@ class Profile:
     certificate, and mutual with `cert_file` and `key_file`, which nobody but its owner may read.
     `plaintext` is for a loopback authority only. A setting that is wrong or unsafe raises
     `FIELD_INVALID` naming it.
+
+    The application proves what it is by `client_secret`; by the token in `client_assertion_file`,
+    which somebody else renews (a JWT-SVID, a projected token of Kubernetes); by assertions that it
+    signs itself with the key in `client_key_file` (a private JWK, or PEM), which nobody but its
+    owner may read; or, with none of these, by its client certificate alone.
     """
 
     authority: str
     zone: str
     issuer: str
     application_id: str
-    client_secret: str = field(repr=False)
+    client_secret: str = field(default="", repr=False)
     application_name: str = ""
     ca_file: str | None = None
     ca: str | None = None
@@ -53,12 +59,15 @@ class Profile:
     key_file: str | None = None
     server_name: str | None = None
     plaintext: bool = False
+    client_assertion_file: str | None = None
+    client_key_file: str | None = None
 
     def __post_init__(self) -> None:
         _require_types(self)
         for name in _REQUIRED:
             if not getattr(self, name):
                 raise field_invalid(name, "must not be empty")
+        _require_proof(self)
         _require_transport(self, Target.of(self.authority))
 
     @classmethod
@@ -156,6 +165,18 @@ def _require_text(name: str, value: str) -> None:
     allowed = _PEM_CONTROLS if name == "ca" else ""
     if any(char not in allowed and unicodedata.category(char) in _UNSENT for char in value):
         raise field_invalid(name, "must hold no control characters or lone surrogates")
+
+
+def _require_proof(profile: Profile) -> None:
+    given = [name for name in _PROOFS if getattr(profile, name)]
+    if len(given) > 1:
+        raise field_invalid(given[1], f"cannot go with {given[0]}; remove one")
+    if not given and not profile.cert_file:
+        raise field_invalid(
+            "client_secret",
+            "is missing; without client_assertion_file, client_key_file, and cert_file of a "
+            "client certificate, nothing says who this is",
+        )
 
 
 def _require_transport(profile: Profile, target: Target) -> None:

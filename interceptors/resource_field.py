@@ -36,6 +36,10 @@ _READABLE: Final = frozenset(
 )
 
 
+class PathVariables(dict[str, str]):
+    """The variables of a path by name, in place of a request that has its resource there."""
+
+
 class _Step(NamedTuple):
     """A field on the way, and whether a message tells when it is not set."""
 
@@ -46,12 +50,15 @@ class _Step(NamedTuple):
 def resource_of(rule: Rule, request: object) -> str:
     """The resource that `request` is about by the template of `rule`, or that of a plain rule.
 
-    Raises `FIELD_INVALID` naming the field when it holds, or lacks, what cannot name one, and
-    `METHOD_NOT_DECLARED` for a request that does not have such a field at all.
+    `request` is a message, or the variables of a path. Raises `FIELD_INVALID` naming the field when
+    it holds, or lacks, what cannot name one, and `METHOD_NOT_DECLARED` for a request that does not
+    have such a field at all.
     """
     template = rule.template
     if template is None:
         return rule.resource
+    if isinstance(request, PathVariables) and template.dotted in request:
+        return template.resource(request[template.dotted])
     if not isinstance(request, Message):
         raise _unreadable(rule, template, "is in requests that are no protobuf messages")
     steps, fault = _way(template, request.DESCRIPTOR)

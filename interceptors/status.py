@@ -64,6 +64,11 @@ def to_status(error: CaracalError) -> Status:
     return Status(code, text, tuple(trailer))
 
 
+def bounded(error: CaracalError) -> CaracalError:
+    """`error` as whoever reads the status of `to_status` sees it, for where there is no status."""
+    return read_refusal(to_status(error).trailing_metadata) or error
+
+
 def from_rpc_error(error: grpc.RpcError) -> CaracalError | None:
     """The refusal inside `error`; `None` when it carries none, or a reason newer than this library.
 

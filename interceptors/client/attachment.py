@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, get_args
 from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.core.limits import MAX_METADATA_BYTES
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.core.rule import Rule
 from caracal_grpc.interceptors.client.acting import asked_resource
 from caracal_grpc.interceptors.client.tokens import Ask
 from caracal_grpc.interceptors.context.current import current_token
@@ -73,6 +74,10 @@ class Attachment:
         if rule is None or rule.public:
             return None
         _require_fit([*(metadata or ())])
+        return self.wanted(rule, caller, request)
+
+    def wanted(self, rule: Rule, caller: str | None, request: object) -> Ask | str:
+        """What goes with a call of the method of `rule`, which is not public; see `plan`."""
         on_behalf = self.on_behalf() if callable(self.on_behalf) else self.on_behalf
         if rule.bound and (self.binding is None or on_behalf == "forward"):
             raise _unbound()
@@ -80,7 +85,7 @@ class Attachment:
             caller = None
         elif caller is None and on_behalf != "either":
             raise _no_caller()
-        elif on_behalf == "forward":
+        elif on_behalf == "forward" and caller is not None:
             return caller
         place = (self.place or current_place(self.application) or STANDING).require()
         return Ask(

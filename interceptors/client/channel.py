@@ -10,6 +10,7 @@ import grpc
 
 from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.crypto.thumbprint import x5t_s256
+from caracal_grpc.interceptors.client.authentication import client_authentication
 from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.interceptors.target import require_loopback
 
@@ -69,6 +70,7 @@ class Identity:
         is yes when there is one.
         """
         certificate, key = profile.client_certificate() or (None, None)
+        client_authentication(profile)  # so that a file of no use shows at the start
         return cls(profile, profile.root_certificates(), certificate, key, bound)
 
     def binding(self, bound: bool | None = None) -> str | None:

@@ -13,6 +13,7 @@ from tenacity import RetryCallState, retry_if_exception, stop_after_attempt, wai
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.limits import MAX_SESSION_TTL, MAX_TOKEN_BYTES
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.interceptors.client.authentication import client_authentication
 from caracal_grpc.interceptors.client.tokens import FAILURE_PAUSE, Ask, ExchangeError, Granted
 from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.interceptors.status import (
@@ -46,12 +47,13 @@ def exchange_request(profile: Profile, ask: Ask) -> token_service_pb2.ExchangeRe
     It has a request id, which costs the authority a write, when it is given one. With an approval
     it has one in any case, for an approval is used up by an answer that is lost. That is the
     approval's own: whoever asks again with the same approval asks for the same mandate.
+
+    It is made anew for each attempt, since what proves who asks may count once. Raises
+    `FIELD_INVALID` when a file of the profile cannot be used.
     """
     request = token_service_pb2.ExchangeRequest(
         zone=profile.zone,
-        client=token_service_pb2.ClientAuthentication(
-            application_id=profile.application_id, client_secret=profile.client_secret
-        ),
+        client=client_authentication(profile),
         resource=ask.resource,
         scopes=sorted(ask.scopes),
         subject_token=ask.subject_token or "",

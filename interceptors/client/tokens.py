@@ -95,7 +95,9 @@ class Ask:
 
     @property
     def key(self) -> Key:
-        """The identity of this asking."""
+        """The identity of this asking. Of single use every one has a request id of its own, if it
+        has any, and what is known of one holds of the next.
+        """
         return Key(
             self.resource,
             self.scopes,
@@ -107,7 +109,7 @@ class Ask:
             self.single_use,
             self.generation,
             self.approval,
-            self.request_id,
+            None if self.single_use else self.request_id,
             _digest(self.actor_token),
         )
 

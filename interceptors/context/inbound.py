@@ -33,6 +33,9 @@ IDENTITY_METADATA: Final = frozenset(
     {
         # Envoy, and with it Istio and Consul
         "x-forwarded-client-cert",
+        # whatever ends TLS (RFC 9440)
+        "client-cert",
+        "client-cert-chain",
         # Linkerd
         "l5d-client-id",
         # oauth2-proxy and its like
@@ -146,6 +149,21 @@ class StrippedContext:
         """The metadata that the caller sent, without claims of identity."""
         metadata: Metadata = self._metadata
         return metadata
+
+    def claimed(self, key: str) -> list[str]:
+        """What was taken away under this name."""
+        return _values(self._context.invocation_metadata() or (), key)
+
+
+def claimed(context: Any, key: str) -> list[str]:
+    """What a call claims under a name that its handler is not shown, in whichever context it has.
+
+    Only for who can tell whether the peer of that very connection may claim it: an authority that
+    was told which proxies it trusts.
+    """
+    if isinstance(context, StrippedContext):
+        return context.claimed(key)
+    return _values(context.invocation_metadata() or (), key)
 
 
 # Handlers may ask what they were given; the answer does not depend on what the caller sent.

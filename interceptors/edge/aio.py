@@ -22,7 +22,8 @@ from caracal_grpc.interceptors.edge.settings import SYSTEM, ProfileSource, Setti
 from caracal_grpc.interceptors.feed.aio import AioFeed
 from caracal_grpc.interceptors.feed.pace import not_ready
 from caracal_grpc.interceptors.guard.aio.guard import AioGuard
-from caracal_grpc.interceptors.guard.gate import OnRefusal
+from caracal_grpc.interceptors.guard.aio.verdicts import AioVerdicts
+from caracal_grpc.interceptors.guard.gate import OnRefusal, RuleSource
 from caracal_grpc.interceptors.guard.verifier import Verifier
 from caracal_grpc.interceptors.observer import Observer
 from caracal_grpc.interceptors.records.aio import AioSender
@@ -79,6 +80,7 @@ class Edge(AioNarrowing):
         self._feed: AioFeed | None = None
         self._verifier: Verifier | None = None
         self._records: Records | None = None
+        self._judges = False
         self._beginning = asyncio.Lock()
 
     async def __aenter__(self) -> Edge:
@@ -122,6 +124,30 @@ class Edge(AioNarrowing):
         if settings.observer is not None:
             settings.observer.watch(feed.view, guard)
         return guard
+
+    async def verdicts(
+        self, rules: RuleSource | None = None, *, on_refusal: OnRefusal | None = None
+    ) -> AioVerdicts:
+        """The verdicts of a guard on calls that another process serves, and a proxy lets through.
+
+        What `guard` says of the feed, of refusals and of mandates that are taken once holds here.
+        """
+        feed, verifier = await self._watching()
+        settings = self._settings
+        verdicts = AioVerdicts(
+            feed.view,
+            rules or settings.rules,
+            verifier,
+            on_refusal=on_refusal,
+            recorder=records.recorder if (records := self._records) else None,
+            observer=settings.observer,
+            consumer=self._consumer(),
+        )
+        # They cut no streams: what there is to tell of all of them is the age of the one feed.
+        if settings.observer is not None and not self._judges:
+            self._judges = True
+            settings.observer.watch(feed.view, verdicts)
+        return verdicts
 
     @property
     def dropped(self) -> int:

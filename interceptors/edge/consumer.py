@@ -70,7 +70,7 @@ def _request(zone: str, ids: Ids, admission: Admission) -> token_service_pb2.Con
     return token_service_pb2.ConsumeRequest(
         zone=zone,
         mandate=admission.token,
-        request_id=ids.new(REQUEST),
+        request_id=admission.use or ids.new(REQUEST),
         method=admission.method,
     )
 

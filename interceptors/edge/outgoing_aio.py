@@ -9,9 +9,10 @@ import grpc
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.interceptors.client.aio import interceptors as client_aio
+from caracal_grpc.interceptors.client.aio.mandates import AioMandates
 from caracal_grpc.interceptors.client.aio.tokens import AioExchange, AioExchanger, AioTokens
 from caracal_grpc.interceptors.client.aio.traced import traced, traced_tie
-from caracal_grpc.interceptors.client.attachment import OnBehalf
+from caracal_grpc.interceptors.client.attachment import Attachment, OnBehalf
 from caracal_grpc.interceptors.client.channel import Options
 from caracal_grpc.interceptors.client.exchange import edge_closed
 from caracal_grpc.interceptors.client.observed import aio_exchange_of
@@ -24,6 +25,7 @@ from caracal_grpc.interceptors.context.session import (
     place_of,
 )
 from caracal_grpc.interceptors.edge.settings import Settings
+from caracal_grpc.interceptors.edge.upstreams import AioUpstreams
 from caracal_grpc.interceptors.rules.rules import Rules
 from caracal_grpc.interceptors.sessions.control_aio import AioControl
 from caracal_grpc.interceptors.sessions.fates import AioFated, Fates
@@ -119,6 +121,29 @@ class AioOutgoing:
         """
         interceptors = self.client_interceptors(on_behalf=on_behalf, session=session)
         return self._kept(self._settings.identity.aio(interceptors))
+
+    def mandates(
+        self, *, on_behalf: OnBehalf | None = None, session: Place = None, bound: bool | None = None
+    ) -> AioMandates:
+        """What goes along with calls that another process makes, and a proxy lets through.
+
+        The arguments mean what they mean to `client_interceptors`, and so do its refusals. `bound`
+        mandates need the proxy to show the certificate of the profile to the service.
+        """
+        settings = self._settings
+        attachment = Attachment(
+            settings.rules,
+            settings.on_behalf(on_behalf),
+            place_of(session),
+            settings.identity.binding(bound),
+            application=settings.profile.application_id,
+        )
+        return AioMandates(self._opened()[1], attachment)
+
+    def upstreams(self) -> AioUpstreams:
+        """The credentials of upstreams behind this gateway, as the authority releases them."""
+        self._opened()
+        return AioUpstreams(self._control, self.profile.zone)
 
     async def exchange(
         self,

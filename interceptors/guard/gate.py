@@ -20,6 +20,7 @@ from caracal_grpc.crypto.thumbprint import x5t_s256
 from caracal_grpc.interceptors.context.current import answering
 from caracal_grpc.interceptors.context.inbound import Inbound
 from caracal_grpc.interceptors.feed.view import View
+from caracal_grpc.interceptors.guard.behind import Behind
 from caracal_grpc.interceptors.guard.cache import Reading
 from caracal_grpc.interceptors.guard.verifier import RETRY_AFTER, Verifier
 from caracal_grpc.interceptors.observer import tell
@@ -45,6 +46,10 @@ class RuleSource(Protocol):
         """The rule of `/package.Service/Method`; `None` when it declares none."""
         ...
 
+    def knows(self, service: str) -> bool:
+        """Whether a method of `package.service`, written in lower case, has a rule."""
+        ...
+
 
 class PeerContext(Protocol):
     """The one thing that a verdict asks of a servicer context, of either stack."""
@@ -62,8 +67,8 @@ class Recorder(Protocol):
         """Whether it wants to hear of calls that are let in."""
         ...
 
-    def allowed(self, admission: Admission) -> None:
-        """A call was let in."""
+    def allowed(self, admission: Admission) -> str:
+        """A call was let in; the id that the ledger will know this by, empty when it will not."""
         ...
 
     def refused(self, admission: Admission, error: CaracalError) -> str:
@@ -84,14 +89,17 @@ class Admission:
         "reading",
         "rule",
         "token",
+        "use",
     )
 
     checks_each: bool
     """Whether it is a stream of requests, each of which says what resource it is about."""
     decision_id: str
-    """By which the ledger will know why it was refused; empty when that is not recorded."""
+    """By which the ledger will know what was decided; empty when that is not recorded."""
     notes: Any
     """What an observed gate keeps of the call; others set nothing."""
+    use: str
+    """By which its mandate is consumed, when it is taken once; a fresh one when it is empty."""
 
     def __init__(self, method: str, rule: Rule | None, inbound: Inbound) -> None:
         self.method = method
@@ -100,6 +108,7 @@ class Admission:
         self.checks_each = False
         self.decision_id = ""
         self.token = ""
+        self.use = ""
         self.reading: Reading | None = None
         self.error: CaracalError | None = None
 
@@ -126,6 +135,8 @@ class Gate:
         self._on_refusal = on_refusal
         self._recorder = recorder
         self._sampler = recorder if recorder is not None and recorder.samples else None
+        self.binding: Callable[[Any], str | None] = peer_binding
+        """Tells the thumbprint of the certificate of a call's peer."""
 
     def read(
         self, method: str, rule: Rule | None, metadata: Iterable[tuple[str, str | bytes]] | None
@@ -145,7 +156,9 @@ class Gate:
             admission.error = as_refusal(exc)
         return admission
 
-    def judge(self, admission: Admission, context: PeerContext, request: object = None) -> Mandate:
+    def judge(
+        self, admission: Admission, context: PeerContext | Behind, request: object = None
+    ) -> Mandate:
         """The mandate of a call that may go on now; raises `CaracalError` and nothing else.
 
         `request` is what the handler would be called with: a message, or a stream of them.
@@ -159,7 +172,7 @@ class Gate:
             mandate = reading.mandate
             bound = mandate.binding is not None
             asked = EACH if admission.checks_each else request
-            self.verifier.judge(reading, rule, peer_binding(context) if bound else None, asked)
+            self.verifier.judge(reading, rule, self.binding(context) if bound else None, asked)
         except Exception as exc:
             raise as_refusal(exc) from exc
         return mandate
@@ -181,7 +194,7 @@ class Gate:
     def admitted(self, admission: Admission) -> None:
         """Hears of a call whose handler runs now: nothing more can refuse it."""
         if self._sampler is not None:
-            tell(self._sampler.allowed, admission)
+            admission.decision_id = tell(self._sampler.allowed, admission) or ""
 
     def refused(self, admission: Admission, error: CaracalError) -> None:
         """Has it recorded, and tells who watches; what goes wrong there changes no verdict."""
@@ -220,8 +233,10 @@ def bearer(metadata: Iterable[tuple[str, str | bytes]]) -> str:
     return token.strip(" ")
 
 
-def peer_binding(context: PeerContext) -> str | None:
+def peer_binding(context: PeerContext | Behind) -> str | None:
     """The thumbprint of the peer's TLS certificate; `None` when it showed none."""
+    if isinstance(context, Behind):
+        return context.thumbprint
     certificates = context.auth_context().get("x509_pem_cert")
     if not certificates:
         return None

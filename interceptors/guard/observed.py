@@ -15,6 +15,7 @@ from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.rule import Rule
 from caracal_grpc.interceptors.context.current import answering
 from caracal_grpc.interceptors.feed.view import View
+from caracal_grpc.interceptors.guard.behind import Behind
 from caracal_grpc.interceptors.guard.cache import Reading, ReadingCache
 from caracal_grpc.interceptors.guard.gate import (
     Admission,
@@ -78,7 +79,9 @@ class ObservedGate(Gate):
         admission.notes = _Notes(time.perf_counter() - began)
         return admission
 
-    def judge(self, admission: Admission, context: PeerContext, request: object = None) -> Mandate:
+    def judge(
+        self, admission: Admission, context: PeerContext | Behind, request: object = None
+    ) -> Mandate:
         """As in `Gate`."""
         began = time.perf_counter()
         try:

@@ -37,10 +37,9 @@ class Recorder:
         self._ids = ids
         self._draw = draw
 
-    def allowed(self, admission: Admission) -> None:
-        """A call was let in; most are not even looked at."""
-        if self._draw() < self._rate:
-            self._keep(admission, "")
+    def allowed(self, admission: Admission) -> str:
+        """A call was let in; most are not even looked at, and have no id."""
+        return self._keep(admission, "") if self._draw() < self._rate else ""
 
     def refused(self, admission: Admission, error: CaracalError) -> str:
         """A call was refused, or its stream is cut; the id under which that can be explained."""

@@ -74,6 +74,7 @@ class Rules:
         self._rules: dict[str, Rule] = _PUBLIC_INFRASTRUCTURE | given
         self._pool = pool
         self._resolved: set[str] = set(_INFRASTRUCTURE_SERVICES)
+        self._services = {_service_of(method).lower() for method in self._rules}
 
     @classmethod
     def from_descriptors(
@@ -107,10 +108,14 @@ class Rules:
         rule = self._rules.get(method)
         if rule is not None or self._pool is None:
             return rule
-        service = method.rpartition("/")[0].removeprefix("/")
+        service = _service_of(method)
         if service not in self._resolved:
             self._resolve(service, self._pool)
         return self._rules.get(method)
+
+    def knows(self, service: str) -> bool:
+        """Whether a method of `service`, written in lower case, has a rule that was read."""
+        return service in self._services
 
     def _resolve(self, service: str, pool: DescriptorPool) -> None:
         """Reads one whole service, once. What is remembered is bounded by the code that is loaded:
@@ -122,6 +127,7 @@ class Rules:
             return
         for rule in _service_rules(descriptor):
             self._rules.setdefault(rule.method, rule)
+            self._services.add(service.lower())
         self._resolved.add(service)
 
 
@@ -139,6 +145,10 @@ def declared_rule(method: MethodDescriptor) -> Rule | None:
     read = _rule(method_path(method), _resource(method.containing_service), values)
     require_field(read, method.input_type)
     return read
+
+
+def _service_of(method: str) -> str:
+    return method.rpartition("/")[0].removeprefix("/")
 
 
 def method_path(method: MethodDescriptor) -> str:
@@ -172,15 +182,20 @@ def _mapping_rules(mapping: Mapping[str, Mapping[str, Any]]) -> list[Rule]:
 def _mapping_rule(path: object, entry: object) -> Rule:
     if not isinstance(path, str) or not _is_method_path(path):
         raise field_invalid(str(path), "must be a full method path, /package.Service/Method")
+    return mapped_rule(path, entry)
+
+
+def mapped_rule(name: str, entry: object) -> Rule:
+    """The rule that `entry` of a mapping says for what is called `name`; raises `FIELD_INVALID`."""
     if not isinstance(entry, Mapping):
-        raise field_invalid(path, "must be a mapping with resource and scopes, or public")
+        raise field_invalid(name, "must be a mapping with resource and scopes, or public")
     unknown = sorted(str(key) for key in entry if key not in _NOTHING_ASKED)
     if unknown:
         raise field_invalid(
-            f"{path}.{unknown[0]}", f"unknown; the keys are {sorted(_NOTHING_ASKED)}"
+            f"{name}.{unknown[0]}", f"unknown; the keys are {sorted(_NOTHING_ASKED)}"
         )
-    values = {key: _typed(path, entry, key, default) for key, default in _NOTHING_ASKED.items()}
-    return _rule(path, "", values)
+    values = {key: _typed(name, entry, key, default) for key, default in _NOTHING_ASKED.items()}
+    return _rule(name, "", values)
 
 
 def _is_method_path(path: str) -> bool:

@@ -11,6 +11,7 @@ from caracal_grpc.v1 import (
     delegation_service_pb2_grpc,
     session_service_pb2_grpc,
     token_service_pb2_grpc,
+    upstream_service_pb2_grpc,
 )
 
 
@@ -32,6 +33,7 @@ _SESSIONS: Final = session_service_pb2_grpc.SessionServiceStub
 _DELEGATIONS: Final = delegation_service_pb2_grpc.DelegationServiceStub
 _TOKENS: Final = token_service_pb2_grpc.TokenServiceStub
 _APPROVALS: Final = approval_service_pb2_grpc.ApprovalServiceStub
+_UPSTREAMS: Final = upstream_service_pb2_grpc.UpstreamServiceStub
 
 START: Final = Method(_SESSIONS, "Start", "caracal:sessions:start")
 TAKE_OVER: Final = Method(_SESSIONS, "TakeOver", "caracal:sessions:start")
@@ -42,5 +44,6 @@ REVOKE: Final = Method(_DELEGATIONS, "Revoke", "caracal:delegations:revoke", 3)
 WAIT: Final = Method(_APPROVALS, "Wait", "caracal:approvals:read", ttl=MAX_SESSION_TTL)
 
 CONSUME: Final = Method(_TOKENS, "Consume", "caracal:mandates:consume", 3)
+RELEASE: Final = Method(_UPSTREAMS, "Release", "caracal:upstreams:use", 3)
 
-METHODS: Final = (CONSUME, START, TAKE_OVER, HEARTBEAT, TERMINATE, DELEGATE, REVOKE, WAIT)
+METHODS: Final = (CONSUME, RELEASE, START, TAKE_OVER, HEARTBEAT, TERMINATE, DELEGATE, REVOKE, WAIT)

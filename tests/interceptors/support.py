@@ -103,12 +103,20 @@ class FakeRecords(audit_service_pb2_grpc.AuditServiceServicer):
         return audit_service_pb2.RecordResponse(recorded=len(self.recorded) - before)
 
 
+def _set() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class FakeAuthority(token_service_pb2_grpc.TokenServiceServicer):
     """A TokenService that does what the test says, and signs real mandates."""
 
     life: int = 300
+    now: int = 1_790_000_000
     delay: float = 0.0
+    answering: threading.Event = field(default_factory=_set)
     refusals: deque[CaracalError] = field(default_factory=deque)
     requests: list[token_service_pb2.ExchangeRequest] = field(default_factory=list)
     lose_answers: int = 0
@@ -131,10 +139,12 @@ class FakeAuthority(token_service_pb2_grpc.TokenServiceServicer):
         add_records(self.records, server)
 
     async def Exchange(self, request: Any, context: Any) -> Any:  # noqa: N802 - the name of the rpc
-        """Counts, waits, refuses or answers."""
+        """Counts, waits, refuses or answers; nothing of that while `answering` is not set."""
         self.requests.append(request)
         name = self._name(request)
         await asyncio.sleep(self.delay)
+        while not self.answering.is_set():  # a test of threads may set it
+            await asyncio.sleep(0.01)
         error = self.refusals.popleft() if self.refusals else self.down or self.judge(request)
         if error is not None:
             await _refuse(context, error)
@@ -161,8 +171,8 @@ class FakeAuthority(token_service_pb2_grpc.TokenServiceServicer):
             session=request.session_id or "ses_standing",
             root_session=request.session_id or "ses_standing",
             jti=f"mnd_{len(self.issued)}",
-            issued_at=1_790_000_000,
-            expires_at=1_790_000_000 + self.life,
+            issued_at=self.now,
+            expires_at=self.now + self.life,
             policy_version="v1",
             audit_id="aud_1",
             kid=self.key.kid,

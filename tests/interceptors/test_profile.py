@@ -30,6 +30,33 @@ def _refused(**values: Any) -> str:
     return caught.value.violations[0].field
 
 
+@pytest.mark.parametrize("name", ["client_assertion_file", "client_key_file"])
+def test_one_proof_and_no_other(name: str) -> None:
+    """Nobody could say which counts."""
+    assert _refused(**{name: "file"}) == name
+    both = {"client_assertion_file": "token", "client_key_file": "key"}
+    assert _refused(client_secret="", **both) == "client_key_file"
+    assert Profile(**(_VALUES | {"client_secret": "", name: "file"}))
+
+
+def test_client_certificate_is_proof_enough() -> None:
+    """Without it nothing says who this is."""
+    assert _refused(client_secret="") == "client_secret"
+    pair = {"cert_file": "cert.pem", "key_file": "key.pem"}
+    assert Profile(**(_VALUES | {"client_secret": "", **pair})).client_secret == ""
+    assert Profile(**(_VALUES | pair)).client_secret == _SECRET
+
+
+def test_files_of_proofs_are_beside_the_profile(tmp_path: Path) -> None:
+    """As all files are that it names, and they are saved with it."""
+    values = {key: value for key, value in _VALUES.items() if key != "client_secret"}
+    for name in ("client_assertion_file", "client_key_file"):
+        loaded = Profile.load(_written(tmp_path, values | {name: "proof"}))
+        assert getattr(loaded, name) == str(tmp_path / "proof")
+        loaded.save(tmp_path / "saved.json")
+        assert Profile.load(tmp_path / "saved.json") == loaded
+
+
 def _written(folder: Path, content: Any, mode: int = 0o600) -> Path:
     path = folder / "profile.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content))

@@ -65,10 +65,10 @@ class AioExchanger:
         raise denials.error()
 
     async def _grant(self, ask: Ask, attempts: Attempts) -> Granted:
-        request = exchange_request(self._profile, ask)
         try:
             async for attempt in AsyncRetrying(**attempts.arguments()):
                 with attempt:
+                    request = exchange_request(self._profile, ask)
                     response = await self._stub.Exchange(request, timeout=attempts.remaining())
         except grpc.RpcError as error:
             raise exchange_error(error) from error

@@ -65,10 +65,10 @@ class SyncExchanger:
         raise denials.error()
 
     def _grant(self, ask: Ask, attempts: Attempts) -> Granted:
-        request = exchange_request(self._profile, ask)
         try:
             for attempt in Retrying(**attempts.arguments()):
                 with attempt:
+                    request = exchange_request(self._profile, ask)
                     response = self._stub.Exchange(request, timeout=attempts.remaining())
         except grpc.RpcError as error:
             raise exchange_error(error) from error

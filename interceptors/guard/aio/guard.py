@@ -47,7 +47,8 @@ class AioGuard(grpc.aio.ServerInterceptor):
     the options `grpc.max_connection_age_ms` and `grpc.max_connection_age_grace_ms`. `on_refusal` is
     told of each refused call, and of each cut as it is decided; it must not block. The `recorder`
     keeps what was decided, for the ledger. Without a `consumer` it refuses methods that take a
-    mandate once.
+    mandate once. `binding` tells the thumbprint of the certificate that the peer of a context
+    proved; unless given, that of the connection.
 
     Let a handler that answers with a stream be a coroutine or an async generator: gRPC never lets
     go of the thread of a plain generator whose client hangs up between two answers, with or without
@@ -65,8 +66,11 @@ class AioGuard(grpc.aio.ServerInterceptor):
         recorder: Recorder | None = None,
         observer: Observer | None = None,
         consumer: AioConsumer | None = None,
+        binding: Callable[[Any], str | None] | None = None,
     ) -> None:
         gate = gate_of(rules, view, verifier, on_refusal, recorder, observer)
+        if binding is not None:
+            gate.binding = binding
         self._observer = observer
         self._timer = AioTimer(clock)
         index = StreamIndex(self._timer.arm)

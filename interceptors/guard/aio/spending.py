@@ -33,11 +33,11 @@ def spending(plan: Plan, wrap: Wrap, gate: Gate, consumer: AioConsumer | None) -
         behave = wrap(admission)
 
         async def guarded(request: Any, context: Any) -> Any:
-            await _spend(gate, consumer, admission, context, request)
+            await spend(gate, consumer, admission, context, request)
             return await behave(request, context)
 
         async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
-            await _spend(gate, consumer, admission, context, request)
+            await spend(gate, consumer, admission, context, request)
             async with aclosing(behave(request, context)) as responses:
                 async for response in responses:
                     yield response
@@ -47,7 +47,7 @@ def spending(plan: Plan, wrap: Wrap, gate: Gate, consumer: AioConsumer | None) -
     return once
 
 
-async def _spend(
+async def spend(
     gate: Gate, consumer: AioConsumer | None, admission: Admission, context: Any, request: Any
 ) -> None:
     """As `guard.spending.spend`."""

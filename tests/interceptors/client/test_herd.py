@@ -119,10 +119,11 @@ def test_threads_whose_first_is_cancelled(
 
 async def test_tasks_that_have_no_time(dial: Dial, authority: FakeAuthority, echo: Echo) -> None:
     """All leave, and who comes later finds what was asked for."""
-    authority.delay = 0.6
+    authority.answering.clear()
     stubs = dial()
     hasty = await said_by_all(stubs, timeout=0.1)
     assert hasty == {grpc.StatusCode.DEADLINE_EXCEEDED: HERD}
+    authority.answering.set()
     assert await say_aio(stubs, "UnaryUnary", timeout=5) == "abc"
     assert (authority.count, len(echo.calls)) == (1, 1)
 
@@ -131,11 +132,12 @@ def test_threads_that_have_no_time(
     sync_dial: Dial, authority: FakeAuthority, echo: Echo, pool: ThreadPoolExecutor
 ) -> None:
     """The same for threads."""
-    authority.delay = 0.6
+    authority.answering.clear()
     stubs = sync_dial()
     with ThreadPoolExecutor(64) as callers:
         calls = [callers.submit(say_sync, stubs, name, timeout=0.1) for name in METHODS * 16]
         hasty = {outcome(each.exception(10) or "said") for each in calls}
     assert hasty == {grpc.StatusCode.DEADLINE_EXCEEDED}
+    authority.answering.set()
     assert say_sync(stubs, "UnaryUnary", timeout=5) == "abc"
     assert (authority.count, len(echo.calls)) == (1, 1)

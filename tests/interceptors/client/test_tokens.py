@@ -243,6 +243,12 @@ def test_all_that_is_asked_for_makes_another_mandate(more: dict[str, Any]) -> No
     assert replace(ASK, **more).key == replace(ASK, **more).key
 
 
+def test_askings_of_single_use_are_told_apart_by_no_request_id() -> None:
+    """Each has one of its own, and a no to one is a no to the next."""
+    once = replace(ASK, single_use=True)
+    assert replace(once, request_id="mine").key == once.key != KEY
+
+
 def test_what_an_approval_gave_will_do_for_who_asks_without() -> None:
     """And nothing else will."""
     released = replace(ASK, approval="apr_1", request_id="mine")

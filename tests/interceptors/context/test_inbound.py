@@ -8,7 +8,12 @@ from typing import Any
 import grpc
 import pytest
 
-from caracal_grpc.interceptors.context.inbound import Inbound, StrippedContext
+from caracal_grpc.interceptors.context.inbound import (
+    Inbound,
+    StrippedContext,
+    claimed,
+    is_claim,
+)
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -102,3 +107,13 @@ def test_a_stripped_context_is_otherwise_the_context() -> None:
     shown.user = "alice"
     assert vars(context) == {"user": "alice"}
     assert not hasattr(shown, "nothing")
+
+
+def test_what_was_taken_away_can_be_asked_for_by_name() -> None:
+    """By who knows which peers may claim it; a context of which nothing was taken answers, too."""
+    context = _Context()
+    (taken,) = [key for key, _ in context.invocation_metadata() if is_claim(key)][:1]
+    shown = Inbound(context.invocation_metadata()).shown(context)
+    told = [value for key, value in context.invocation_metadata() if key == taken]
+    assert claimed(shown, taken) == claimed(context, taken) == told
+    assert claimed(shown, "x-nothing") == []

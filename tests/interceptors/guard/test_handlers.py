@@ -129,6 +129,10 @@ class _BrokenRules:
         """Fails, as for a descriptor with half a rule."""
         raise ValueError(f"{method} has half a rule")
 
+    def knows(self, service: str) -> bool:
+        """Fails, too."""
+        raise ValueError(f"{service} has half a rule")
+
 
 async def test_a_rule_that_cannot_be_read_opens_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """The method counts as undeclared, and the log says why."""
