@@ -27,6 +27,11 @@ class Drain:
         self._running = 0
         self._last = 0.0
 
+    @property
+    def running(self) -> int:
+        """How many calls run now."""
+        return self._running
+
     @contextmanager
     def call(self) -> Iterator[None]:
         """Around the work of one call; raises `DRAINING` once closed."""

@@ -1,0 +1,1 @@
+"""The authority over HTTP, for those who need it."""
