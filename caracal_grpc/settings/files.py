@@ -49,3 +49,19 @@ def read_certificates(setting: str, path: Path | None) -> bytes | None:
         except ssl.SSLError as error:
             raise field_invalid(setting, f"{path} holds no certificate in PEM") from error
     return content
+
+
+def read_pair(
+    certificate_setting: str, certificate: Path, key_setting: str, key: Path
+) -> tuple[bytes, bytes]:
+    """A private key and the certificate chain that it is of; raises `FIELD_INVALID`."""
+    chain = read_certificates(certificate_setting, certificate) or b""
+    secret = named(key_setting, read_secret_file, key)
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key, password=lambda: "")
+    except ssl.SSLError as error:
+        mismatch = error.reason == "KEY_VALUES_MISMATCH"
+        problem = f"is not the key of {certificate}" if mismatch else "holds no plain key in PEM"
+        raise field_invalid(key_setting, f"{key} {problem}") from error
+    return secret.encode(), chain

@@ -1,0 +1,1 @@
+"""`mesh`: what answers Envoy."""

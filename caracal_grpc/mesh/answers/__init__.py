@@ -1,0 +1,1 @@
+"""What a proxy is answered: a verdict, as headers, statuses and metadata that it understands."""

@@ -1,0 +1,1 @@
+"""What a mesh process makes of requests, behind a real Envoy."""
