@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +16,8 @@ SHOP = EXAMPLES / "shop"
 CLI = (sys.executable, "-m", "caracal_grpc")
 
 _MARK = "CARACAL_TEST_RUN"
+_PATIENCE = 100
+"""Seconds for one of them: less than a test has."""
 
 
 class Run:
@@ -43,7 +47,7 @@ class Run:
     def run(self, *command: str, **settings: str) -> str:
         """What a process says on stdout; it must succeed."""
         process = self.start(*command, **settings)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=_PATIENCE)
         assert process.returncode == 0, err
         return out
 
@@ -64,6 +68,10 @@ class Run:
         for process in self._started:
             if process.poll() is None:
                 process.kill()
+        for pid in self._descendants():  # they may hold the pipes
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for process in self._started:
             process.communicate()
 
     def _environment(self, settings: dict[str, str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ import pytest
 from caracal_grpc.cli.audit.ledger_file import write_ledger
 from caracal_grpc.cli.demo import record, run
 from caracal_grpc.cli.demo.denied import denied
-from caracal_grpc.cli.demo.flow import Flow, failed
+from caracal_grpc.cli.demo.flow import Answer, Flow, failed
 from caracal_grpc.cli.demo.revoked import measured
 from caracal_grpc.cli.demo.stage import Stage, staged
 from caracal_grpc.cli.main import guarded
@@ -243,3 +243,11 @@ def test_the_demo_fails_when_something_does_not_behave(
 def test_a_flow_that_shows_nothing_does_not_count_as_behaving() -> None:
     """To be silent is to fail."""
     assert failed([Flow("success")]) == ["success: it showed nothing"]
+
+
+def test_what_a_refusal_said_is_told() -> None:
+    """Nobody has to search a log for why a flow did not behave."""
+    flow = Flow("success")
+    flow.ended(Answer("FAILED_PRECONDITION", "", 0.0, said="the payment failed: no money"))
+    flow.expect("the agent's order was placed", False)
+    assert failed([flow]) == ["success: the agent's order was placed: the payment failed: no money"]

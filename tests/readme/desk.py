@@ -10,6 +10,9 @@ from pathlib import Path
 from tests.examples.processes import EXAMPLES, Run, line
 from tests.readme.text import block
 
+WAIT = "until (: < /dev/tcp/127.0.0.1/{}) 2>&-; do sleep 0.1; done\n"
+"""Returns once somebody listens on a port."""
+
 DEV, APPLY = block("sh", "caracal-grpc dev\n"), block("sh", "apply -f zone.yaml")
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
 
 import pytest
 
-from tests.examples.processes import EXAMPLES
-from tests.readme.desk import APPLY, Desk, desk
+from tests.examples.ports import Ports
+from tests.readme.desk import APPLY, WAIT, Desk
 from tests.readme.text import README, ROOT, block, blocks
 
 CHAPTER = README.partition("## Guard a service that you have")[2].partition("\n## ")[0]
@@ -18,17 +16,7 @@ RUN = block("sh", "python server.py &")
 STOP = block("sh", "caracal-grpc revoke --zone hello")
 TEST = block("sh", "pytest test_server.py")
 
-WAIT = "until (: < /dev/tcp/127.0.0.1/7441) 2>&-; do sleep 0.1; done\n"
 GRANT = 'sed -i "s/scopes: .greeter:hello]$/scopes: [greeter:hello, greeter:again]/" zone.yaml\n'
-
-
-@pytest.fixture(scope="module")
-def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """Somebody who may write to the greeter, and has its zone applied."""
-    with desk(tmp_path_factory.mktemp("tutorial")) as made:
-        (made.run.folder / "examples").unlink()
-        shutil.copytree(EXAMPLES / "greeter", made.run.folder / "examples" / "greeter")
-        yield made
 
 
 def test_rules_are_complete(newcomer: Desk) -> None:
@@ -36,13 +24,13 @@ def test_rules_are_complete(newcomer: Desk) -> None:
     assert "every one has a rule" in newcomer.paste(APPLY, CHECK)
 
 
-def test_calls_pass_when_granted_until_revoked(newcomer: Desk) -> None:
+def test_calls_pass_when_granted_until_revoked(newcomer: Desk, ports: Ports) -> None:
     """The first run is refused one call, the second none, the third all; nothing restarts."""
     *before, server, client = RUN.splitlines(keepends=True)
     apply = APPLY.splitlines(keepends=True)[-1]
     said = newcomer.paste(
-        APPLY, *before, server, "served=$!\n", WAIT, client, GRANT, apply, client, STOP, client,
-        "kill $served\n",
+        APPLY, *before, server, "served=$!\n", WAIT.format(ports["7441"]), client,
+        GRANT, apply, client, STOP, client, "kill $served\n",
     )  # fmt: skip
     caller = json.loads((newcomer.profiles / "hello-caller.json").read_text())["application_id"]
     assert said.count(f"hello world, from {caller}") == 2

@@ -24,13 +24,16 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How a call ended. `at` is in monotonic seconds; `error` is `None` when it was OK."""
+    """How a call ended. `at` is in monotonic seconds; `error` is `None` when it was OK, and `said`
+    is what whoever refused it said to people.
+    """
 
     code: str
     reason: str
     at: float
     response: Any = None
     error: CaracalError | None = None
+    said: str = ""
 
     @property
     def audit_id(self) -> str:
@@ -49,13 +52,14 @@ class Answer:
 
 @dataclass(slots=True)
 class Flow:
-    """One flow as it runs. `grpc_code` and `reason` are those that the flow is about; `entries` are
-    its ledger entries, by what each is about.
+    """One flow as it runs. `grpc_code`, `reason` and `said` are those of the answer that the flow
+    is about; `entries` are its ledger entries, by what each is about.
     """
 
     name: str
     grpc_code: str = ""
     reason: str = ""
+    said: str = ""
     entries: dict[str, str] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
@@ -72,7 +76,7 @@ class Flow:
 
     def ended(self, answer: Answer) -> None:
         """Makes `answer` the outcome that the flow reports."""
-        self.grpc_code, self.reason = answer.code, answer.reason
+        self.grpc_code, self.reason, self.said = answer.code, answer.reason, answer.said
 
     def recorded(self, about: str, audit_id: str) -> None:
         """Notes a ledger entry, to be explained later; a matter without one is none."""
@@ -105,12 +109,19 @@ def refused(error: grpc.aio.AioRpcError) -> Answer:
     """The answer that `error` is."""
     refusal = from_rpc_error(error)
     reason = refusal.reason.value if refusal else ""
-    return Answer(error.code().name, reason, time.monotonic(), error=refusal)
+    said = error.details() or ""
+    return Answer(error.code().name, reason, time.monotonic(), error=refusal, said=said)
 
 
 def failed(flows: Sequence[Flow]) -> list[str]:
-    """The flows that did not behave, each with the first expectation that did not come true."""
-    return [f"{flow.name}: {_first(flow)}" for flow in flows if not flow.ok]
+    """The flows that did not behave, each with the first expectation that did not come true and
+    with what was said to it.
+    """
+    return [_told(flow) for flow in flows if not flow.ok]
+
+
+def _told(flow: Flow) -> str:
+    return ": ".join(filter(None, (flow.name, _first(flow), flow.said)))
 
 
 def _first(flow: Flow) -> str:

@@ -1,4 +1,4 @@
-"""A service of the shop as a process of its own, which ends when this one does."""
+"""A part of the demo as a process of its own, which ends when this one does."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from caracal_grpc.cli.errors import CliError, ExitCode
 from caracal_grpc.store import embedded
@@ -17,7 +17,9 @@ from caracal_grpc.store import embedded
 _LAUNCHER: Final = Path(embedded.__file__).with_name("etcd_launcher.py")
 """Binds any process to the life of its parent, not only etcd."""
 
-_PATIENCE: Final = 30.0
+PATIENCE: Final = 30.0
+"""Seconds in which each part has to start."""
+
 _GRACE: Final = 5.0
 _TAIL: Final = 400
 
@@ -29,20 +31,43 @@ async def running(script: Path, settings: Mapping[str, str], log: Path) -> Async
     `settings` are added to its environment; what it says on stderr goes to `log`. Raises `CliError`
     when it ends or says nothing for too long.
     """
+    async with started((sys.executable, str(script)), settings, log) as process:
+        yield (await first_line(process, script.name, log)).split()[-1]
+
+
+@asynccontextmanager
+async def started(
+    command: Sequence[str], settings: Mapping[str, str], log: Path, out: IO[bytes] | int = PIPE
+) -> AsyncIterator[Process]:
+    """A process until the end of the block."""
     with log.open("wb") as said:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", str(_LAUNCHER), str(os.getpid())),
-            *(sys.executable, str(script)),
+            *command,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=PIPE,
+            stdout=out,
             stderr=said,
             env={**os.environ, **settings},
             start_new_session=True,  # Ctrl-C is ours to turn into a stop
         )
     try:
-        yield await _address(process, script, log)
+        yield process
     finally:
         await _stop(process)
+
+
+async def first_line(process: Process, name: str, log: Path) -> str:
+    """What it says first; raises `CliError` when it ends or says nothing for too long."""
+    if process.stdout is None:
+        raise failure(name, log)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            line = await process.stdout.readline()
+    except TimeoutError:
+        raise failure(name, log) from None
+    if not line.strip():
+        raise failure(name, log)
+    return line.decode()
 
 
 def last_words(log: Path) -> str:
@@ -51,21 +76,9 @@ def last_words(log: Path) -> str:
     return said[-1] if said else "nothing"
 
 
-async def _address(process: Process, script: Path, log: Path) -> str:
-    if process.stdout is None:
-        raise _failure(script, log)
-    try:
-        async with asyncio.timeout(_PATIENCE):
-            line = await process.stdout.readline()
-    except TimeoutError:
-        raise _failure(script, log) from None
-    if not line.strip():
-        raise _failure(script, log)
-    return line.decode().split()[-1]
-
-
-def _failure(script: Path, log: Path) -> CliError:
-    text = f"{script.name} does not serve; the last that it said: {last_words(log)}"
+def failure(name: str, log: Path) -> CliError:
+    """What is raised for a part that does not start."""
+    text = f"{name} does not serve; the last that it said: {last_words(log)}"
     return CliError(ExitCode.FAULT, text)
 
 

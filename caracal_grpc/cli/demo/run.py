@@ -8,6 +8,8 @@ import signal
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,11 +24,13 @@ from caracal_grpc.cli.demo.revoked import revoked
 from caracal_grpc.cli.demo.rotated import rotated
 from caracal_grpc.cli.demo.stage import Stage, staged
 from caracal_grpc.cli.demo.step_up import step_up
-from caracal_grpc.cli.demo.story import Story, console
+from caracal_grpc.cli.demo.story import PLAIN, Story, Told, console
 from caracal_grpc.cli.errors import CliError, ExitCode
 from caracal_grpc.cli.terminal.output import print_json
 
-_FLOWS: Final[tuple[Callable[[Stage, Flow], Awaitable[None]], ...]] = (
+Show = Callable[[Stage, Flow], Awaitable[None]]
+
+_FLOWS: Final[tuple[Show, ...]] = (
     success,
     denied,
     step_up,
@@ -36,13 +40,23 @@ _FLOWS: Final[tuple[Callable[[Stage, Flow], Awaitable[None]], ...]] = (
 )
 
 
-def run(as_json: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Play:
+    """What is shown: on which stage, in which order, and in which words."""
+
+    stage: Callable[[Path], AbstractAsyncContextManager[Stage]]
+    flows: tuple[Show, ...]
+    told: Told
+
+
+def run(as_json: bool, mesh: bool = False) -> None:
     """Shows everything; raises `CliError` naming each flow that did not behave."""
-    story = Story(None if as_json else console())
+    play = _mesh() if mesh else Play(staged, _FLOWS, PLAIN)
+    story = Story(None if as_json else console(), play.told)
     # All is on this machine, and gRPC would send even that to a proxy of the environment.
     os.environ["no_grpc_proxy"] = "127.0.0.1"  # noqa: SIM112 - gRPC reads it in lower case
     try:
-        flows, verdict = asyncio.run(_shown(story))
+        flows, verdict = asyncio.run(_shown(play, story))
     except (asyncio.CancelledError, KeyboardInterrupt):
         raise CliError(ExitCode.INTERRUPTED, "interrupted") from None
     except grpc.aio.AioRpcError as error:
@@ -57,16 +71,27 @@ def run(as_json: bool) -> None:
         raise CliError(ExitCode.FAULT, *problems)
 
 
-async def _shown(story: Story) -> tuple[list[Flow], Verdict]:
+def _mesh() -> Play:
+    """The play through Envoys; raises `CliError` saying what is not installed for it."""
+    from caracal_grpc.cli.demo.mesh import needs
+
+    needs.require()
+    from caracal_grpc.cli.demo.mesh.play import FLOWS, staged_mesh
+    from caracal_grpc.cli.demo.mesh.story import MESH
+
+    return Play(staged_mesh, FLOWS, MESH)
+
+
+async def _shown(play: Play, story: Story) -> tuple[list[Flow], Verdict]:
     """Everything in a folder of its own, of which nothing is left."""
     _stop_on(signal.SIGTERM)
     began = time.monotonic()
     story.begin()
     with tempfile.TemporaryDirectory(prefix="caracal-demo-") as folder:
-        async with staged(Path(folder)) as stage:
+        async with play.stage(Path(folder)) as stage:
             story.introduce(stage.names)
             record = await Record.kept(stage)
-            flows = [await _flow(stage, story, each) for each in enumerate(_FLOWS, 1)]
+            flows = [await _flow(stage, story, each) for each in enumerate(play.flows, 1)]
             verdict = await _recorded(record, story, flows)
     ok = verdict.verified and not failed(flows)
     story.end(time.monotonic() - began, ok=ok)

@@ -41,7 +41,7 @@ class Shop:
 
 def load() -> Shop:
     """The shop with its code loaded; raises `CliError` when its files are not there."""
-    folder = _folder()
+    folder = example("shop", "orders.py")
     # Its code imports `shop.v1` absolutely, as the services do, whose folder Python puts there.
     sys.path.insert(0, str(folder))
     try:
@@ -51,10 +51,12 @@ def load() -> Shop:
         sys.path.remove(str(folder))
 
 
-def _folder() -> Path:
+def example(name: str, file: str) -> Path:
+    """The folder of an example, which has `file`; raises `CliError` when it is not there."""
     package = Path(caracal_grpc.__file__).parent
     for base in (package, package.parent):
-        folder = base / "examples" / "shop"
-        if (folder / "orders.py").is_file():
+        folder = base / "examples" / name
+        if (folder / file).is_file():
             return folder
-    raise usage("the example shop is not installed; run this from a checkout of caracal-grpc")
+    text = f"the example {name} is not installed; run this from a checkout of caracal-grpc"
+    raise usage(text)

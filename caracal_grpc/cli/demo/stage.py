@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,44 @@ MAX_STALENESS: Final = 4
 longer than this may an edge be ignorant of a key, so that the two go together. The defaults are 10
 and 15; the demo is in a hurry."""
 
-_ANY_PORT: Final = "127.0.0.1:0"
+ANY_PORT: Final = "127.0.0.1:0"
+"""On which each part listens: all is on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the services are, as their callers see them; those of the CRM are empty without one."""
+
+    orders: str
+    payments: str
+    gateway: str = ""
+    crm: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What services start with, once their zone is declared; `stack` ends what it is given."""
+
+    stack: AsyncExitStack
+    goods: shop.Shop
+    zone: str
+    operator: grpc.aio.Channel
+    profiles: Mapping[str, Path]
+    folder: Path
+
+    async def serve(self, script: Path, settings: Mapping[str, str]) -> str:
+        """Starts a service on a free port, under the profile of its name; its address."""
+        name = script.stem
+        own = {f"SHOP_{name.upper()}": ANY_PORT, "SHOP_MAX_STALENESS": str(MAX_STALENESS)}
+        if name in self.profiles:
+            own[PROFILE_VARIABLE] = str(self.profiles[name])
+        log = self.folder / f"{name}.log"
+        started = process.running(script, {**own, **settings}, log)
+        return await self.stack.enter_async_context(started)
+
+
+Open = Callable[[Opening], Awaitable[Places]]
+"""How the services are started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,35 +86,49 @@ class Stage:
     names: Mapping[str, str]
     profiles: Mapping[str, Profile]
     folder: Path
+    places: Places
 
     def name(self, application: str) -> str:
         """The name of an application, for people."""
         return self.names.get(application, application)
 
 
+async def guarded(opening: Opening) -> Places:
+    """The two services of the shop, each with its guard."""
+    folder = opening.goods.folder
+    payments = await opening.serve(folder / "payments.py", {})
+    orders = await opening.serve(folder / "orders.py", {"SHOP_PAYMENTS": payments})
+    return Places(orders, payments)
+
+
 @asynccontextmanager
-async def staged(folder: Path) -> AsyncIterator[Stage]:
+async def staged(
+    folder: Path, example: str = "shop", services: Open = guarded
+) -> AsyncIterator[Stage]:
     """Sets all of it up below `folder`, and takes it down, whatever happens.
 
-    Raises `CaracalError` or `CliError` when a part cannot start, saying which and why.
+    `example` is the one whose zone is declared. Raises `CaracalError` or `CliError` when a part
+    cannot start, saying which and why.
     """
     goods = shop.load()
     async with AsyncExitStack() as stack:
         target = await _authority(stack, DevDir(folder))
-        manifest = Manifest.read(goods.folder / "zone.yaml")
+        manifest = Manifest.read(goods.folder.parent / example / "zone.yaml")
         operator = await stack.enter_async_context(connected(target))
         profiles = await _declare(operator, target, manifest, folder)
         agent = Profile.load(profiles["agent"])
-        payments = await _serve(stack, goods, "payments", profiles, {})
-        orders = await _serve(stack, goods, "orders", profiles, {"SHOP_PAYMENTS": payments})
+        zone = manifest.shape.zone
+        places = await services(Opening(stack, goods, zone, operator, profiles, folder))
         edge = await stack.enter_async_context(connect(agent))
+        meeting = Agent.meeting(edge, goods, places.orders, places.payments)
         yield Stage(
-            zone=manifest.shape.zone,
+            zone=zone,
             operator=operator,
-            agent=await stack.enter_async_context(Agent.meeting(edge, goods, orders, payments)),
+            agent=await stack.enter_async_context(meeting),
             names=_names({"operator": target.path, **profiles}),
             profiles={name: Profile.load(path) for name, path in profiles.items()},
             folder=folder,
+            places=places,
         )
 
 
@@ -90,7 +141,7 @@ async def _authority(stack: AsyncExitStack, place: DevDir) -> Target:
     place.prepare()
     etcd = await _etcd(stack, place)
     settings = {
-        "listen": _ANY_PORT,
+        "listen": ANY_PORT,
         "public_url": PUBLIC_URL,
         "etcd_endpoints": [etcd.endpoint],
         "kek_file": place.kek,
@@ -131,23 +182,3 @@ async def _declare(
         each.application_name: profiles.write(target, applied.issuer, each)
         for each in applied.credentials
     }
-
-
-async def _serve(
-    stack: AsyncExitStack,
-    goods: shop.Shop,
-    name: str,
-    profiles: Mapping[str, Path],
-    more: Mapping[str, str],
-) -> str:
-    """Starts a service of the shop on a free port; its address."""
-    settings = {
-        PROFILE_VARIABLE: str(profiles[name]),
-        f"SHOP_{name.upper()}": _ANY_PORT,
-        "SHOP_MAX_STALENESS": str(MAX_STALENESS),
-        **more,
-    }
-    log = profiles[name].with_suffix(".log")
-    return await stack.enter_async_context(
-        process.running(goods.folder / f"{name}.py", settings, log)
-    )

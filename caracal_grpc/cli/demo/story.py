@@ -64,14 +64,29 @@ CHAPTERS: Final = {
     ),
 }
 
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The words of a demo: what is on this machine, and a chapter for each flow."""
+
+    setting: str
+    chapters: Mapping[str, Chapter]
+
+
+PLAIN: Final = Told(
+    "A real etcd, authority and ledger, two guarded services and an agent, on this machine.",
+    CHAPTERS,
+)
+
 _WIDTH: Final = 100
 
 
 class Story:
     """Tells it on a console. Silent without one, for programs that want the JSON alone."""
 
-    def __init__(self, console: Console | None) -> None:
+    def __init__(self, console: Console | None, told: Told = PLAIN) -> None:
         self._console = console
+        self._told = told
         self._names: Mapping[str, str] = {}
 
     def introduce(self, names: Mapping[str, str]) -> None:
@@ -81,13 +96,11 @@ class Story:
     def begin(self) -> None:
         """Says what is about to start."""
         self._heading("caracal-grpc demo")
-        self._print(
-            "A real etcd, authority and ledger, two guarded services and an agent, on this machine."
-        )
+        self._print(self._told.setting)
 
     def chapter(self, number: int, name: str) -> None:
         """Says what the next flow does."""
-        chapter = CHAPTERS[name]
+        chapter = self._told.chapters[name]
         self._heading(f"{number}. {chapter.title}")
         self._print(chapter.happens)
 
@@ -96,7 +109,9 @@ class Story:
         for check in flow.checks:
             self._check(check)
         if flow.ok:
-            self._print(CHAPTERS[flow.name].matters, "dim")
+            self._print(self._told.chapters[flow.name].matters, "dim")
+        elif flow.said:
+            self._print(f"It was told: {flow.said}")
 
     def explained(self, about: str, explanation: Any) -> None:
         """Shows the way to one decision."""
