@@ -18,7 +18,7 @@ def lowest(extras: list[str]) -> list[str]:
     requirements = [*project["dependencies"], *(r for name in extras for r in optional[name])]
     bounds: dict[str, str] = {}
     for each in requirements:
-        match = re.fullmatch(r"([A-Za-z0-9-]+)(\[.*\])?>=(\S+)", each)
+        match = re.fullmatch(r"([A-Za-z0-9-]+)(\[.*\])?>=([^\s,]+).*", each)
         if match:
             bounds[match[1]] = max(bounds.get(match[1], ""), match[3], key=_order)
     return [f"{name}=={version}" for name, version in sorted(bounds.items())]

@@ -18,7 +18,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1.health import SERVICE_NAME as HEALTH
 from grpc_reflection.v1alpha import reflection
 
 from caracal_grpc.authority.authority import Authority
@@ -26,6 +26,7 @@ from caracal_grpc.authority.keys.keyring import Keyring
 from caracal_grpc.authority.keys.signers import Signers
 from caracal_grpc.authority.state.places import UNMIRRORED
 from caracal_grpc.authority.state.state import State
+from caracal_grpc.authority.workloads.peers import Peers
 from caracal_grpc.authority.zones.bootstrap import is_made
 from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.core.limits import MAX_RECEIVED, MAX_TOKEN_BYTES
@@ -35,15 +36,15 @@ from caracal_grpc.crypto.ledger_key import verify_ed25519
 from caracal_grpc.crypto.system import SystemClock, SystemIds
 from caracal_grpc.deciding import engines
 from caracal_grpc.first_start import make_operator, require_matching_kek, require_possible
-from caracal_grpc.interceptors.guard.aio.guard import AioGuard
-from caracal_grpc.interceptors.guard.verifier import Verifier
-from caracal_grpc.interceptors.rules.rules import Rules
+from caracal_grpc.health import Health
+from caracal_grpc.http_port import Around, open_port
 from caracal_grpc.interceptors.telemetry.refusal_log import log_refusal
 from caracal_grpc.ledger.sql import SqlLedger
 from caracal_grpc.outbound.http import HttpOutbound
 from caracal_grpc.services.costs import CostInterceptor
 from caracal_grpc.services.drain import Drain
 from caracal_grpc.services.errors import StatusInterceptor
+from caracal_grpc.services.guard import own_guard
 from caracal_grpc.services.register import SERVICES, add_services
 from caracal_grpc.settings.files import read_certificates
 from caracal_grpc.settings.serve import ServeSettings
@@ -72,6 +73,10 @@ _OPTIONS = (
 )
 
 
+Ready = Callable[[str, str], None]
+"""Is told the address of the gRPC port, and that of the HTTP port, empty when there is none."""
+
+
 class Server:
     """A running authority: `start`, then `wait` or use it, then `stop`."""
 
@@ -79,13 +84,15 @@ class Server:
         self.settings = settings
         self._clock = SystemClock()
         self._ids = SystemIds()
+        self._peers = Peers(self._clock, settings.trusted_proxies)
         self._closing = contextlib.AsyncExitStack()
-        self._health = health.aio.HealthServicer()
+        self._health = Health(service.full_name for service in SERVICES)
         self._drain = Drain()
         self._certificate: bytes | None = None
         self._store: EtcdStore | None = None
         self._server: grpc.aio.Server | None = None
         self._authority: Authority | None = None
+        self.http_address = ""
 
     async def start(self) -> str:
         """Opens everything, makes the first operator if need be, and serves; returns `host:port`.
@@ -126,11 +133,15 @@ class Server:
         port = self._bind(server)
         host = self.settings.listen.rpartition(":")[0]
         address = f"{host}:{port}"
-        await self._set_health(serving=False)
-        await (
-            server.start()
-        )  # before what may fail, since only a started server lets go of its port
+        await self._health.tell(serving=False)
+        # Before what may fail, since only a started server lets go of its port.
+        await server.start()
         self._closing.push_async_callback(server.stop, _LAST_WORDS)
+        if self.settings.http_listen:
+            around = Around(self._clock, self._peers, self._drain, self._health)
+            http = open_port(self.settings, authority, around)
+            self.http_address = await http.start()
+            self._closing.push_async_callback(http.stop, _LAST_WORDS)
         self._closing.push_async_callback(self._drain.done, self.settings.drain_seconds)
         self._closing.push_async_callback(authority.feed.close)
         self._closing.push_async_callback(authority.approvals.close)
@@ -138,7 +149,7 @@ class Server:
         self._closing.callback(authority.trials.replays.drain)
         self._closing.callback(self._drain.close)
         await make_operator(self.settings, authority, address)
-        self._own(self._report_health(authority), "health")
+        self._own(self._health.follow(authority.state, self.settings.max_staleness), "health")
         return address
 
     async def _open(self, store: Store, keks: Keks) -> Authority:
@@ -191,14 +202,9 @@ class Server:
             await asyncio.sleep(0.02)
 
     def _build(self, authority: Authority) -> grpc.aio.Server:
-        rules = Rules.from_descriptors(*SERVICES)
-        verifier = Verifier(
-            authority.view,
-            clock=self._clock,
-            use="session",
-            max_staleness=self.settings.max_staleness,
+        guard = own_guard(
+            authority.view, self._peers, self._clock, self.settings.max_staleness, log_refusal
         )
-        guard = AioGuard(authority.view, rules, verifier, clock=self._clock, on_refusal=log_refusal)
         self._closing.push_async_callback(guard.close)
         telemetry = server_interceptors(enabled=self.settings.telemetry)
         passed = [*telemetry, StatusInterceptor(self._drain), guard, CostInterceptor(self._clock)]
@@ -208,13 +214,11 @@ class Server:
         return server
 
     def _add_services(self, server: grpc.aio.Server, authority: Authority) -> None:
-        add_services(server, authority)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        add_services(server, authority, self._peers)
+        self._health.add_to(server)
         if self.settings.reflection:
             names = [service.full_name for service in SERVICES]
-            reflection.enable_server_reflection(
-                [*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server
-            )
+            reflection.enable_server_reflection([*names, HEALTH, reflection.SERVICE_NAME], server)
 
     def _bind(self, server: grpc.aio.Server) -> int:
         address = self.settings.listen
@@ -245,25 +249,9 @@ class Server:
 
         self._closing.push_async_callback(end)
 
-    async def _report_health(self, authority: Authority) -> None:
-        """Keeps the health service in step with what decides calls; NOT_SERVING when it ends."""
-        try:
-            while True:
-                fresh = authority.state.age() <= self.settings.max_staleness
-                await self._set_health(serving=fresh)
-                await asyncio.sleep(0.25)
-        finally:
-            await self._set_health(serving=False)
 
-    async def _set_health(self, *, serving: bool) -> None:
-        states = health_pb2.HealthCheckResponse
-        status = states.SERVING if serving else states.NOT_SERVING
-        for name in ("", *(service.full_name for service in SERVICES)):
-            await self._health.set(name, status)
-
-
-async def serve(settings: ServeSettings, ready: Callable[[str], None]) -> None:
-    """Runs an authority until SIGTERM or SIGINT, then drains it; `ready` gets its address.
+async def serve(settings: ServeSettings, ready: Ready) -> None:
+    """Runs an authority until SIGTERM or SIGINT, then drains it; `ready` gets its addresses.
 
     A signal that comes before it is ready ends its start.
     """
@@ -289,11 +277,11 @@ async def serve(settings: ServeSettings, ready: Callable[[str], None]) -> None:
             loop.remove_signal_handler(number)
 
 
-async def _start(server: Server, ready: Callable[[str], None]) -> None:
+async def _start(server: Server, ready: Ready) -> None:
     address = await server.start()
     await server.judge_etcd()
     # What was read of the store lives on. A full collection would go through all of it each time,
     # and hold up every call meanwhile, a third of a second for twenty thousand applications.
     gc.collect()
     gc.freeze()
-    ready(address)
+    ready(address, server.http_address)

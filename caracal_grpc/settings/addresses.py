@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Final
+
+MAX_PORT: Final = 65_535
 
 
 def is_wildcard(address: str) -> bool:
@@ -23,6 +26,11 @@ def is_loopback(address: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def port_of(address: str) -> int:
+    """The port of `host:port`."""
+    return int(address.rpartition(":")[2])
 
 
 def is_network(text: str) -> bool:

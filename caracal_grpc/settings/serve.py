@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import ssl
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -12,12 +11,13 @@ from pydantic import Field
 
 from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.core.limits import DEFAULT_MAX_STALENESS, MAX_STALENESS
-from caracal_grpc.crypto.secret_file import read_secret_file
+from caracal_grpc.core.spiffe import is_spiffe_id
+from caracal_grpc.core.workload import is_thumbprint
 from caracal_grpc.outbound.egress import LOOPBACK, Network
-from caracal_grpc.settings.addresses import is_loopback, is_network
+from caracal_grpc.settings.addresses import MAX_PORT, is_loopback, is_network, port_of
 from caracal_grpc.settings.checked import Problems
 from caracal_grpc.settings.etcd import EtcdPart
-from caracal_grpc.settings.files import named, read_certificates, read_secret
+from caracal_grpc.settings.files import read_pair, read_secret
 from caracal_grpc.settings.kek import KekPart
 from caracal_grpc.settings.policy import PolicyPart
 
@@ -28,6 +28,16 @@ class ServeSettings(EtcdPart, KekPart, PolicyPart):
     """What `serve` runs with; use `load`, which names the setting that is wrong."""
 
     listen: str = Field("127.0.0.1:7420", description="host:port to listen on; port 0 picks one")
+    http_listen: str = Field(
+        "",
+        description="host:port of the HTTP port: key sets, OAuth endpoints, health; TLS when the "
+        "server has it, else loopback only; default: none",
+    )
+    http_metrics: bool = Field(
+        default=False,
+        description="show /metrics on the HTTP port: names of zones and counts, to whoever reaches "
+        "the port",
+    )
     public_url: str = Field(
         description="the URL that issuers begin with, such as https://a.example"
     )
@@ -41,7 +51,14 @@ class ServeSettings(EtcdPart, KekPart, PolicyPart):
     tls_key_file: Path | None = Field(None, description="its private key, PEM, mode 0600")
     tls_ca_file: Path | None = Field(None, description="the CA that clients verify us with, PEM")
     tls_client_ca_file: Path | None = Field(
-        None, description="require client certificates of this CA, PEM"
+        None,
+        description="require client certificates of this CA, PEM; the HTTP port takes them and "
+        "requires none",
+    )
+    trusted_proxies: list[str] = Field(
+        [],
+        description="SPIFFE ids or x5t#S256 thumbprints of proxies that vouch for their callers in "
+        "x-forwarded-client-cert; default: none",
     )
 
     ledger: Path = Field(description="the SQLite file of the ledger")
@@ -78,6 +95,8 @@ class ServeSettings(EtcdPart, KekPart, PolicyPart):
             problems.append(("tls_key_file", "and tls_cert_file go together"))
         if self.tls_client_ca_file and not self.tls:
             problems.append(("tls_client_ca_file", "needs tls_cert_file"))
+        problems += self._wrong_proxies()
+        problems += self._wrong_http()
         if not self.public_url.startswith(("https://", "http://")):
             problems.append(("public_url", "must be an http or https URL"))
         strange = [network for network in self.egress_allow if not is_network(network)]
@@ -86,6 +105,27 @@ class ServeSettings(EtcdPart, KekPart, PolicyPart):
             problems.append(("egress_allow", text))
         return problems
 
+    def _wrong_proxies(self) -> Problems:
+        """What is wrong with the proxies, who prove what they are by a certificate."""
+        known = (is_spiffe_id(each) or is_thumbprint(each) for each in self.trusted_proxies)
+        if not all(known):
+            return [("trusted_proxies", "must be SPIFFE ids of workloads or x5t#S256 thumbprints")]
+        if self.trusted_proxies and not self.tls_client_ca_file:
+            return [("trusted_proxies", "needs tls_client_ca_file, to know the proxies by")]
+        return []
+
+    def _wrong_http(self) -> Problems:
+        """What is wrong with the HTTP port: tokens and secrets come over it, too."""
+        if not self.http_listen:
+            return [("http_metrics", "needs http_listen")] if self.http_metrics else []
+        if not _LISTEN.fullmatch(self.http_listen) or port_of(self.http_listen) > MAX_PORT:
+            return [("http_listen", f"must be host:port, and the port at most {MAX_PORT}")]
+        if self.http_listen == self.listen and not self.listen.endswith(":0"):
+            return [("http_listen", "must be another port than listen")]
+        if not self.tls and not is_loopback(self.http_listen):
+            return [("http_listen", "must be a loopback address, or needs tls_cert_file")]
+        return []
+
     @property
     def tls(self) -> bool:
         """Whether the server speaks TLS."""
@@ -93,12 +133,9 @@ class ServeSettings(EtcdPart, KekPart, PolicyPart):
 
     def key_pair(self) -> tuple[bytes, bytes]:
         """The private key and certificate chain of the server, read; raises `FIELD_INVALID`."""
-        certificate = read_certificates("tls_cert_file", self.tls_cert_file)
-        if certificate is None or self.tls_cert_file is None or self.tls_key_file is None:
+        if self.tls_cert_file is None or self.tls_key_file is None:
             raise field_invalid("tls_cert_file", "and tls_key_file are needed for TLS")
-        key = named("tls_key_file", read_secret_file, self.tls_key_file)
-        _require_pair(self.tls_cert_file, self.tls_key_file)
-        return key.encode(), certificate
+        return read_pair("tls_cert_file", self.tls_cert_file, "tls_key_file", self.tls_key_file)
 
     def egress_networks(self) -> tuple[Network, ...]:
         """The networks of `egress_allow`."""
@@ -111,13 +148,3 @@ class ServeSettings(EtcdPart, KekPart, PolicyPart):
     def opa_token(self) -> str:
         """The bearer token for the OPA server, empty without one; raises `FIELD_INVALID`."""
         return read_secret("opa_token_file", self.opa_token_file) or ""
-
-
-def _require_pair(certificate: Path, key: Path) -> None:
-    try:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key, password=lambda: "")
-    except ssl.SSLError as error:
-        mismatch = error.reason == "KEY_VALUES_MISMATCH"
-        problem = f"is not the key of {certificate}" if mismatch else "holds no plain key in PEM"
-        raise field_invalid("tls_key_file", f"{key} {problem}") from error

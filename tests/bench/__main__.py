@@ -19,6 +19,8 @@ from rich.table import Table
 from tests.bench import (
     activation,
     apply,
+    check,
+    envoy,
     exchange,
     exchange_growth,
     guard,
@@ -28,6 +30,7 @@ from tests.bench import (
     policy,
     remote_policy,
     replay,
+    restart,
     revocation,
     verification,
 )
@@ -49,8 +52,13 @@ MEASURES: dict[str, Any] = {
     "exchange-growth": exchange_growth.measure,
     "memory": memory.measure,
     "replay": replay.measure,
+    "check": check.measure,
+    "envoy": envoy.measure,
+    "restart": restart.measure,
 }
-IN_WORLD = frozenset({"guard", "exchange", "revocation", "narrowing", "activation", "apply"})
+IN_WORLD = frozenset(
+    {"guard", "exchange", "revocation", "narrowing", "activation", "apply", "check", "envoy"}
+)
 """Those that measure one running authority over one etcd; the others make what they need."""
 
 

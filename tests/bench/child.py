@@ -128,6 +128,34 @@ async def services(profile: str) -> None:
             await server.stop(0)
 
 
+async def checks(profile: str) -> None:
+    """In one process a Check of ours, one that allows everything, and a service to put behind."""
+    # What answers Envoy needs its stubs, which nothing else here does.
+    from envoy.service.auth.v3 import external_auth_pb2, external_auth_pb2_grpc
+
+    from caracal_grpc.mesh.server import MeshServer
+    from caracal_grpc.settings.mesh import MeshSettings
+
+    class Everything(external_auth_pb2_grpc.AuthorizationServicer):
+        async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
+            ok = external_auth_pb2.OkHttpResponse()
+            return external_auth_pb2.CheckResponse(ok_response=ok)
+
+    methods = {ECHO: {"resource": "resource://echo", "scopes": ["echo:say"]}}
+    document = {"profile": profile, "listen": "127.0.0.1:0", "inbound": {"methods": methods}}
+    ours = MeshServer(MeshSettings.load(document, Path()))
+    everything = grpc.aio.server()
+    external_auth_pb2_grpc.add_AuthorizationServicer_to_server(Everything(), everything)
+    address = f"127.0.0.1:{everything.add_insecure_port('127.0.0.1:0')}"
+    echo, service = echo_server()
+    await everything.start()
+    await echo.start()
+    await _until_told({"ours": await ours.start(), "everything": address, "service": service})
+    for server in (everything, echo):
+        await server.stop(0)
+    await ours.stop()
+
+
 async def crowded(count: str) -> None:
     """The guarded echo twice in one process: beside `count` live revocations, and beside none."""
     authority = ThrowawayAuthority("bench")
@@ -156,5 +184,11 @@ async def _until_told(ready: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    runs = {"authority": authority, "replica": replica, "services": services, "crowded": crowded}
+    runs = {
+        "authority": authority,
+        "replica": replica,
+        "services": services,
+        "checks": checks,
+        "crowded": crowded,
+    }
     asyncio.run(runs[sys.argv[1]](*sys.argv[2:]))

@@ -22,9 +22,20 @@ class Scale:
     """Of one tree."""
     decisions: int = 100_000
     """Recorded in a ledger."""
+    staleness: int = 10
+    """Seconds that an edge goes on without its authority: the default."""
 
 
 FULL = Scale()
 QUICK = Scale(
-    0.2, 2, 10, 100, applications=200, revocations=10_000, readings=500, sessions=50, decisions=500
+    0.2,
+    2,
+    10,
+    100,
+    applications=200,
+    revocations=10_000,
+    readings=500,
+    sessions=50,
+    decisions=500,
+    staleness=2,
 )

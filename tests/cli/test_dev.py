@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -15,7 +16,16 @@ from caracal_grpc.cli.serving.dev import _settings
 from caracal_grpc.cli.serving.devdir import DevDir, default_path
 from caracal_grpc.outbound.egress import LOOPBACK
 from caracal_grpc.settings.serve import ServeSettings
-from tests.cli.support import MANIFEST, AtOnce, Dev, HalfStarted, caracal, environment, is_alive
+from tests.cli.support import (
+    MANIFEST,
+    AtOnce,
+    Dev,
+    HalfStarted,
+    Running,
+    caracal,
+    environment,
+    is_alive,
+)
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -52,6 +62,17 @@ def test_what_holds_a_secret_is_its_owners_alone(dev: Dev) -> None:
         0o600,
     ]
     assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_http_is_there_when_asked_for(tmp_path: Path) -> None:
+    """On loopback, with what it counts, and named in the line."""
+    ports = ("--port", "0", "--http-port", "0")
+    running = Running("dev", "--data-dir", tmp_path / "state", *ports, "--json")
+    try:
+        with urlopen(f"http://{running.json['http']}/metrics", timeout=20) as answered:
+            assert b"caracal_ready" in answered.read()
+    finally:
+        running.end(signal.SIGTERM)
 
 
 @pytest.mark.parametrize("number", ENDING)
@@ -190,5 +211,5 @@ def _named(text: str) -> list[int]:
 
 def test_identity_provider_on_this_machine_is_asked(tmp_path: Path) -> None:
     """Issuers and webhooks may be on loopback, and nowhere else but in the internet."""
-    settings = ServeSettings.load(_settings(DevDir(tmp_path), 0, "127.0.0.1:2379"))
+    settings = ServeSettings.load(_settings(DevDir(tmp_path), (0, None), "127.0.0.1:2379"))
     assert settings.egress_networks() == LOOPBACK

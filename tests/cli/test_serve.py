@@ -64,10 +64,13 @@ async def test_it_serves_tls_until_sigterm(
         settings[variable(f"tls_{name}_file")] = str(file)
     prefix = f"test/{secrets.token_hex(8)}"
     flags = ("--etcd-endpoints", etcd.endpoint, "--etcd-prefix", prefix, "--json")
-    running = Running("serve", *flags, **settings)
+    http = ("--http-listen", "127.0.0.1:0")
+    running = Running("serve", *flags, *http, **settings)
     try:
         profile = tmp_path / "operator.json"
-        assert running.json["authority"].startswith("127.0.0.1:")
+        addresses = {running.json["authority"], running.json["http"]}
+        assert len(addresses) == 2
+        assert all(each.startswith("127.0.0.1:") for each in addresses)
         assert "plaintext" not in profile.read_text()
         listed = caracal("keys", "list", "--json", profile=profile)
         assert listed.code == 0, listed.err

@@ -30,6 +30,22 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "certificate without key": ({"tls_cert_file": "cert.pem"}, "tls_key_file"),
     "key without certificate": ({"tls_key_file": "key.pem"}, "tls_key_file"),
     "client CA without TLS": ({"tls_client_ca_file": "ca.pem"}, "tls_client_ca_file"),
+    "proxy of no name": ({"trusted_proxies": ["gate"]}, "trusted_proxies"),
+    "proxy by a pattern": ({"trusted_proxies": ["spiffe://a.example/*"]}, "trusted_proxies"),
+    "trust domain for a proxy": ({"trusted_proxies": ["spiffe://a.example"]}, "trusted_proxies"),
+    "proxy that cannot be known": (
+        {"trusted_proxies": ["spiffe://a.example/gate"]},
+        "trusted_proxies",
+    ),
+    "http off loopback without TLS": ({"http_listen": "0.0.0.0:8080"}, "http_listen"),
+    "http on a name without TLS": ({"http_listen": "authority.example:8080"}, "http_listen"),
+    "http without a port": ({"http_listen": "127.0.0.1"}, "http_listen"),
+    "http on no port that there is": ({"http_listen": "127.0.0.1:65536"}, "http_listen"),
+    "metrics on no port": ({"http_metrics": True}, "http_metrics"),
+    "http on the same port": (
+        {"listen": "127.0.0.1:7420", "http_listen": "127.0.0.1:7420"},
+        "http_listen",
+    ),
     "etcd in the clear": ({"etcd_endpoints": ["etcd.internal:2379"]}, "etcd_ca_file"),
     "one etcd in the clear": (
         {"etcd_endpoints": ["127.0.0.1:2379", "http://10.0.0.1:2379"]},

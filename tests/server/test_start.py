@@ -242,7 +242,8 @@ async def test_sigterm_ends_a_start(tmp_path: Path, etcd: EtcdProcess) -> None:
         silent.setblocking(False)
         endpoint = f"127.0.0.1:{silent.getsockname()[1]}"
         values = serve_values(tmp_path, etcd, etcd_endpoints=[endpoint], max_staleness=60)
-        serving = asyncio.ensure_future(serve(ServeSettings.load(values), ready.append))
+        settings = ServeSettings.load(values)
+        serving = asyncio.ensure_future(serve(settings, lambda *each: ready.extend(each)))
         async with asyncio.timeout(30):
             connection, _ = await asyncio.get_running_loop().sock_accept(silent)
             with connection:
@@ -256,7 +257,7 @@ async def test_sigterm_ends_a_running_server(tmp_path: Path, etcd: EtcdProcess) 
     """And so does a second one that comes meanwhile; nothing stays open."""
     before, ready = asyncio.all_tasks(), asyncio.Event()
     settings = ServeSettings.load(serve_values(tmp_path, etcd))
-    serving = asyncio.ensure_future(serve(settings, lambda _: ready.set()))
+    serving = asyncio.ensure_future(serve(settings, lambda *_: ready.set()))
     async with asyncio.timeout(30):
         await ready.wait()
         for _ in range(2):
@@ -271,7 +272,7 @@ async def test_what_was_read_at_the_start_is_no_work_for_collections(
     """A full one would hold up every call for as long as it takes to go through all of it."""
     ready = asyncio.Event()
     settings = ServeSettings.load(serve_values(tmp_path, etcd))
-    serving = asyncio.ensure_future(serve(settings, lambda _: ready.set()))
+    serving = asyncio.ensure_future(serve(settings, lambda *_: ready.set()))
     async with asyncio.timeout(30):
         await ready.wait()
         assert gc.get_freeze_count() > 0

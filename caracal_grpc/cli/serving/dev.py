@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from caracal_grpc.interceptors.profile import Profile
     from caracal_grpc.server import Server
 
+Ports = tuple[int, int | None]
+"""Of gRPC and of HTTP, which is off without one; 0 picks a free one."""
+
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -29,6 +32,15 @@ def dev(
         typer.Option(help="Where state lives. Default: caracal-grpc/dev in your data home."),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 picks a free one.")] = 7420,
+    http_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65_535,
+            help="Port for HTTP: key sets, OAuth endpoints, health, metrics; 0 picks a free one. "
+            "Default: none.",
+        ),
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print one line of JSON when ready.")
     ] = False,
@@ -42,7 +54,7 @@ def dev(
     place = DevDir((data_dir or default_path()).absolute())
     with place.held():
         place.prepare()
-        asyncio.run(_until_signalled(_run(place, port, json)))
+        asyncio.run(_until_signalled(_run(place, (port, http_port), json)))
 
 
 async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
@@ -63,7 +75,7 @@ async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
         task.result()
 
 
-async def _run(place: DevDir, port: int, as_json: bool) -> None:
+async def _run(place: DevDir, ports: Ports, as_json: bool) -> None:
     from caracal_grpc.cli.serving.startup import hold_log
     from caracal_grpc.server import Server
     from caracal_grpc.settings.serve import ServeSettings
@@ -72,12 +84,12 @@ async def _run(place: DevDir, port: int, as_json: bool) -> None:
     release = hold_log(json_lines=as_json, level=logging.WARNING)
     async with AsyncExitStack() as stack:
         etcd = await stack.enter_async_context(EmbeddedEtcd(place.etcd))
-        server = Server(ServeSettings.load(_settings(place, port, etcd.endpoint)))
+        server = Server(ServeSettings.load(_settings(place, ports, etcd.endpoint)))
         stack.push_async_callback(server.stop)
         address = await _started(server)
         profile = _profile(place, address)
         release()
-        _announce(place, profile, as_json)
+        _announce(place, profile, server.http_address, as_json)
         await server.wait()
 
 
@@ -95,12 +107,15 @@ async def _started(server: Server) -> str:
         raise
 
 
-def _settings(place: DevDir, port: int, endpoint: str) -> dict[str, Any]:
+def _settings(place: DevDir, ports: Ports, endpoint: str) -> dict[str, Any]:
     from caracal_grpc.cli.serving.devdir import PUBLIC_URL
     from caracal_grpc.outbound.egress import LOOPBACK
 
+    port, http_port = ports
     return {
         "listen": f"127.0.0.1:{port}",
+        "http_listen": "" if http_port is None else f"127.0.0.1:{http_port}",
+        "http_metrics": http_port is not None,
         "public_url": PUBLIC_URL,
         "etcd_endpoints": [endpoint],
         "kek_file": place.kek,
@@ -125,15 +140,17 @@ def _profile(place: DevDir, address: str) -> Profile:
     return profile
 
 
-def _announce(place: DevDir, profile: Profile, as_json: bool) -> None:
+def _announce(place: DevDir, profile: Profile, http: str, as_json: bool) -> None:
     from caracal_grpc.cli.terminal.output import print_json, print_line
 
     if as_json:
         facts = {"authority": profile.authority, "zone": profile.zone}
-        print_json({**facts, "profile": str(place.profile), "data_dir": str(place.path)})
+        more = {"http": http} if http else {}
+        print_json({**facts, "profile": str(place.profile), "data_dir": str(place.path), **more})
         return
     for line in (
         f"authority  {profile.authority}  (plaintext, this machine only)",
+        *([f"http       {http}  (the same)"] if http else []),
         f"state      {place.path}",
         "",
         "In another terminal:",

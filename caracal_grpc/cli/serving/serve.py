@@ -49,12 +49,14 @@ def _serve(settings: ServeSettings, json: bool) -> None:
 
     release = hold_log(json_lines=json, level=logging.INFO)
 
-    def ready(address: str) -> None:
+    def ready(address: str, http_address: str) -> None:
         release()
+        http = {"http": http_address} if http_address else {}
         if json:
-            print_json({"authority": address})
+            print_json({"authority": address, **http})
         else:
-            print_line(f"serving on {address}; SIGTERM drains it")
+            beside = f", and HTTP on {http_address}" if http else ""
+            print_line(f"serving on {address}{beside}; SIGTERM drains it")
 
     try:
         asyncio.run(serve(settings, ready))
