@@ -6,7 +6,6 @@ it was sent shows it to the caller all the same: put none behind a gateway that 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +17,7 @@ from caracal_grpc.interceptors.edge.upstreams import Released, unreleased
 from caracal_grpc.interceptors.guard.gate import method_not_declared
 from caracal_grpc.mesh.answers.answer import Allowed
 from caracal_grpc.mesh.credentials import Credentials
+from caracal_grpc.mesh.headers import as_variable
 from caracal_grpc.mesh.inbound import rewritten, untrusted
 from caracal_grpc.mesh.judging import Judged, Judging
 from caracal_grpc.mesh.question import Question
@@ -28,8 +28,6 @@ _VERBS: Final = {
     "TRACE": "has the upstream answer with what it was sent, its credential included",
 }
 """Methods of HTTP that no gateway lets through, and why (RFC 9110 section 9.3)."""
-
-_MARKS: Final = re.compile(r"[^a-z0-9]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +122,6 @@ class GatewayWay:
 
 
 def _alike(question: Question, name: str) -> frozenset[str]:
-    """What the request has under `name`, or under one that some servers take for it: those that
-    hand headers on as variables of CGI know one mark only (RFC 3875 section 4.1.18).
-    """
-    bare = _MARKS.sub("_", name)
-    return frozenset(each for each in question.headers.names if _MARKS.sub("_", each) == bare)
+    """What the request has under `name`, or under one that some servers take for it."""
+    known = as_variable(name)
+    return frozenset(each for each in question.headers.names if as_variable(each) == known)
