@@ -53,7 +53,7 @@ class Debts:
         Raises `AUDIT_UNAVAILABLE`, `STORE_UNAVAILABLE`; what is left is for the next time.
         """
         for owed in self._old():
-            await self._recorder.record_all([owed.entry])
+            await self._recorder.record_once(owed.entry)
             self._recorder.paid[owed.entry.id] = owed
         await self._forget()
 
