@@ -11,19 +11,15 @@ import hashlib
 import json
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.core.mandate import Mandate, to_claims
 from caracal_grpc.core.ports import Clock
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors.context.trace import TRACEPARENT, read_traceparent
-from caracal_grpc.interceptors.guard.gate import bearer
-from caracal_grpc.mesh.answers.answer import Allowed
 from caracal_grpc.mesh.question import Question
-
-if TYPE_CHECKING:  # what only looks at settings has no need of the stubs
-    from caracal_grpc.mesh.check import Way
+from caracal_grpc.mesh.spoilt import Spoilt
 
 Correlate = Literal["traceparent", "x-request-id"]
 """The header whose id a request on the way out has in common with the one that caused it."""
@@ -48,7 +44,7 @@ class _Arrival:
 class _Id:
     """What came under an id: the digest of a mandate, and what that is worth.
 
-    Both are empty when it came without one, or under mandates of different worth.
+    Both are empty when it came under mandates of different worth, or without one, too.
     """
 
     digest: bytes
@@ -67,7 +63,7 @@ class Arrivals:
     has none, nobody could say which of them caused what, and nothing is found under it any more
     until all are forgotten.
     Nothing is forgotten to make room: who could crowd an id out could take its place. What there
-    is no room for is not found.
+    is no room for is not found; ids that came without a mandate take none of it.
     """
 
     def __init__(
@@ -90,6 +86,7 @@ class Arrivals:
         self._most_ids = ids
         self._most_mandates = mandates
         self._by_id: OrderedDict[str, _Id] = OrderedDict()
+        self._spoilt = Spoilt(hold)
         self._by_digest: OrderedDict[bytes, _Arrival] = OrderedDict()
 
     def __len__(self) -> int:
@@ -97,7 +94,7 @@ class Arrivals:
 
     @property
     def ids(self) -> int:
-        """How many ids are known."""
+        """How many ids that came with a mandate are known."""
         return len(self._by_id)
 
     def note(self, question: Question, token: str, mandate: Mandate) -> None:
@@ -116,7 +113,7 @@ class Arrivals:
         """Remembers one that had to show nothing: what it causes has nobody's authority."""
         correlation = self._id_of(question)
         if correlation is not None:
-            self._note_id(correlation, b"", b"")
+            self._spoilt.add(correlation, self._clock.monotonic())
 
     def proven(self, token: str) -> str | None:
         """The thumbprint of the certificate that the holder of `token` showed when it came in by
@@ -131,8 +128,12 @@ class Arrivals:
         `None` when there is none. Raises `MANDATE_MISSING` when several came under that id.
         """
         correlation = self._id_of(question)
-        found = None if correlation is None else self._by_id.get(correlation)
-        if found is None or found.until <= self._clock.monotonic():
+        if correlation is None:
+            return None
+        now, found = self._clock.monotonic(), self._by_id.get(correlation)
+        if self._spoilt.has(correlation, now):
+            raise _ambiguous(self.correlate or "")
+        if found is None or found.until <= now:
             return None
         if not found.digest:
             raise _ambiguous(self.correlate or "")
@@ -142,7 +143,8 @@ class Arrivals:
     def _note_id(self, correlation: str, digest: bytes, worth: bytes) -> None:
         """However short the life of a mandate is, its id is not another's for the whole time."""
         now, known = self._clock.monotonic(), self._by_id.get(correlation)
-        if known is not None and known.until > now and known.worth != worth:
+        differs = known is not None and known.until > now and known.worth != worth
+        if differs or self._spoilt.has(correlation, now):
             digest = worth = b""
         new = _Id(digest, worth, now + self._hold)
         _put(self._by_id, correlation, new, self._most_ids, now)
@@ -158,23 +160,6 @@ class Arrivals:
             trace = read_traceparent(question.headers.all(TRACEPARENT))
             return None if trace is None else trace.split("-")[1]
         return (question.request_id or None) if self.correlate == "x-request-id" else None
-
-
-class Remembering:
-    """The way in, with a memory of what it let through."""
-
-    def __init__(self, way: Way, arrivals: Arrivals) -> None:
-        self._way = way
-        self._arrivals = arrivals
-
-    async def answer(self, question: Question) -> Allowed:
-        """As the way in."""
-        allowed = await self._way.answer(question)
-        if allowed.mandate is None:
-            self._arrivals.note_public(question)
-        else:
-            self._arrivals.note(question, bearer(question.headers.entries), allowed.mandate)
-        return allowed
 
 
 def _put(kept: OrderedDict[_Key, _Kept], key: _Key, value: _Kept, most: int, now: float) -> None:

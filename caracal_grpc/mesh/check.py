@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from functools import partial
 from typing import Any, Final, Protocol
 
 from envoy.service.auth.v3.external_auth_pb2 import CheckRequest, CheckResponse
@@ -11,14 +10,12 @@ from envoy.service.auth.v3.external_auth_pb2_grpc import AuthorizationServicer
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.interceptors.guard.gate import as_refusal, unforeseen
+from caracal_grpc.interceptors.guard.gate import as_refusal
 from caracal_grpc.mesh.answers.answer import Allowed, Refused
 from caracal_grpc.mesh.answers.render import render
+from caracal_grpc.mesh.patience import Patience
 from caracal_grpc.mesh.question import Question, read, unread
 from caracal_grpc.mesh.within import within
-
-PATIENCE: Final = 10.0
-"""Seconds that an answer may take at most, however long the proxy would wait."""
 
 _SHOWN: Final = 512
 
@@ -35,14 +32,15 @@ class Way(Protocol):
 
 
 Record = Callable[[str, CaracalError], object]
-"""Has the refusal of a request recorded that no way was asked about: its path, and why."""
+"""Has the refusal of a request recorded that no way has answered: its path, and why."""
 
 
 class CheckServicer(AuthorizationServicer):  # type: ignore[misc]
     """Answers each question by the way that the proxy's configuration names.
 
-    Every refusal is an answer: a call that failed would be up to what the proxy makes of failures.
-    `record` is `AioVerdicts.refuse`, so that what cannot be judged is in the ledger, too.
+    Every refusal is an answer, in the time that the proxy waits: a call that failed would be up to
+    what the proxy makes of failures. `record` is `AioVerdicts.refuse`, so that what cannot be
+    judged, for whatever reason, is in the ledger, too.
     """
 
     def __init__(self, ways: Mapping[str, Way], record: Record | None = None) -> None:
@@ -54,16 +52,16 @@ class CheckServicer(AuthorizationServicer):  # type: ignore[misc]
         question: Question | None = None
         answer: Allowed | Refused
         try:
-            question = read(request)
+            question = read(request, Patience(context.time_remaining))
             way = self._way(question)
         except Exception as exc:  # noqa: BLE001 - whatever happens here, the request is refused
             return render(question or _unread(request), self._unanswered(request, as_refusal(exc)))
         try:
-            answer = await within(partial(_patience, context), way.answer(question))
-        except TimeoutError:
-            answer = Refused(unforeseen())
-        except Exception as exc:  # noqa: BLE001 - the same
-            answer = _refused(as_refusal(exc))
+            answer = await within(question.patience.answer, way.answer(question))
+        except CaracalError as error:  # recorded by the way
+            answer = _refused(error)
+        except Exception as exc:  # noqa: BLE001 - the same, time that is up included
+            answer = self._unanswered(request, as_refusal(exc))
         return render(question, answer)
 
     def _way(self, question: Question) -> Way:
@@ -98,8 +96,3 @@ def _unread(request: CheckRequest) -> Question | None:
     except Exception as exc:  # noqa: BLE001 - it only chooses the words of a refusal
         as_refusal(exc)
         return None
-
-
-def _patience(context: Any) -> float:
-    left = context.time_remaining()
-    return PATIENCE if left is None else min(PATIENCE, left)

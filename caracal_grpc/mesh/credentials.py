@@ -23,7 +23,7 @@ SWEEP: Final = 5.0
 """Seconds after which one that is over is forgotten, whether or not anybody asks for it."""
 
 RELEASE_PATIENCE: Final = 5.0
-"""Seconds for one release, its retries included."""
+"""Seconds for one release, its retries included, and at most for a request that waits for one."""
 
 
 class Release(Protocol):
@@ -70,18 +70,25 @@ class Credentials:
     def __repr__(self) -> str:
         return f"Credentials({len(self._kept)})"
 
-    async def get(self, upstream: str, resource: str, mandate: str) -> Released:
+    async def get(self, upstream: str, resource: str, mandate: str, timeout: float) -> Released:
         """The credential of `upstream` for a request with `mandate`, which is for `resource` and
         was judged this moment.
 
-        Raises the refusal of the request. Whoever waits for what another asked for is not refused
-        for the mandate of that one, but asks with its own.
+        Raises the refusal of the request, within `timeout` seconds. Whoever waits for what another
+        asked for is not refused for the mandate of that one, but asks with its own.
         """
         key = _Key(upstream, resource)
-        while True:
-            known = self._look(key)
-            if known is not None:
-                return known
+        known = self._look(key)
+        if known is not None:
+            return known
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._asked(key, mandate)
+        except TimeoutError:
+            raise unreleased() from None
+
+    async def _asked(self, key: _Key, mandate: str) -> Released:
+        while (known := self._look(key)) is None:
             flight = self._flights.get(key)
             own = flight is None
             if flight is None:
@@ -91,6 +98,7 @@ class Credentials:
                 return outcome
             if own or not outcome.about_the_mandate:
                 raise _again(outcome.refusal, own=own)
+        return known
 
     async def close(self) -> None:
         """Ends what is in flight and forgets all; whoever waits is refused. Again is no error."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
 from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.core.ids import require_slug
@@ -16,18 +15,12 @@ from caracal_grpc.interceptors.client.attachment import AUTHORIZATION
 from caracal_grpc.interceptors.edge.upstreams import Released, unreleased
 from caracal_grpc.interceptors.guard.gate import method_not_declared
 from caracal_grpc.mesh.answers.answer import Allowed
-from caracal_grpc.mesh.credentials import Credentials
+from caracal_grpc.mesh.claims import rewritten, untrusted
+from caracal_grpc.mesh.credentials import RELEASE_PATIENCE, Credentials
 from caracal_grpc.mesh.headers import as_variable
-from caracal_grpc.mesh.inbound import rewritten, untrusted
 from caracal_grpc.mesh.judging import Judged, Judging
 from caracal_grpc.mesh.question import Question
 from caracal_grpc.mesh.routes import ANY, Route
-
-_VERBS: Final = {
-    "CONNECT": "opens a tunnel, in which nobody could judge anything",
-    "TRACE": "has the upstream answer with what it was sent, its credential included",
-}
-"""Methods of HTTP that no gateway lets through, and why (RFC 9110 section 9.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +65,6 @@ class GatewayWay:
 
     async def answer(self, question: Question) -> Allowed:
         """What goes on; raises the refusal."""
-        self._require_plain(question)
         judged = await self._judging.judge(question)
         upstream = self._upstream(question, judged)
         gone = untrusted(question.headers, judged.inbound) | {AUTHORIZATION, "proxy-authorization"}
@@ -86,16 +78,7 @@ class GatewayWay:
             remove=gone | _alike(question, released.name),
             mandate=judged.mandate,
             decision_id=judged.decision_id,
-            life=judged.life,
         )
-
-    def _require_plain(self, question: Question) -> None:
-        """Raises `FIELD_INVALID` for what would go on past the answer: nobody could end it."""
-        if "upgrade" in question.headers:
-            text = "cannot go through the gateway: no revocation would reach what it opens"
-            self._judging.refuse(question, field_invalid("headers.upgrade", text))
-        if question.verb in _VERBS:
-            self._judging.refuse(question, field_invalid("method", _VERBS[question.verb]))
 
     def _upstream(self, question: Question, judged: Judged) -> str:
         """What is lent to the request; raises `METHOD_NOT_DECLARED` for one of no route.
@@ -113,7 +96,8 @@ class GatewayWay:
         try:
             if mandate is None or not upstream:
                 raise unreleased()
-            return await self._credentials.get(upstream, mandate.resource, judged.token)
+            timeout = min(RELEASE_PATIENCE, question.patience.authority())
+            return await self._credentials.get(upstream, mandate.resource, judged.token, timeout)
         except CaracalError as error:
             if "audit_id" not in error.metadata:
                 self._judging.refuse(question, error)

@@ -7,24 +7,17 @@ from typing import Final, NamedTuple, NoReturn
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.ids import REQUEST, typeid_of
-from caracal_grpc.core.limits import DEFAULT_MAX_STALENESS, LEEWAY
+from caracal_grpc.core.limits import LEEWAY
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.ports import Clock
-from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.rule import Rule
 from caracal_grpc.interceptors.context.inbound import Inbound
 from caracal_grpc.interceptors.guard.aio.verdicts import AioVerdicts
 from caracal_grpc.interceptors.guard.behind import Behind
-from caracal_grpc.interceptors.guard.gate import RuleSource, method_not_declared
-from caracal_grpc.interceptors.resource_field import PathVariables
-from caracal_grpc.mesh.paths import folded, segments_of
+from caracal_grpc.mesh.matching import match_of, name_of
 from caracal_grpc.mesh.question import Question
 from caracal_grpc.mesh.routes import Match, Routes
 
-MAX_CACHE: Final = int(DEFAULT_MAX_STALENESS)
-"""Seconds: a proxy that repeats a verdict learns of a revocation no later than an edge may."""
-
-_NOTHING: Final = PathVariables()
 _UNSHOWN: Final = Behind()
 _CUSTOM: Final = 8
 """The version of a UUID whose bits are ours (RFC 9562 section 5.8)."""
@@ -33,9 +26,10 @@ _CUSTOM: Final = 8
 class Judged(NamedTuple):
     """A request that may go on: under `mandate`, whose text is `token`, or as a public one.
 
-    `inbound` is what it brought, without claims of identity. `life` is in how many seconds its
-    mandate will have expired, and `cache_seconds` for how many the verdict may be repeated.
-    `decision_id` is the ledger entry that explains it: its own, else that of its mandate.
+    `inbound` is what it brought, without claims of identity. `life` is in how many seconds a call
+    of gRPC has to be over, since its mandate will have expired, and `cache_seconds` for how many
+    the verdict may be repeated. `decision_id` is the ledger entry that explains it: its own, else
+    that of its mandate.
     """
 
     match: Match
@@ -53,10 +47,7 @@ class Judged(NamedTuple):
 class Judging:
     """Judges questions by the rules of gRPC methods and by the routes of plain HTTP.
 
-    A path that is a declared method of gRPC is that method, whatever the request says that it is;
-    others are for `routes`, unless it says that it is gRPC, or the path is below a service that has
-    declared methods. `cache_seconds` is for how long a
-    proxy may repeat a verdict at most.
+    `cache_seconds` is for how long a proxy may repeat a verdict at most.
     """
 
     def __init__(
@@ -65,17 +56,20 @@ class Judging:
         self._verdicts = verdicts
         self._routes = routes
         self._now = clock.now
-        self._cache_seconds = max(0, min(cache_seconds, MAX_CACHE))
+        self._cache_seconds = cache_seconds
 
     async def judge(self, question: Question) -> Judged:
         """Raises the refusal, which is recorded, with its `decision_id` among the metadata."""
         match = self._match(question)
         rule = match.rule
-        thumbprint = question.caller.thumbprint
-        peer = Behind(thumbprint) if thumbprint else _UNSHOWN
         use = use_of(question) if rule.single_use else ""
         admission = await self._verdicts.on(
-            match.name, rule, question.headers.entries, peer, match.variables, use=use
+            match.name,
+            rule,
+            question.headers.entries,
+            _peer(question, rule),
+            match.variables,
+            use=use,
         )
         mandate = admission.mandate
         if mandate is None:
@@ -87,21 +81,26 @@ class Judging:
             mandate,
             admission.token,
             admission.decision_id or mandate.audit_id,
-            life,
-            self._repeatable(rule, mandate, life),
+            life if match.grpc else None,
+            self._repeatable(rule, mandate, life) if self._cache_seconds else 0,
         )
 
     def _repeatable(self, rule: Rule, mandate: Mandate, life: float) -> int:
-        """Seconds for which a proxy may repeat the verdict; none on what is of one connection."""
+        """Seconds for which a proxy may repeat the verdict; none on what is of one connection.
+
+        What the verdict was made by is no older at the end of them than an edge's knowledge may be:
+        whoever repeats it learns of a revocation no later than an edge does.
+        """
         if rule.single_use or mandate.binding is not None:
             return 0
-        return max(0, min(self._cache_seconds, int(life) - LEEWAY))
+        return max(0, min(self._cache_seconds, int(life) - LEEWAY, int(self._verdicts.slack)))
 
     def require_still(self, question: Question, judged: Judged) -> None:
         """Raises why a request may not go on after all, that had to wait since it was judged."""
-        peer, match = question.caller.thumbprint or None, judged.match
         try:
-            self._verdicts.check(judged.token, match.rule, peer, match.variables)
+            self._verdicts.check(
+                judged.token, judged.match.rule, question.thumbprint, judged.match.variables
+            )
         except CaracalError as error:
             self.refuse(question, error)
 
@@ -118,53 +117,11 @@ class Judging:
         raise error
 
 
-def match_of(question: Question, rules: RuleSource, routes: Routes) -> Match:
-    """What a request is, by the rules of gRPC methods and the routes of plain HTTP.
-
-    Servers of gRPC look at the path and not at the content type, so that no route is for a path
-    below a declared service. Raises `METHOD_NOT_DECLARED` for one that is nothing, and what
-    `Routes.find` raises.
-    """
-    rule = rules.find(question.path)
-    if rule is not None:
-        return Match(question.path, _judgeable(rule), _NOTHING)
-    if question.kind == "http" and not rules.knows(folded(segments_of(question.path)[0])):
-        found = routes.find(question.host, question.verb, question.path)
-        if found is not None:
-            return found
-        raise _no_route(name_of(question))
-    raise method_not_declared(name_of(question))
-
-
-def _no_route(name: str) -> CaracalError:
-    return CaracalError(
-        Reason.METHOD_NOT_DECLARED,
-        "no route is declared for the request; add one for its host, path and method",
-        metadata={"method": name},
-    )
-
-
-def unjudgeable(rule: Rule) -> bool:
-    """Whether a rule of a gRPC method asks what is in its requests, which no proxy shows."""
-    return rule.template is not None
-
-
-def _judgeable(rule: Rule) -> Rule:
-    if unjudgeable(rule):
-        raise CaracalError(
-            Reason.METHOD_NOT_DECLARED,
-            "the method's resource is in its requests, which a proxy does not show; guard it in "
-            "its own process, or map it to a resource without a field",
-            metadata={"method": rule.method},
-        )
-    return rule
-
-
-def name_of(question: Question) -> str:
-    """What a request that nothing is declared for is called."""
-    if question.kind == "http":
-        return f"{question.verb} {question.host}{question.path}"
-    return question.path
+def _peer(question: Question, rule: Rule) -> Behind:
+    """Who sent the request to the proxy, and for how long the authority may be asked about it."""
+    if rule.single_use:
+        return Behind(question.thumbprint, question.patience.authority())
+    return _UNSHOWN if question.thumbprint is None else Behind(question.thumbprint)
 
 
 def use_of(question: Question) -> str:

@@ -24,12 +24,14 @@ from caracal_grpc.interceptors.client.aio.mandates import AioMandates
 from caracal_grpc.interceptors.client.attachment import AUTHORIZATION, attach
 from caracal_grpc.interceptors.context.inbound import Inbound
 from caracal_grpc.interceptors.guard.aio.verdicts import AioVerdicts
+from caracal_grpc.interceptors.guard.behind import Behind
 from caracal_grpc.interceptors.guard.gate import Admission
 from caracal_grpc.interceptors.resource_field import resource_of
 from caracal_grpc.mesh.answers.answer import Allowed
 from caracal_grpc.mesh.arrivals import Arrivals
-from caracal_grpc.mesh.inbound import rewritten, untrusted
-from caracal_grpc.mesh.judging import match_of, name_of, use_of
+from caracal_grpc.mesh.claims import rewritten, untrusted
+from caracal_grpc.mesh.judging import use_of
+from caracal_grpc.mesh.matching import match_of, name_of
 from caracal_grpc.mesh.question import Question
 from caracal_grpc.mesh.routes import Match, Routes
 from caracal_grpc.mesh.upstreams import (
@@ -45,7 +47,10 @@ APPROVAL_HEADER: Final = "x-caracal-approval"
 """With it the application repeats a request that policy held, naming the approval: `apr_…`."""
 
 EXCHANGE_PATIENCE: Final = 5.0
-"""Seconds for one exchange; it goes on without whoever asked, for the next time it is asked."""
+"""Seconds at most that a request waits for its mandate, and less when the proxy waits for less. The
+exchange goes on without it, for the next one that asks."""
+
+_NOBODY: Final = Behind()
 
 
 class OutboundWay:
@@ -115,24 +120,36 @@ class OutboundWay:
 
     async def _answer(self, question: Question) -> Allowed:
         upstream, match = self._destination(question)
-        inbound = Inbound(question.headers.entries)
-        gone = untrusted(question.headers, inbound) | {AUTHORIZATION}
-        kept = rewritten(question.headers, inbound)
         if match.rule.public:
-            return Allowed(headers=kept, remove=gone)
+            return await self._opened(question, match)
         caller = self._caller(question, upstream, match)
         token, mandate = await self._swapped(question, upstream, match, caller)
         if caller is not None and caller.rule is not None:  # it may have died meanwhile
             proven = self._arrivals.proven(caller.token)
             self._verdicts.check(caller.token, caller.rule, proven)
-        if question.kind != "http":
+        inbound = Inbound(question.headers.entries)
+        gone = untrusted(question.headers, inbound) | {AUTHORIZATION}
+        if match.grpc:
             attach([entry for entry in question.headers.entries if entry[0] not in gone], token)
         return Allowed(
-            headers=(*kept, (AUTHORIZATION, f"Bearer {token}")),
+            headers=(
+                *rewritten(question.headers, inbound),
+                (AUTHORIZATION, f"Bearer {token}"),
+            ),
             remove=gone,
             mandate=mandate,
             decision_id=mandate.audit_id,
-            life=mandate.expires_at + LEEWAY - self._now(),
+            life=mandate.expires_at + LEEWAY - self._now() if match.grpc else None,
+        )
+
+    async def _opened(self, question: Question, match: Match) -> Allowed:
+        """What goes on of a request that takes no mandate: nor does that of our caller."""
+        headers = question.headers
+        admission = await self._verdicts.on(match.name, match.rule, headers.entries, _NOBODY)
+        return Allowed(
+            headers=rewritten(headers, admission.inbound),
+            remove=untrusted(headers, admission.inbound) | {AUTHORIZATION},
+            decision_id=admission.decision_id,
         )
 
     def _destination(self, question: Question) -> tuple[Upstream, Match]:
@@ -185,7 +202,7 @@ class OutboundWay:
             check,
             approval=approval or None,
             request_id=(use_of(question) or None) if rule.single_use else None,
-            timeout=EXCHANGE_PATIENCE,
+            timeout=min(EXCHANGE_PATIENCE, question.patience.authority()),
         )
 
     def _record(self, question: Question, error: CaracalError) -> None:

@@ -29,7 +29,7 @@ from caracal_grpc.mesh.declared import (
     services_of,
     upstreams_of,
 )
-from caracal_grpc.mesh.judging import unjudgeable
+from caracal_grpc.mesh.matching import unjudgeable
 from caracal_grpc.mesh.routes import Route
 from caracal_grpc.mesh.upstreams import serves
 from caracal_grpc.settings import mesh as settings

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.core.limits import MAX_REQUEST_ID
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.core.spiffe import is_spiffe_id
-from caracal_grpc.crypto.certificate import ClientNames, client_names
+from caracal_grpc.crypto.thumbprint import x5t_s256
 from caracal_grpc.mesh.headers import Headers, split_headers
 from caracal_grpc.mesh.paths import require_path
+from caracal_grpc.mesh.patience import UNSAID, Patience
 
 Kind = Literal["grpc", "grpc_web", "http"]
 
@@ -38,22 +37,7 @@ _REQUEST_ID: Final = re.compile(rf"[\x21-\x7e]{{1,{MAX_REQUEST_ID}}}")
 _SECOND: Final = re.compile(r"\A\s*bearer\b.*,|,\s*bearer\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """What TLS proved of who sent the request to the proxy; all of it is empty without.
-
-    `thumbprint` is there only when the proxy passes the certificate on (Envoy's
-    `include_peer_certificate`). `principal` is what the proxy calls the peer, whatever kind of name
-    that is.
-    """
-
-    spiffe_id: str = ""
-    thumbprint: str = ""
-    principal: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """One request. `verb` is its method in HTTP; `path` has no query.
 
     `host` is in lower case, without port and last dot; empty when the proxy does not say it, as is
@@ -61,25 +45,27 @@ class Question:
     `direction` is what the proxy's configuration calls the way that the request goes; `inbound`
     when it says nothing. `request_id` is how the caller knows the request, if it is a word.
     `exchange` is how the proxy does, the same each time that it asks again about one request, which
-    no caller can choose; empty when the proxy does not say. `proxyless` is a question of gRPC
-    itself (gRFC A92).
+    no caller can choose; empty when the proxy does not say. `thumbprint` is of the certificate that
+    the caller showed to the proxy, `None` unless the proxy passes it on (Envoy's
+    `include_peer_certificate`). `proxyless` is a question of gRPC itself (gRFC A92). `patience` is
+    how long the proxy waits for the answer.
     """
 
     kind: Kind
     verb: str
     path: str
-    query: str = field(repr=False)
     host: str
     headers: Headers
-    caller: Caller
     direction: str
     request_id: str
     exchange: str = ""
+    thumbprint: str | None = None
     proxyless: bool = False
     port: str = ""
+    patience: Patience = UNSAID
 
 
-def read(request: Any) -> Question:
+def read(request: Any, patience: Patience = UNSAID) -> Question:
     """The question that a `CheckRequest` is; raises the refusal of what nobody may send.
 
     That is `FIELD_INVALID` for what can be read in two ways, `MANDATE_MALFORMED` for two mandates,
@@ -89,22 +75,24 @@ def read(request: Any) -> Question:
     http = attributes.request.http
     pseudo, headers = split_headers(http)
     authority = http.host or pseudo.get(":authority", "")
-    path, query = _target(_agreed("path", http.path, pseudo.get(":path", "")), http)
+    path, query = _target(_agreed("path", http.path, pseudo.get(":path", "")), http.query)
+    if query or http.fragment:
+        _require_query(query, http.fragment)
     proxyless = _is_proxyless(http, attributes)
     require_one_authorization(headers)
     return Question(
         kind="grpc" if proxyless else _kind(headers),
         verb=_verb(_agreed("method", http.method, pseudo.get(":method", ""))),
-        path=path,
-        query=query,
+        path=_path(path),
         host=_host(authority, (pseudo.get(":authority", authority), *headers.all("host"))),
         headers=headers,
-        caller=_caller(attributes.source),
         direction=_direction(attributes.context_extensions),
         request_id=_request_id(headers),
         exchange=http.id if len(http.id) <= MAX_REQUEST_ID else "",
+        thumbprint=_thumbprint(attributes.source.certificate),
         proxyless=proxyless,
         port=_port(authority),
+        patience=patience,
     )
 
 
@@ -121,7 +109,7 @@ def unread(request: Any) -> Question | None:
     kind: Kind = "grpc" if proxyless else _kind(headers)
     if kind == "http":
         return None
-    return Question(kind, "", "", "", "", headers, _NOBODY, "", "", proxyless=proxyless)
+    return Question(kind, "", "", "", headers, "", "", proxyless=proxyless)
 
 
 def _said(http: Any, name: str) -> list[str]:
@@ -147,15 +135,25 @@ def _agreed(what: str, one: str, other: str) -> str:
     return one or other
 
 
-def _target(target: str, http: Any) -> tuple[str, str]:
+def _target(target: str, said: str) -> tuple[str, str]:
+    """The path and the query of a target, whose query may be `said` beside it."""
     path, mark, query = target.partition("?")
-    if http.query and (mark and query != http.query):
+    if mark and said and query != said:
         raise field_invalid("query", "is said twice, and not the same")
-    query = query or http.query
-    if http.fragment or len(query) > MAX_QUERY or not _QUERY.fullmatch(query):
+    return path, query or said
+
+
+def _require_query(query: str, fragment: str) -> None:
+    """No rule is about queries, so that they are looked at and left out."""
+    if fragment or len(query) > MAX_QUERY or not _QUERY.fullmatch(query):
         text = f"must be at most {MAX_QUERY} visible ASCII characters, with no fragment behind"
         raise field_invalid("query", text)
-    return require_path(path), query
+
+
+@lru_cache(maxsize=1024)
+def _path(path: str) -> str:
+    """`path`, which can be read in one way only; the same ones come again and again."""
+    return require_path(path)
 
 
 def _verb(verb: str) -> str:
@@ -212,28 +210,13 @@ def _direction(extensions: Any) -> str:
     return str(word)
 
 
-def _caller(source: Any) -> Caller:
-    principal, certificate = source.principal[:2048], source.certificate
-    if not (principal or certificate):
-        return _NOBODY
-    names = _names(certificate) if 0 < len(certificate) <= MAX_CERTIFICATE else None
-    # A certificate of SPIFFE has one URI; a principal does not say what kind of name it is.
-    uris = (principal,) if names is None else () if names.is_authority else names.uris
-    return Caller(
-        spiffe_id=uris[0] if len(uris) == 1 and is_spiffe_id(uris[0]) else "",
-        thumbprint="" if names is None else names.thumbprint,
-        principal=principal,
-    )
-
-
-_NOBODY: Final = Caller()
-
-
 @lru_cache(maxsize=256)
-def _names(certificate: str) -> ClientNames | None:
+def _thumbprint(certificate: str) -> str | None:
     """Of a certificate in PEM, percent-encoded as Envoy does; `None` for what is none."""
+    if not 0 < len(certificate) <= MAX_CERTIFICATE:
+        return None
     try:
-        return client_names(unquote_to_bytes(certificate))
+        return x5t_s256(unquote_to_bytes(certificate))
     except CaracalError:
         return None
 

@@ -68,11 +68,15 @@ def _named(method: str, host: str, path: PathTemplate) -> str:
 
 
 class Match(NamedTuple):
-    """What a request is: its name for the record, its rule, and the variables of its path."""
+    """What a request is: its name for the record, its rule, and the variables of its path.
+
+    `grpc` is whether the rule is that of a method of gRPC, whatever the caller says that it speaks.
+    """
 
     name: str
     rule: Rule
     variables: PathVariables
+    grpc: bool = False
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from functools import partial
 from caracal_grpc.core.rule import Rule
 from caracal_grpc.interceptors import Edge
 from caracal_grpc.interceptors.edge.settings import SYSTEM
-from caracal_grpc.mesh.arrivals import Arrivals, Remembering
+from caracal_grpc.mesh.arrivals import Arrivals
 from caracal_grpc.mesh.check import Record, Way
 from caracal_grpc.mesh.credentials import Credentials
 from caracal_grpc.mesh.declared import (
@@ -69,8 +69,12 @@ class Ways:
         rules, routes = rules_of("inbound", declared), Routes(routes_of("inbound", declared))
         verdicts = await self._edge.verdicts(rules)
         judging = Judging(verdicts, routes, SYSTEM, cache_seconds=declared.cache_seconds)
-        way = InboundWay(judging, keep=declared.keep, forward=declared.forward_mandate)
-        return way if self._arrivals is None else Remembering(way, self._arrivals)
+        return InboundWay(
+            judging,
+            keep=declared.keep,
+            forward=declared.forward_mandate,
+            arrivals=self._arrivals,
+        )
 
     async def _outbound(self, declared: settings.Outbound) -> Way:
         rules, routes = rules_of("outbound", declared), Routes(routes_of("outbound", declared))

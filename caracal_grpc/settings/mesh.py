@@ -85,10 +85,11 @@ class Inbound(Declared):
     """Headers that say who calls and that a proxy on the way vouches for, such as
     `x-forwarded-client-cert`: the service sees them, where others are removed."""
     forward_mandate: bool = True
-    """Whether the service gets the mandate itself, to act on behalf of its caller."""
-    cache_seconds: Annotated[int, Field(ge=0, le=int(DEFAULT_MAX_STALENESS))] = 0
-    """For how long a proxy may repeat a verdict at most; so much later it learns of a
-    revocation."""
+    """Whether the service gets the mandate itself, to act on behalf of its caller. Without, no
+    bearer token reaches it, not even by public methods, which look at none."""
+    cache_seconds: Annotated[int, Field(ge=0, le=MAX_STALENESS)] = 0
+    """For how long a proxy may repeat a verdict at most. With what is not known yet when it is
+    made, that is never longer than `max_staleness`, the time until a revocation is known."""
 
 
 class OutboundUpstream(Part):
@@ -184,6 +185,9 @@ class MeshSettings(Part):
         if not (self.inbound or self.outbound or self.gateway):
             text = "is missing; say what comes to the service, or configure outbound or gateway"
             yield FieldViolation("inbound", text)
+        if self.inbound and self.inbound.cache_seconds > self.max_staleness:
+            text = "must be at most max_staleness, by when a revocation has to be known"
+            yield FieldViolation("inbound.cache_seconds", text)
 
     def _listen_problem(self) -> str:
         if (path := self.socket) is not None:

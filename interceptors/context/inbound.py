@@ -95,6 +95,11 @@ class Inbound:
         self.metadata = kept
 
     @property
+    def stripped(self) -> bool:
+        """Whether there were claims, which are taken away."""
+        return self._stripped
+
+    @property
     def request_id(self) -> str:
         """The caller's `x-request-id` when it is one visible ASCII word; otherwise a fresh one."""
         if self._request_id is None:

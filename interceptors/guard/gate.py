@@ -47,7 +47,7 @@ class RuleSource(Protocol):
         ...
 
     def knows(self, service: str) -> bool:
-        """Whether a method of `package.service`, written in lower case, has a rule."""
+        """Whether `package.service`, written in lower case, was read, or a method has a rule."""
         ...
 
 
@@ -193,6 +193,10 @@ class Gate:
 
     def admitted(self, admission: Admission) -> None:
         """Hears of a call whose handler runs now: nothing more can refuse it."""
+        self.sampled(admission)
+
+    def sampled(self, admission: Admission) -> None:
+        """Has a call that is let in recorded, if it is one of those that are."""
         if self._sampler is not None:
             admission.decision_id = tell(self._sampler.allowed, admission) or ""
 

@@ -68,13 +68,23 @@ class Rules:
     guard refuses it. Safe to share between threads.
     """
 
-    def __init__(self, rules: Iterable[Rule] = (), *, pool: DescriptorPool | None = None) -> None:
-        """Of `rules`, the last of a method wins; with a `pool`, others are looked up in it."""
+    def __init__(
+        self,
+        rules: Iterable[Rule] = (),
+        *,
+        pool: DescriptorPool | None = None,
+        services: Iterable[str] = (),
+    ) -> None:
+        """Of `rules`, the last of a method wins; with a `pool`, others are looked up in it.
+
+        `services` are known by their full names, whether or not a method of them has a rule.
+        """
         given = {rule.method: rule for rule in rules}
         self._rules: dict[str, Rule] = _PUBLIC_INFRASTRUCTURE | given
         self._pool = pool
         self._resolved: set[str] = set(_INFRASTRUCTURE_SERVICES)
-        self._services = {_service_of(method).lower() for method in self._rules}
+        named = (*map(_service_of, self._rules), *services)
+        self._services = {name.lower() for name in named}
 
     @classmethod
     def from_descriptors(
@@ -84,7 +94,8 @@ class Rules:
     ) -> Rules:
         """The rules declared on `services`, those of `overrides` (a mapping) before them."""
         declared = [rule for service in services for rule in _service_rules(service)]
-        return cls([*declared, *_mapping_rules(overrides)])
+        names = [service.full_name for service in services]
+        return cls([*declared, *_mapping_rules(overrides)], services=names)
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Mapping[str, Any]]) -> Rules:
@@ -114,7 +125,7 @@ class Rules:
         return self._rules.get(method)
 
     def knows(self, service: str) -> bool:
-        """Whether a method of `service`, written in lower case, has a rule that was read."""
+        """Whether `service`, written in lower case, was read, or a method of it has a rule."""
         return service in self._services
 
     def _resolve(self, service: str, pool: DescriptorPool) -> None:
@@ -127,7 +138,7 @@ class Rules:
             return
         for rule in _service_rules(descriptor):
             self._rules.setdefault(rule.method, rule)
-            self._services.add(service.lower())
+        self._services.add(service.lower())
         self._resolved.add(service)
 
 

@@ -11,6 +11,7 @@ from envoy.service.auth.v3.external_auth_pb2 import CheckRequest, CheckResponse
 
 from caracal_grpc.core.edge_decision import EdgeDecision
 from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.limits import DEFAULT_MAX_STALENESS
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.crypto.system import SystemIds
 from caracal_grpc.interceptors.guard.aio.verdicts import AioVerdicts
@@ -79,6 +80,7 @@ def desk(
     consumes: bool = True,
     cache_seconds: int = 0,
     authority: ThrowawayAuthority | None = None,
+    max_staleness: float = DEFAULT_MAX_STALENESS,
     **inbound: Any,
 ) -> Desk:
     """A desk whose inbound way knows `rules` by gRPC path, and `routes`."""
@@ -90,7 +92,7 @@ def desk(
     verdicts = AioVerdicts(
         feed,
         known,
-        Verifier(feed, clock=authority.clock),
+        Verifier(feed, clock=authority.clock, max_staleness=max_staleness),
         on_refusal=lambda method, error, _: refusals.append((method, error)),
         recorder=Recorder(decisions.append, sampling_rate, authority.clock, SystemIds()),
         consumer=authority.consumption.consume_aio if consumes else None,

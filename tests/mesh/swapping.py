@@ -23,7 +23,7 @@ from caracal_grpc.interceptors.records.recorder import Recorder
 from caracal_grpc.interceptors.rules.rules import Rules
 from caracal_grpc.interceptors.status import to_status
 from caracal_grpc.interceptors.testing import CannedFeed, ThrowawayAuthority
-from caracal_grpc.mesh.arrivals import Arrivals, Remembering
+from caracal_grpc.mesh.arrivals import Arrivals
 from caracal_grpc.mesh.check import CheckServicer
 from caracal_grpc.mesh.inbound import InboundWay
 from caracal_grpc.mesh.judging import Judging
@@ -150,7 +150,7 @@ def kit(
         resources=frozenset(resources),
         arrivals=memory,
     )
-    ways = {"inbound": Remembering(InboundWay(coming), memory), "outbound": going}
+    ways = {"inbound": InboundWay(coming, arrivals=memory), "outbound": going}
     servicer = CheckServicer(ways)
     return Kit(authority, feed, exchange, memory, servicer, tokens, time, decisions)
 

@@ -210,6 +210,34 @@ def test_there_is_a_bound_by_default() -> None:
     assert MAX_MANDATES <= 4_096
 
 
+async def test_nobody_without_a_mandate_takes_the_room_of_others() -> None:
+    """However many ids they make up; and each of theirs is still nobody's."""
+    made = kit(correlate="traceparent", ids=3)
+    for number in range(100, 120):
+        await made.come_in("", trace(number), path="/shop.v1.Orders/About")
+    token = made.inbound()
+    for number in (1, 2, 119):
+        await made.come_in(token, trace(number))
+    outcome = [await caused(made, trace(number)) for number in (1, 2, 100, 119)]
+    assert outcome == [token, token, *[Reason.MANDATE_MISSING] * 2]
+    made.time.advance(40)
+    await made.come_in("", trace(2), path="/shop.v1.Orders/About")
+    assert await caused(made, trace(2)) is Reason.MANDATE_MISSING
+    assert await caused(made, trace(1)) == token
+
+
+async def test_what_came_in_under_the_id_of_a_public_call_stays_nobodys() -> None:
+    """As long as it is remembered itself, when the public call has been forgotten."""
+    made = kit(correlate="traceparent", hold=60.0)
+    for number, seconds in ((9, 59), (1, 41)):
+        await made.come_in("", trace(number), path="/shop.v1.Orders/About")
+        made.time.advance(seconds)
+    await made.come_in(made.inbound(), trace(1))
+    made.time.advance(25)
+    assert not made.arrivals._spoilt.has("0" * 31 + "1", made.time.monotonic())
+    assert await caused(made, trace(1)) is Reason.MANDATE_MISSING
+
+
 @pytest.mark.parametrize("header", ["00-" + "0" * 32 + "-" + "1" * 16 + "-01", "nonsense", ""])
 async def test_a_broken_trace_is_none(header: str) -> None:
     """Else all that have one would be one."""

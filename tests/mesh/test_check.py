@@ -22,7 +22,7 @@ from caracal_grpc.mesh.answers.render import LAST, render
 from caracal_grpc.mesh.check import CheckServicer
 from caracal_grpc.mesh.question import Question, read
 from tests.mesh.asking import envoy, http, proxyless
-from tests.mesh.desk import Desk, Waiting, allowed, desk, headers, refusal
+from tests.mesh.desk import Desk, Waiting, allowed, desk, headers, refusal, told
 
 
 class Scripted:
@@ -114,11 +114,24 @@ async def test_the_empty_question_is_refused() -> None:
     assert refusal(await scripted(Allowed()).ask(CheckRequest())).reason == "FIELD_INVALID"
 
 
-async def test_an_answer_that_takes_too_long_is_a_refusal() -> None:
+@pytest.mark.parametrize("waits", [0.01, 0.0, -1.0])
+async def test_an_answer_that_takes_too_long_is_a_refusal(waits: float) -> None:
     """The proxy gives up then, and what it makes of that is not ours to know."""
     servicer = CheckServicer({"inbound": Scripted("never")})
-    response = await servicer.Check(envoy(), Waiting(0.01))
+    response = await servicer.Check(envoy(), Waiting(waits))
     assert refusal(response).reason == "AUTHORITY_STALE"
+
+
+@pytest.mark.parametrize("wrong", ["never", TimeoutError(), RuntimeError("secret")])
+@pytest.mark.parametrize("shape", [envoy, http])
+async def test_what_could_not_be_answered_is_recorded(shape: Any, wrong: Any) -> None:
+    """And can be asked for by its id."""
+    kit = scripted(wrong)
+    response = await kit.servicer.Check(shape("/a/b?token=secret"), Waiting(0.01))
+    (decision,) = kit.decisions
+    assert (decision.method, decision.reason) == ("/a/b", "AUTHORITY_STALE")
+    assert refusal(response).metadata["decision_id"] == decision.id
+    assert told(response)["decision_id"] == decision.id
 
 
 async def test_a_record_that_fails_changes_nothing() -> None:
@@ -148,7 +161,7 @@ def test_an_answer_with_a_credential_is_not_kept() -> None:
     """What is written once for a mandate holds nothing but what is said of the mandate."""
     mandate = ThrowawayAuthority().grant(resource="resource://orders")
     lent = Allowed(headers=(("authorization", "Basic secret"),), mandate=mandate)
-    plain = Allowed(headers=(("x-caracal-application", "app"),), mandate=mandate)
+    plain = Allowed(mandate=mandate, introduces=True)
     for answer, kept in ((lent, False), (plain, True)):
         assert allowed(render(read(http()), answer))
         assert (LAST.get(mandate) is not None) == kept
@@ -157,17 +170,18 @@ def test_an_answer_with_a_credential_is_not_kept() -> None:
 def test_what_was_written_before_is_for_the_very_same() -> None:
     """Another answer under the same mandate is written anew."""
     mandate = ThrowawayAuthority().grant(resource="resource://orders")
-    first = Allowed(headers=(("x-caracal-application", "one"),), mandate=mandate)
+    first = Allowed(mandate=mandate, introduces=True)
     for changed in (
         {},
-        {"headers": (("x-caracal-application", "two"),)},
+        {"headers": (("baggage", "note=hi"),)},
+        {"introduces": False},
         {"remove": frozenset({"x-note"})},
         {"decision_id": "aud_2"},
         {"cache_seconds": 3},
     ):
         render(read(http()), first)
-        answer: Any = replace(first, **changed)
-        written, anew = render(read(http()), answer), replace(answer, mandate=replace(mandate))
+        answer = first._replace(**changed)
+        written, anew = render(read(http()), answer), answer._replace(mandate=replace(mandate))
         assert written == render(read(http()), anew)
 
 

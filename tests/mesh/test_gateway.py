@@ -12,7 +12,8 @@ from caracal_grpc.crypto.thumbprint import x5t_s256
 from caracal_grpc.interceptors.edge.upstreams import unreleased
 from caracal_grpc.mesh.gateway import GatewayRoute
 from tests.interceptors.support import eventually
-from tests.mesh.desk import PUBLIC, allowed, headers, refusal, route, told
+from tests.mesh.asking import http
+from tests.mesh.desk import PUBLIC, Waiting, allowed, headers, refusal, route, told
 from tests.mesh.lending import CRM, READ, REVOKED, SECRET, about, gateway, lent
 from tests.support.etcd_tls import CertificateAuthority
 from tests.support.refusals import refused
@@ -153,6 +154,7 @@ async def test_a_public_route_goes_on_without_anything() -> None:
     assert allowed(answer)
     assert headers(answer) == {}
     assert "authorization" in answer.ok_response.headers_to_remove
+    assert told(answer)["decision_id"].startswith("aud_")
     assert made.release.asked == []
 
 
@@ -204,6 +206,20 @@ async def test_a_refused_release_is_told_with_its_reason() -> None:
     assert refusal(answer).reason is Reason.MANDATE_REVOKED
     assert told(answer)["decision_id"] == "aud_9"
     assert made.decisions == [], "the authority has its entry"
+
+
+async def test_a_release_is_waited_for_in_time_to_refuse() -> None:
+    """By that name, in the ledger; it goes on, for the next one."""
+    made = gateway()
+    made.release.held = asyncio.Event()
+    shown = [("authorization", f"Bearer {made.mandate()}")]
+    request = http("/contacts/c-1", shown, direction="gateway")
+    answer = await made.servicer.Check(request, Waiting(0.05))
+    assert refusal(answer).message == unreleased().message
+    assert told(answer)["decision_id"] == made.decisions[0].id
+    made.release.held.set()
+    assert allowed(await made.ask(token=made.mandate()))
+    assert len(made.release.asked) == 1
 
 
 async def test_trouble_of_our_own_is_recorded_here() -> None:

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from caracal_grpc.core.ids import REQUEST, require_id
+from caracal_grpc.core.ids import AUDIT, REQUEST, require_id
 from caracal_grpc.core.rule import Rule
 from caracal_grpc.crypto.thumbprint import x5t_s256
 from caracal_grpc.interceptors.context.inbound import Inbound
 from caracal_grpc.interceptors.resource_field import PathVariables
+from caracal_grpc.interceptors.rules.rules import Rules
 from caracal_grpc.interceptors.testing import ThrowawayAuthority
 from caracal_grpc.mesh.answers.identity import NAMES
 from caracal_grpc.mesh.judging import Judged
@@ -24,6 +25,7 @@ from tests.mesh.desk import (
     PUBLIC,
     RESOURCE,
     SCOPE,
+    Waiting,
     allowed,
     desk,
     headers,
@@ -33,6 +35,7 @@ from tests.mesh.desk import (
 )
 from tests.support.clock import FakeClock
 from tests.support.etcd_tls import CertificateAuthority
+from tests.support.protos import books
 
 FAMILY = {"resource": f"{RESOURCE}/{{id}}", "scopes": [SCOPE]}
 ONCE = ASKED | {"single_use": True}
@@ -122,6 +125,17 @@ async def test_a_mandate_ends_here_when_it_is_not_passed_on() -> None:
     assert "authorization" in answer.ok_response.headers_to_remove
 
 
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", " BEARER"])
+async def test_nor_does_one_go_on_that_nobody_asked_for(scheme: str) -> None:
+    """A public method looks at none; what is no token is its own to look at."""
+    kit = desk({METHOD: PUBLIC}, forward=False)
+    shown = ("authorization", f"{scheme} {kit.mandate()}")
+    answer = await kit.ask(envoy(headers=[shown]))
+    assert "authorization" in answer.ok_response.headers_to_remove
+    answer = await kit.ask(envoy(headers=[("authorization", "Basic eDp5")]))
+    assert "authorization" not in answer.ok_response.headers_to_remove
+
+
 async def test_a_public_method_needs_no_mandate_and_believes_no_claim() -> None:
     """It looks at none that is sent along, either."""
     kit = desk({METHOD: PUBLIC})
@@ -173,6 +187,18 @@ async def test_what_is_below_a_declared_service_is_no_route(path: str) -> None:
     assert allowed(await kit.ask(http("/caracal.test.Cells/Other", verb="POST")))
     for content_type in ("", "application/json", "application/grpcish"):
         answer = await kit.ask(http(path, verb="POST", content_type=content_type))
+        assert refusal(answer).reason == "METHOD_NOT_DECLARED"
+
+
+async def test_a_service_that_declares_nothing_is_no_route() -> None:
+    """It is in a descriptor set: a server of gRPC serves it, whatever the content type is."""
+    rules = Rules.from_descriptors(books({"Read": None}))
+    kit = desk(rules, [route("/**", PUBLIC, methods=["*"])])
+    assert allowed(await kit.ask(http("/test.books.Other/Read", verb="POST")))
+    for content_type in ("", "application/json"):
+        answer = await kit.ask(
+            http("/test.books.Books/Read", verb="POST", content_type=content_type)
+        )
         assert refusal(answer).reason == "METHOD_NOT_DECLARED"
 
 
@@ -257,6 +283,22 @@ async def test_a_proxy_that_asks_again_has_not_used_a_mandate_twice() -> None:
     assert uses[4:] == ["", ""]
 
 
+@pytest.mark.parametrize(("waits", "most"), [(1.0, 0.8), (3.0, 2.4), (60.0, 5.0), (None, 5.0)])
+async def test_the_authority_is_asked_for_less_than_the_proxy_waits(
+    waits: float | None, most: float
+) -> None:
+    """So that there is time to refuse when it does not answer."""
+    kit = desk({METHOD: ONCE})
+    allotted: list[float] = []
+
+    async def noting(_admission: Any, timeout: float) -> None:
+        allotted.append(timeout)
+
+    kit.verdicts._consumer = noting
+    assert allowed(await kit.servicer.Check(envoy(headers=kit.bearer()), Waiting(waits)))
+    assert allotted == [pytest.approx(most)]
+
+
 async def test_a_mandate_that_would_be_refused_is_not_consumed() -> None:
     """Nor is one for something else."""
     kit = desk({METHOD: ONCE})
@@ -290,6 +332,19 @@ async def test_a_call_ends_with_its_mandate(asked: str | None, said: str) -> Non
             assert found == said
 
 
+@pytest.mark.parametrize("content_type", ["text/plain", "application/json", "", "grpc"])
+async def test_a_call_ends_with_its_mandate_whatever_it_says_that_it_is(content_type: str) -> None:
+    """Servers of gRPC serve a method by its path, for as long as the caller likes."""
+    kit = desk()
+    for asked in ([], [("grpc-timeout", "99999999H")]):
+        carried = [*kit.bearer(ttl=60), *asked]
+        for shape in (envoy, http):
+            request = shape(METHOD, carried, verb="POST", content_type=content_type)
+            found = headers(await kit.ask(request)).get("grpc-timeout", "none")
+            assert found.endswith("m"), found
+            assert 60_000 < int(found[:-1]) <= 65_000
+
+
 async def test_plain_http_has_no_deadline_of_grpc() -> None:
     """It would be one more header that nobody asked for."""
     kit = desk(routes=[route("/orders")])
@@ -320,6 +375,28 @@ async def test_an_access_log_can_tell_what_was_decided() -> None:
     }
 
 
+@pytest.mark.parametrize("protocol", ["websocket", "h2c", "WebSocket, h2c"])
+@pytest.mark.parametrize("path", ["/orders", "/about", METHOD])
+async def test_an_upgrade_goes_nowhere(protocol: str, path: str) -> None:
+    """Neither expiry nor revocation would reach what it opens, be it public or not."""
+    kit = desk(routes=[route("/orders"), route("/about", PUBLIC)])
+    said = [("connection", "Upgrade"), ("Upgrade", protocol)]
+    assert allowed(await kit.ask(http(path, kit.bearer())))
+    answer = await kit.ask(http(path, [*kit.bearer(), *said]))
+    assert not allowed(answer)
+    assert [each.violations[0].field for _, each in kit.refusals] == ["headers.upgrade"]
+    assert [each.reason for each in kit.decisions] == ["FIELD_INVALID"]
+
+
+@pytest.mark.parametrize("verb", ["CONNECT", "TRACE"])
+async def test_a_tunnel_and_an_echo_go_nowhere(verb: str) -> None:
+    """Though a route is for every method."""
+    kit = desk(routes=[route("/**", methods=["*"])])
+    assert allowed(await kit.ask(http("/orders", kit.bearer(), verb="PATCH")))
+    assert not allowed(await kit.ask(http("/orders", kit.bearer(), verb=verb)))
+    assert [each.violations[0].field for _, each in kit.refusals] == ["method"]
+
+
 @pytest.mark.parametrize(
     ("asked", "ttl", "seconds"), [(ASKED, 60, 10), (ASKED, 7, 7), (ONCE, 60, 0), (PUBLIC, 60, 0)]
 )
@@ -330,6 +407,20 @@ async def test_a_verdict_may_be_repeated_for_no_longer_than_an_edge_may_be_late(
     clock: Any = FakeClock()
     kit = desk({METHOD: asked}, cache_seconds=3600, authority=ThrowawayAuthority(clock=clock))
     answer = await kit.ask(envoy(headers=kit.bearer(ttl=ttl)))
+    assert told(answer)["cache_seconds"] == seconds
+
+
+@pytest.mark.parametrize(
+    ("max_staleness", "age", "seconds"),
+    [(10, 0, 8), (2, 0, 2), (10, 7, 3), (10, 10, 0), (60, 0, 8)],
+)
+async def test_what_is_old_already_is_repeated_for_less(
+    max_staleness: float, age: float, seconds: int
+) -> None:
+    """All in all a proxy knows of a revocation when an edge has to, as that is configured."""
+    kit = desk(cache_seconds=8, max_staleness=max_staleness)
+    kit.feed.go_stale(age)
+    answer = await kit.ask(envoy(headers=kit.bearer()))
     assert told(answer)["cache_seconds"] == seconds
 
 
@@ -353,6 +444,24 @@ async def test_a_sampled_call_has_an_entry_of_its_own() -> None:
         assert headers(answer)["x-caracal-decision-id"] == own
         assert told(answer)["decision_id"] == own
     assert len({decision.id for decision in kit.decisions}) == 2
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0])
+async def test_what_is_public_is_decided_under_an_id(rate: float) -> None:
+    """The caller and the access log are told, the service is not; the ledger has the sampled."""
+    kit = desk({METHOD: PUBLIC}, [route("/about", PUBLIC)], sampling_rate=rate)
+    ids = []
+    for request in (envoy(), http("/about")):
+        answer = await kit.ask(request)
+        (back,) = answer.ok_response.response_headers_to_add
+        ids.append(require_id("id", told(answer)["decision_id"], AUDIT))
+        assert (back.header.key, back.header.value) == ("x-caracal-decision-id", ids[-1])
+        assert headers(answer) == {}
+    assert len(set(ids)) == 2
+    assert [each.id for each in kit.decisions] == (ids if rate else [])
+    for each in kit.decisions:
+        each.require("decisions[0]")
+        assert each.decision == "allow"
 
 
 @pytest.mark.parametrize(

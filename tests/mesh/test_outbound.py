@@ -13,7 +13,7 @@ from caracal_grpc.crypto import mandates
 from caracal_grpc.interceptors.testing import ThrowawayAuthority
 from tests.interceptors.support import eventually
 from tests.mesh.asking import envoy, grpc_web, http
-from tests.mesh.desk import allowed, headers, refusal, told
+from tests.mesh.desk import Waiting, allowed, headers, refusal, told
 from tests.mesh.swapping import (
     CHARGE,
     OURS,
@@ -279,6 +279,7 @@ async def test_a_public_method_gets_no_mandate_and_sees_none() -> None:
     answer = await made.out("/shop.v1.Payments/About", made.inbound())
     assert "authorization" not in headers(answer)
     assert "authorization" in answer.ok_response.headers_to_remove
+    assert told(answer)["decision_id"].startswith("aud_")
     assert made.exchange.asks == []
 
 
@@ -311,6 +312,47 @@ async def test_a_stream_ends_with_its_mandate() -> None:
     answer = await made.out(token=made.inbound(), headers=[("grpc-timeout", "1H")])
     assert headers(answer)["grpc-timeout"] != "1H"
     assert told(answer)["cache_seconds"] == 0
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/json", ""])
+async def test_a_stream_ends_with_its_mandate_whatever_it_says_that_it_is(
+    content_type: str,
+) -> None:
+    """Servers of gRPC look at the path alone; what they drop of large metadata they drop, too."""
+    made = kit()
+    token = made.inbound()
+    answer = await made.out(token=token, content_type=content_type)
+    assert headers(answer)["grpc-timeout"].endswith("m")
+    large = [("x-large", "a" * 8_000)]
+    answer = await made.out(token=token, content_type=content_type, headers=large)
+    assert refusal(answer).reason is Reason.METADATA_TOO_LARGE
+
+
+async def test_an_exchange_is_waited_for_in_time_to_refuse() -> None:
+    """By that name, in the ledger; the exchange goes on, for the next one."""
+    made = kit()
+    made.exchange.held = asyncio.Event()
+    token = made.inbound()
+    answer = await made.servicer.Check(outgoing(token=token), Waiting(0.05))
+    assert "no mandate could be had in time" in refusal(answer).message
+    assert told(answer)["decision_id"] == made.decisions[0].id
+    made.exchange.held.set()
+    assert allowed(await made.out(token=token))
+    assert len(made.exchange.asks) == 1
+
+
+@pytest.mark.parametrize("verb", ["CONNECT", "TRACE"])
+async def test_what_opens_a_way_past_the_proxy_gets_no_mandate(verb: str) -> None:
+    """Nor does an upgrade."""
+    rule = {"resource": THEIRS, "scopes": ["payments:charge"]}
+    made = kit(routes=[route("/charges", rule, methods=["*"])])
+    token = made.inbound()
+    upgrade = [("connection", "Upgrade"), ("upgrade", "websocket")]
+    for more in ({"verb": verb}, {"headers": upgrade}):
+        answer = await made.out("/charges", token, shape=http, **more)
+        assert refusal(answer).reason is Reason.FIELD_INVALID
+    assert made.exchange.asks == []
+    assert [each.reason for each in made.decisions] == ["FIELD_INVALID"] * 2
 
 
 async def test_metadata_that_leaves_no_room_is_refused() -> None:

@@ -70,6 +70,7 @@ def test_files_are_relative_to_the_document() -> None:
         {"inbound": None, "outbound": OUTBOUND},
         {"inbound": None, "gateway": GATEWAY},
         {"tls": None, "max_staleness": 2, "drain_seconds": 0.5},
+        {"inbound": INBOUND | {"cache_seconds": 60}, "max_staleness": 60},
     ],
 )
 def test_what_is_safe_is_taken(changes: dict[str, Any]) -> None:
@@ -113,6 +114,14 @@ def test_what_is_safe_is_taken(changes: dict[str, Any]) -> None:
         ({"inbound": None}, "inbound"),
         ({"inbound": INBOUND | {"fail_open": True}}, "inbound.fail_open"),
         ({"inbound": INBOUND | {"cache_seconds": 11}}, "inbound.cache_seconds"),
+        (
+            {"inbound": INBOUND | {"cache_seconds": 3}, "max_staleness": 2},
+            "inbound.cache_seconds",
+        ),
+        (
+            {"inbound": INBOUND | {"cache_seconds": 61}, "max_staleness": 60},
+            "inbound.cache_seconds",
+        ),
         ({"inbound": {"routes": [{"methods": ["GET"]}]}}, "inbound.routes[0].path"),
         ({"inbound": {"methods": {"/a.B/C": "public"}}}, "inbound.methods./a.B/C"),
         ({"outbound": OUTBOUND | {"serves": []}}, "outbound.serves"),

@@ -106,6 +106,11 @@ class Envoy:
         lines = path.read_text().splitlines() if path.exists() else []
         return [json.loads(line) for line in lines]
 
+    @property
+    def logs(self) -> str:
+        """All that it has written so far: of requests, and of itself."""
+        return "".join((self.folder / f"{name}.log").read_text() for name in ("access", "envoy"))
+
     def address(self, listener: str = "inbound") -> str:
         """Where a listener is."""
         return f"127.0.0.1:{self.ports[listener]}"

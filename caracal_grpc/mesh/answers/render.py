@@ -17,7 +17,7 @@ from caracal_grpc.core.problem import status_of
 from caracal_grpc.interceptors.status import bounded, to_status
 from caracal_grpc.mesh.answers.answer import Allowed, Refused
 from caracal_grpc.mesh.answers.grpc_refusal import add_trailer, details_of
-from caracal_grpc.mesh.answers.identity import DECISION_ID, NAMES
+from caracal_grpc.mesh.answers.identity import DECISION_ID, identity
 from caracal_grpc.mesh.answers.problem import headers_of, problem
 from caracal_grpc.mesh.answers.timeout import GRPC_TIMEOUT, shortened
 from caracal_grpc.mesh.answers.writing import add_header
@@ -82,14 +82,13 @@ def _write_problem(denied: Any, error: CaracalError, decision_id: str) -> None:
 
 def _allowed(question: Question, answer: Allowed) -> CheckResponse:
     timeout, mandate = "", answer.mandate
-    if question.kind != "http" and answer.life is not None:
+    if answer.life is not None:
         timeout = shortened(question.headers.all(GRPC_TIMEOUT), answer.life)
     last = None if mandate is None else LAST.get(mandate)
     if last is not None and last[1] == timeout and _same(last[0], answer):
         return last[2]
     response = _write(answer, timeout)
-    # What is not of the mandate may be a secret, and is not kept.
-    if mandate is not None and NAMES.issuperset([name for name, _ in answer.headers]):
+    if mandate is not None and not answer.headers:  # which may be a secret, and is not kept
         LAST.put(mandate, (answer, timeout, response))
     return response
 
@@ -100,13 +99,14 @@ def _same(one: Allowed, other: Allowed) -> bool:
         and one.cache_seconds == other.cache_seconds
         and one.headers == other.headers
         and one.remove == other.remove
+        and one.introduces == other.introduces
     )
 
 
 def _write(answer: Allowed, timeout: str) -> CheckResponse:
     response = CheckResponse()
     response.status.code = 0
-    ok, headers = response.ok_response, dict(answer.headers)
+    ok, headers = response.ok_response, _headers(answer)
     for name, value in headers.items():
         add_header(ok.headers, name, value)
     if timeout:
@@ -119,6 +119,13 @@ def _write(answer: Allowed, timeout: str) -> CheckResponse:
     _tell(response, "allow", answer.decision_id, about)
     response.dynamic_metadata.fields["cache_seconds"].number_value = answer.cache_seconds
     return response
+
+
+def _headers(answer: Allowed) -> dict[str, str]:
+    """What is set on the request, who calls included."""
+    if not answer.introduces or answer.mandate is None:
+        return dict(answer.headers)
+    return dict((*identity(answer.mandate), (DECISION_ID, answer.decision_id), *answer.headers))
 
 
 def _about(mandate: Mandate) -> dict[str, str]:

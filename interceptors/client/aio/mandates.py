@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -60,6 +61,8 @@ class AioMandates:
             ask = replace(ask, approval=approval)
         elif isinstance(ask, Ask) and request_id is not None:
             ask = replace(ask, request_id=request_id)
+        now = asyncio.get_running_loop().time
+        until = None if timeout is None else now() + timeout
         token = await self._token(ask, timeout)
         try:
             return token, check(token)
@@ -68,7 +71,7 @@ class AioMandates:
                 raise
             if not self._tokens.drop(ask, token):
                 raise
-        token = await self._token(ask, timeout)
+        token = await self._token(ask, None if until is None else max(0.0, until - now()))
         return token, check(token)
 
     async def _token(self, ask: Ask | str, timeout: float | None) -> str:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.ids import AUDIT
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.rule import Rule
+from caracal_grpc.crypto.system import SystemIds
 from caracal_grpc.interceptors.feed.view import View
 from caracal_grpc.interceptors.guard.aio.spending import spend
 from caracal_grpc.interceptors.guard.behind import Behind
@@ -21,6 +23,8 @@ Metadata = Iterable[tuple[str, str | bytes]]
 
 _ANY: Final = Rule("", "resource://any", frozenset({"any"}))
 """Stands for the rule of a mandate that is not read yet."""
+
+_IDS: Final = SystemIds()
 
 
 class AioVerdicts:
@@ -52,6 +56,11 @@ class AioVerdicts:
         return self._verifier.fresh
 
     @property
+    def slack(self) -> float:
+        """Seconds for which it will judge by what it knows now, should it hear nothing more."""
+        return self._verifier.slack
+
+    @property
     def open_streams(self) -> int:
         """How many streams it can cut: none."""
         return 0
@@ -71,21 +80,26 @@ class AioVerdicts:
         `rule` is that of the method, and `request` what a rule looks at whose resource depends on
         the request. `use` names this one use of a mandate that is taken once, `req_…`: asked again
         by the same name it is the same use. A refusal has the `decision_id` of its record among its
-        metadata, when it is recorded.
+        metadata, when it is recorded. The admission of a public call always has one: no mandate
+        names an entry that explains it.
         """
         gate = self._gate
         admission = gate.read(method, rule, metadata)
         admission.use = use
+        public = rule is not None and rule.public
         try:
-            if rule is not None and rule.public and admission.error is None:
-                return admission
             if rule is not None and rule.single_use:
                 await spend(gate, self._consumer, admission, peer, request)
-            gate.judge(admission, peer, request)
+            if not public or admission.error is not None:
+                gate.judge(admission, peer, request)
         except CaracalError as error:
             self._refused(admission, error)
             raise
-        gate.admitted(admission)
+        if not public:
+            gate.admitted(admission)
+            return admission
+        gate.sampled(admission)
+        admission.decision_id = admission.decision_id or _IDS.new(AUDIT)
         return admission
 
     def forwarded(

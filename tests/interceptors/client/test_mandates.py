@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from google.protobuf.wrappers_pb2 import StringValue
 
@@ -124,6 +125,25 @@ async def test_a_slow_authority_is_not_waited_for(
         await made.get(RULE, None, None, good, timeout=0.05)
     assert await made.get(RULE, None, None, good)
     assert authority.count == 1
+
+
+async def test_the_second_one_has_the_time_that_the_first_left() -> None:
+    """Whoever asks waits once, however often the authority is asked."""
+
+    class Book:
+        timeouts: ClassVar[list[float]] = []
+
+        async def get(self, _ask: Ask, timeout: float) -> str:
+            self.timeouts.append(timeout)
+            await asyncio.sleep(0.02)
+            return "a.b.c"
+
+        def drop(self, _ask: Ask, _token: str) -> bool:
+            return True
+
+    book: Any = Book()
+    await mandates(book).get(RULE, None, None, suspicious(EXPIRED), timeout=5.0)
+    assert [each < 5.0 for each in Book.timeouts] == [False, True]
 
 
 async def test_an_approval_goes_along(tokens: AioTokens, authority: FakeAuthority) -> None:

@@ -18,6 +18,7 @@ from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.rule import Rule
 from caracal_grpc.interceptors.rules.rules import Rules
 from caracal_grpc.v1 import authority_pb2, token_service_pb2
+from tests.support.protos import books
 
 _HEALTH = "/grpc.health.v1.Health/Check"
 _EXCHANGE = "/caracal.v1.TokenService/Exchange"
@@ -205,6 +206,18 @@ def test_options_kept_as_unknown_fields_are_read() -> None:
     # Scopes without a resource: read in full, so refused as half-written rather than as absent.
     assert Rules.from_descriptors(found).find(_PLACE) is None
     assert Rules.from_descriptors(found, overrides={_PLACE: {"public": True}}).find(_PLACE)
+
+
+def test_a_service_is_known_whatever_its_methods_declare() -> None:
+    """By its name in lower case: of descriptors, of a mapping, or of what is loaded and read."""
+    rules = Rules.from_descriptors(books({"Read": None}), overrides={_PLACE: {"public": True}})
+    assert rules.knows("test.books.books")
+    assert rules.knows("shop.v1.orders")
+    assert rules.knows("grpc.health.v1.health")
+    assert not rules.knows("test.books")
+    loaded = Rules.default()
+    assert loaded.find(_EXCHANGE)
+    assert loaded.knows("caracal.v1.tokenservice")
 
 
 def test_health_and_reflection_are_public_by_default() -> None:

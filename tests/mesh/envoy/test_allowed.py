@@ -117,3 +117,19 @@ async def test_the_service_can_pass_the_mandate_on(
     token = await granted()
     await orders.call(token)
     assert orders.service.seen[-1].all("authorization") == [f"Bearer {token}"]
+
+
+async def test_no_token_is_in_a_log(orders: Sidecar, granted: Granted) -> None:
+    """Of the proxy, or of the process that it asks; nor what is in a query."""
+    token = await granted()
+    await orders.call(token)
+    await orders.http(token, "GET", "/orders/o-3?key=in-the-query")
+    decision = claims(token)["audit_id"]
+
+    async def written() -> bool:
+        return sum(each["decision_id"] == decision for each in orders.envoy.access_log) == 2
+
+    await eventually(written)  # Envoy writes it in pieces
+    log = orders.mesh.log + orders.envoy.logs
+    assert token not in log
+    assert "in-the-query" not in log

@@ -55,7 +55,9 @@ def behind(configuration: Configuration, files: TlsFiles) -> Configuration:
     return configuration
 
 
-def showing(configuration: Configuration, cluster: str, files: TlsFiles) -> Configuration:
+def showing(
+    configuration: Configuration, cluster: str, files: TlsFiles, protocol: str = "h2"
+) -> Configuration:
     """A proxy that shows a certificate to what is in a cluster."""
     clusters = configuration.value["static_resources"]["clusters"]
     (found,) = (each for each in clusters if each["name"] == cluster)
@@ -67,7 +69,7 @@ def showing(configuration: Configuration, cluster: str, files: TlsFiles) -> Conf
             "sni": "localhost",
             "common_tls_context": {
                 **common(files),
-                "alpn_protocols": ["h2"],
+                "alpn_protocols": [protocol],
                 "tls_params": dict.fromkeys(versions, "TLSv1_3"),
             },
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 
@@ -34,6 +35,34 @@ async def test_a_stream_ends_with_its_mandate(orders: Sidecar, granted: Granted)
 
     await eventually(ended)
     assert await reason_of(orders.call(token)) is Reason.MANDATE_EXPIRED
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/json"])
+async def test_a_stream_ends_with_its_mandate_whatever_it_says_that_it_is(
+    orders: Sidecar, granted: Granted, content_type: str
+) -> None:
+    """A server of gRPC serves it by its path, for as long as nobody ends it."""
+    token = await granted(ttl=Duration(seconds=MIN_TTL))
+    before, ended = orders.reached, len(orders.service.ended)
+    said = (("Content-Type", content_type), ("TE", "trailers"), ("Grpc-Timeout", "99999999H"))
+    asking = asyncio.create_task(orders.http(token, "POST", FOLLOW, said, b"\0\0\0\0\3all"))
+
+    async def follows() -> bool:
+        return orders.reached > before
+
+    async def over() -> bool:
+        return len(orders.service.ended) > ended
+
+    try:
+        await eventually(follows)
+        remaining = orders.service.seen[-1].remaining
+        assert remaining is not None
+        assert remaining < MIN_TTL + LEEWAY + 30, "gRPC rounds deadlines up"
+        await eventually(over, timeout=60)
+        assert time.time() >= claims(token)["exp"]
+    finally:
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
 
 
 async def test_the_deadline_of_a_call_is_the_nearer_one(orders: Sidecar, granted: Granted) -> None:

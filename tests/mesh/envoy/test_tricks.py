@@ -57,11 +57,14 @@ _JUDGED = re.compile(r"/orders/[a-z0-9-]+")
 async def careless(
     served: Running, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Sidecar]:
-    """A sidecar whose proxy hands on whatever path it gets, as Envoy does by default."""
+    """A sidecar whose proxy hands on whatever path it gets, as Envoy does by default, and upgrades,
+    as it does when it is told to.
+    """
     configuration = Configuration("sidecar.yaml")
     for manager in configuration.all("HttpConnectionManager"):
         for name in ("normalize_path", "merge_slashes", "path_with_escaped_slashes_action"):
             del manager[name]
+        manager["upgrade_configs"] = [{"upgrade_type": "websocket"}]
     folder = tmp_path_factory.mktemp("careless")
     profile = profile_of(served, "orders")
     async with sidecar(folder, profile, configuration=configuration) as made:
@@ -80,6 +83,21 @@ async def test_no_path_leads_around_its_rule(
         served = [each.path for each in place.web.requests[before:]]
         assert all(_JUDGED.fullmatch(each) for each in served), (place is careless, served)
         assert (answer.status == 200) is bool(served)
+
+
+@pytest.mark.parametrize("target", ["/orders/o-1", "/about"])
+async def test_what_would_outlive_its_mandate_is_not_opened(
+    orders: Sidecar, careless: Sidecar, granted: Granted, target: str
+) -> None:
+    """Not by a mandate, and not by a public path, from which a tunnel may lead to all others."""
+    said = (("Connection", "Upgrade"), ("Upgrade", "websocket"))
+    token = await granted()
+    before = orders.reached, careless.reached
+    answers = [await each.http(token, "GET", target, said) for each in (orders, careless)]
+    assert [each.status for each in answers] == [403, 400]
+    assert answers[1].problem["reason"] == "FIELD_INVALID"
+    assert (orders.reached, careless.reached) == before
+    assert (await careless.http(token, "GET", target)).status == 200
 
 
 async def test_the_service_gets_the_path_that_was_judged(

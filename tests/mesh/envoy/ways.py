@@ -120,7 +120,7 @@ async def leaving(
     folder: Path,
     profile: Profile,
     *,
-    patience: float = 20.0,
+    patience: float | None = 20.0,
     payments: str = "",
     configuration: Configuration | None = None,
     **settings: Any,
@@ -128,7 +128,7 @@ async def leaving(
     """The same services on the way in and at the end of the way out.
 
     Calls go out to `payments` instead, if that is an address. `patience` is how many seconds the
-    proxy waits for an answer.
+    proxy waits for an answer, `None` for those of the example.
     """
     async with AsyncExitStack() as closing:
         service = await closing.enter_async_context(plain_service())
@@ -156,7 +156,7 @@ async def leaving(
 
 @asynccontextmanager
 async def lending(
-    folder: Path, profile: Profile, *, patience: float = 20.0, **settings: Any
+    folder: Path, profile: Profile, *, patience: float | None = 20.0, **settings: Any
 ) -> AsyncIterator[Lending]:
     """The gateway of the examples; its upstream is here, without TLS."""
     async with AsyncExitStack() as closing:
@@ -174,11 +174,11 @@ async def lending(
         await _require_closed(proxy)
 
 
-def _patient(configuration: Configuration, seconds: float) -> Configuration:
+def _patient(configuration: Configuration, seconds: float | None) -> Configuration:
     """It waits for connections, too."""
     for cluster in configuration.value["static_resources"]["clusters"]:
         cluster["connect_timeout"] = "20s"
-    return configuration.patience(seconds)
+    return configuration if seconds is None else configuration.patience(seconds)
 
 
 async def _web(closing: AsyncExitStack) -> PlainWeb:
