@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from caracal_grpc.authority.keys.sealed import SEAL_VERSION, SEALED_KINDS, path
-from caracal_grpc.authority.keys.signers import origin
+from caracal_grpc.authority.keys.signers import CheckpointSigner, origin
 from caracal_grpc.authority.state import places
 from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.crypto.key_encryption import Keks
 from caracal_grpc.crypto.ledger_key import LedgerKey, verify_ed25519
 from caracal_grpc.crypto.sealing import open_sealed
-from caracal_grpc.ledger.note import NoteError, VerifierKey, open_checkpoint
-from caracal_grpc.ledger.port import Ledger
+from caracal_grpc.ledger.notes.note import NoteError, VerifierKey, open_checkpoint
+from caracal_grpc.ledger.port import Ledger, unavailable
+from caracal_grpc.ledger.trees.proof import verify_consistency
 from caracal_grpc.store.port import Key
 
 Records = Mapping[Key, Mapping[str, Any]]
 
 
-def ledger_key(zone: str, records: Records, keks: Keks) -> VerifierKey:
-    """The key that the checkpoints of the zone's ledger verify with; may block.
+class BackupSigners:
+    """The signers of a ledger that is opened before the zones are there: those of the backup."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, CheckpointSigner] = {}
+
+    def add(self, zone: str, signer: CheckpointSigner) -> None:
+        """Knows the signer of a zone from now on."""
+        self._known[zone] = signer
+
+    def __call__(self, zone: str) -> CheckpointSigner:
+        """The signer of a zone; raises `AUDIT_UNAVAILABLE` for one that is not known."""
+        if zone not in self._known:
+            raise unavailable(f"the key of zone {zone} has not been read from a backup")
+        return self._known[zone]
+
+
+def zone_signer(zone: str, records: Records, keks: Keks) -> CheckpointSigner:
+    """What signs the checkpoints of the zone's ledger; may block.
 
     Raises `KEY_STATE_CONFLICT` unless `keks` open every private key among its `records`.
     """
@@ -31,16 +49,45 @@ def ledger_key(zone: str, records: Records, keks: Keks) -> VerifierKey:
     }
     place = places.ledger_key_place(zone)
     itself = records.get(places.zone_place(zone), records[place])
-    return VerifierKey(origin(itself["issuer"]), LedgerKey.from_seed(opened[place]).public)
+    return CheckpointSigner(origin(itself["issuer"]), LedgerKey.from_seed(opened[place]))
 
 
-async def require_same(ledgers: Sequence[Ledger], zone: str, key: VerifierKey) -> None:
-    """Raises `FIELD_INVALID` for a ledger that has entries of another zone of that name."""
-    for ledger in ledgers:
-        if not (await ledger.search(zone, page_size=1)).entries:
-            continue
-        try:
-            open_checkpoint((await ledger.checkpoint(zone)).note, key, verify_ed25519)
-        except NoteError as error:
-            text = f"is of another authority, as its zone {zone} shows; name the one that is lost"
-            raise field_invalid("ledger", text) from error
+async def newest_checkpoint(ledger: Ledger, zone: str, signer: CheckpointSigner) -> str:
+    """The newest checkpoint of a zone, empty when it has no entries.
+
+    Raises `FIELD_INVALID` for a ledger that has entries of another zone of that name.
+    """
+    if not await ledger.size(zone):
+        return ""
+    note = (await ledger.checkpoint(zone)).note
+    try:
+        open_checkpoint(note, _public(signer), verify_ed25519)
+    except NoteError as error:
+        text = f"is of another authority, as its zone {zone} shows; name the one of this etcd"
+        raise field_invalid("ledger", text) from error
+    return note
+
+
+async def require_contained(ledger: Ledger, zone: str, signer: CheckpointSigner, note: str) -> None:
+    """Raises `FIELD_INVALID` unless the ledger of a zone grew from the checkpoint in `note`.
+
+    `ledger` must know the signer. Raises `AUDIT_UNAVAILABLE` when it does not agree with itself.
+    """
+    try:
+        head = open_checkpoint(note, _public(signer), verify_ed25519)
+    except NoteError as error:
+        raise field_invalid("folder", f"has a checkpoint of zone {zone} that {error}") from error
+    if await ledger.size(zone) >= head.size:
+        proof = await ledger.consistency(zone, head.size)
+        newest = proof.checkpoint
+        if verify_consistency(head.size, newest.size, head.root, newest.root, proof.hashes):
+            return
+    text = (
+        f"does not contain the {head.size} entries that zone {zone} had when the backup was taken; "
+        "recover the database up to a later moment, or restore an older backup"
+    )
+    raise field_invalid("ledger", text)
+
+
+def _public(signer: CheckpointSigner) -> VerifierKey:
+    return VerifierKey(signer.name, signer.public)

@@ -1,9 +1,10 @@
 """A backup as a folder: the state in lines of JSON, the ledger's file, and a header written last.
 
-The header has the digests of both, and is sealed: only who has the key-encryption key can change
-any of it unnoticed. Everything in it is its owner's alone: private keys and secrets of upstreams
-are sealed in it, and other secrets are digests, yet who has both it and the key-encryption key has
-the authority.
+Of a ledger that a server keeps, and that is backed up there, it has the newest signed checkpoints
+in place of a file. The header has the digests of both, and is sealed: only who has the
+key-encryption key can change any of it unnoticed. Everything in it is its owner's alone: private
+keys and secrets of upstreams are sealed in it, and other secrets are digests, yet who has both it
+and the key-encryption key has the authority.
 """
 
 from __future__ import annotations
@@ -23,12 +24,17 @@ from caracal_grpc.crypto.sealing import open_sealed, seal
 from caracal_grpc.store.formats import VERSION
 from caracal_grpc.store.port import Key, Record
 
-FORMAT: Final = 1
+WITH_FILE: Final = 1
+"""The format of a backup that has the ledger's file."""
+WITH_CHECKPOINTS: Final = 2
+"""The format of one that has the newest checkpoints of a ledger that is elsewhere."""
 _STATE: Final = "state.jsonl"
-_LEDGER: Final = "ledger.db"
+_LEDGERS: Final = {WITH_FILE: "ledger.db", WITH_CHECKPOINTS: "checkpoints.jsonl"}
+"""What each format has of the ledger."""
 _HEADER: Final = "backup.json"
 _PLACE: Final = "backup"
 """What the seal of a header is bound to."""
+_SEAL_VERSION: Final = 1
 _MAX_HEADER: Final = 65_536
 _CHUNK: Final = 1 << 20
 
@@ -38,7 +44,8 @@ class Header:
     """What a backup is of. `zone` is empty for all of them; digests are SHA-256 in hex.
 
     `taken_at` is in milliseconds since the Unix epoch, read before the state was: whatever came
-    after it may be missing. `seal` is the envelope of the digest of all the rest.
+    after it may be missing. `ledger_digest` is of what the `format` has of the ledger. `seal` is
+    the envelope of the digest of all the rest.
     """
 
     taken_at: int
@@ -47,7 +54,7 @@ class Header:
     records: int
     state_digest: str
     ledger_digest: str
-    format: int = FORMAT
+    format: int = WITH_FILE
     record_version: int = 0
     seal: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -55,6 +62,11 @@ class Header:
         """The SHA-256 of all of it but the seal."""
         facts = {name: value for name, value in asdict(self).items() if name != "seal"}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).digest()
+
+    @property
+    def has_file(self) -> bool:
+        """Whether the ledger's file is in it."""
+        return self.format == WITH_FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +78,7 @@ class Folder:
     @property
     def ledger(self) -> Path:
         """The ledger's file."""
-        return self.path / _LEDGER
+        return self.path / _LEDGERS[WITH_FILE]
 
     def begin(self) -> None:
         """Makes the folder; raises `FIELD_INVALID` when it is there, or cannot be made."""
@@ -89,6 +101,13 @@ class Folder:
             _sync(out)
         return count
 
+    def write_checkpoints(self, notes: Mapping[str, str]) -> None:
+        """Writes the newest checkpoint of each zone that has one."""
+        with _created(self.path / _LEDGERS[WITH_CHECKPOINTS]) as out:
+            for line in notes.items():
+                out.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+            _sync(out)
+
     def finish(
         self,
         kek: KeyEncryption,
@@ -98,18 +117,21 @@ class Folder:
         revision: int,
         records: int,
         version: int,
+        with_file: bool,
     ) -> Header:
         """Writes the header, by which the backup is whole, sealed under `kek`; may block."""
+        form = WITH_FILE if with_file else WITH_CHECKPOINTS
         header = Header(
             taken_at,
             zone,
             revision,
             records,
             _digest(self.path / _STATE),
-            _digest(self.ledger),
+            _digest(self.path / _LEDGERS[form]),
+            format=form,
             record_version=version,
         )
-        header = replace(header, seal=seal(kek, header.digest(), _PLACE, FORMAT))
+        header = replace(header, seal=seal(kek, header.digest(), _PLACE, _SEAL_VERSION))
         with _created(self.path / _HEADER) as out:
             out.write(json.dumps(asdict(header), indent=2) + "\n")
             _sync(out)
@@ -121,9 +143,9 @@ class Folder:
         Raises `FIELD_INVALID` for one that is not whole, was damaged, or is of a later release.
         """
         header = self._read_header()
-        if header.format != FORMAT or not 1 <= header.record_version <= VERSION:
+        if header.format not in _LEDGERS or not 1 <= header.record_version <= VERSION:
             raise self._unfit("is of another release; restore it with that one")
-        digests = (_STATE, header.state_digest), (_LEDGER, header.ledger_digest)
+        digests = (_STATE, header.state_digest), (_LEDGERS[header.format], header.ledger_digest)
         for name, digest in digests:
             if _digest(self.path / name) != digest:
                 raise self._unfit(f"was changed: {name} has another digest; use another backup")
@@ -136,7 +158,7 @@ class Folder:
         """
         try:
             kek = keks.find(header.seal.get("kek_id"))
-            sealed = open_sealed(kek, header.seal, _PLACE, FORMAT)
+            sealed = open_sealed(kek, header.seal, _PLACE, _SEAL_VERSION)
         except CaracalError as error:
             if error.reason is not Reason.KEY_STATE_CONFLICT:
                 raise
@@ -152,6 +174,14 @@ class Folder:
                 zone, kind, name, value = json.loads(line)
                 yield Key(zone, kind, name), value
 
+    def checkpoints(self) -> dict[str, str]:
+        """The checkpoints, as they were written; none of a backup that has the ledger's file."""
+        try:
+            with (self.path / _LEDGERS[WITH_CHECKPOINTS]).open(encoding="utf-8") as lines:
+                return dict(map(json.loads, lines))
+        except FileNotFoundError:
+            return {}
+
     def _read_header(self) -> Header:
         unfit = self._unfit("is no whole backup; use another one")
         try:
@@ -159,7 +189,8 @@ class Folder:
                 header = Header(**json.loads(file.read(_MAX_HEADER)))
         except (OSError, ValueError, TypeError) as error:
             raise unfit from error
-        if type(header.record_version) is not int or type(header.seal) is not dict:
+        versions = header.format, header.record_version
+        if any(type(each) is not int for each in versions) or type(header.seal) is not dict:
             raise unfit
         return header
 

@@ -16,7 +16,12 @@ from typing import Any, Final
 
 from caracal_grpc.authority.revocation.anchors import mark_of
 from caracal_grpc.authority.state import places
-from caracal_grpc.backup.fitting import ledger_key, require_same
+from caracal_grpc.backup.fitting import (
+    BackupSigners,
+    newest_checkpoint,
+    require_contained,
+    zone_signer,
+)
 from caracal_grpc.backup.folder import Folder, Header
 from caracal_grpc.backup.kinds import KEPT
 from caracal_grpc.backup.since import Since, since
@@ -82,29 +87,40 @@ async def restore(
     ledgers: Sequence[Ledger],
     clock: Clock,
     *,
+    signers: BackupSigners | None = None,
     zone: str = "",
     frozen: bool = True,
 ) -> Restored:
     """Writes the zones of the backup in `folder`, or `zone` alone, into `store`, which has none.
 
     Broken off, it is taken up by the same call with the same backup; until it is through, no zone
-    is there. With `frozen` every zone but the authority's own comes back frozen, else those that
-    were. Raises `FIELD_INVALID` for a backup or a ledger that does not fit, `OBJECT_NOT_FOUND` for
-    a zone that is not in it, `KEY_STATE_CONFLICT` for private keys that `keks` do not open,
-    `OBJECT_EXISTS` when there is something in its place, `AUDIT_UNAVAILABLE`, `STORE_UNAVAILABLE`.
+    is there. `signers`, by which `ledgers` were opened, learn those of the zones: of a backup with
+    checkpoints the first ledger must contain these, and is asked to prove it. With `frozen` every
+    zone but the authority's own comes back frozen, else those that were. Raises `FIELD_INVALID` for
+    a backup or a ledger that does not fit, `OBJECT_NOT_FOUND` for a zone that is not in it,
+    `KEY_STATE_CONFLICT` for private keys that `keks` do not open, `OBJECT_EXISTS` when there is
+    something in its place, `AUDIT_UNAVAILABLE`, `STORE_UNAVAILABLE`.
     """
     header = folder.header()
     await asyncio.to_thread(folder.require_ours, header, keks)
     zone = zone or header.zone
     zones = _read(folder, zone, header.record_version)
+    signers = signers or BackupSigners()
+    notes = {} if header.has_file else folder.checkpoints()
     for name, found in zones.items():
-        key = await asyncio.to_thread(ledger_key, name, found.records, keks)
-        await require_same(ledgers, name, key)
+        signer = await asyncio.to_thread(zone_signer, name, found.records, keks)
+        signers.add(name, signer)
+        for ledger in ledgers:
+            await newest_checkpoint(ledger, name, signer)
+        if name in notes:
+            await require_contained(ledgers[0], name, signer, notes[name])
     mark = Key(zone or AUTHORITY_ZONE, places.RESTORES, places.ACTIVE)
     marked = await _room(store, mark, header, zone)
     for name, found in zones.items():
         found.since = await since(ledgers, name, header.taken_at)
         _redo(found, clock.now())
+    if not zone:
+        _remove_again(zones)
     floor = math.ceil(clock.now()) + LEEWAY
     marked = await _write(store, _inner(zones), mark, header, marked)
     shut = tuple(each.name for each in zones.values() if _comes_back_frozen(each, frozen))
@@ -151,10 +167,25 @@ def _comes_back_frozen(found: _Zone, asked: bool) -> bool:
     return asked or found.since.frozen or found.itself["frozen"] is True
 
 
+def _remove_again(zones: Mapping[str, _Zone]) -> None:
+    """Takes away the zones that were removed after the backup was taken, but for the keys of their
+    ledgers. Who asks for one zone alone wants that one back.
+    """
+    for name in zones[AUTHORITY_ZONE].since.zones & zones.keys():
+        found = zones[name]
+        issuer = found.itself["issuer"] if found.itself else ""
+        found.records = {
+            key: {**value, "issuer": issuer}
+            for key, value in found.records.items()
+            if key.kind == places.LEDGER_KEYS and issuer
+        } or found.records
+
+
 def _redo(found: _Zone, now: float) -> None:
     """Stops again whom somebody stopped after the backup was taken."""
     for gone in found.since.distrusted:
         found.records.pop(gone, None)
+    _without_orphans(found.records)
     for session, by in found.since.suspended.items():
         held = places.session_place(found.name, session)
         present = found.records.get(held)
@@ -172,8 +203,20 @@ def _redo(found: _Zone, now: float) -> None:
             found.records[key] = _application(value, found.since)
 
 
+def _without_orphans(records: dict[Key, Value]) -> None:
+    """Takes secrets of upstreams away that are not there any more."""
+    names = {key.id for key in records if key.kind == places.UPSTREAMS}
+    for key in [key for key in records if key.kind == places.UPSTREAM_SECRETS]:
+        if key.id.partition(".")[0] not in names:
+            del records[key]
+
+
 def _application(value: Value, since: Since) -> Value:
-    """The application without the secrets that were deleted; ended, when it was removed."""
+    """The application without the secrets that were deleted, and without what it authenticates by
+    besides, if that was changed; ended, when it was removed.
+    """
+    if value["name"] in since.removed | since.unproven:
+        value = {**value, "identities": [], "jwks": ""}
     if value["name"] in since.removed:
         return {**value, "disabled": True, "credentials": []}
     kept = [each for each in value["credentials"] if each["id"] not in since.credentials]

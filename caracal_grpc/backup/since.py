@@ -1,7 +1,10 @@
 """What a ledger that outlived the state knows of the time after a backup.
 
 Who was stopped since stays stopped: that is done again. Everything else that was changed since is
-lost, and told, so that somebody can declare it anew.
+lost, and told, so that somebody can declare it anew. An entry says which fields of an object were
+changed and not what they were; so of what was believed and is changed nothing is believed until it
+is declared anew. Of whom the ledger no longer knows, because what it said was pruned or erased,
+nobody can say that they were not stopped.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from caracal_grpc.authority.state import places
+from caracal_grpc.authority.zones.told import Told
 from caracal_grpc.core.entry import Entry
 from caracal_grpc.ledger.port import MAX_PAGE, Filter, Ledger, unavailable
 from caracal_grpc.store.port import Key
@@ -20,6 +24,7 @@ _SLACK_MS: Final = 60_000
 """How far the clocks of replicas may be apart; what is done twice changes nothing."""
 _MAX_LOST: Final = 1_000
 _QUIET: Final = (
+    "audit.",
     "exchange",
     "session.",
     "delegation.",
@@ -28,25 +33,31 @@ _QUIET: Final = (
     "mandate.",
     "upstream.release",
 )
-"""Types of what ran, of which nothing comes back by intention."""
-_IN_PART: Final = frozenset({"credential.create", "zone.apply"})
-"""Types of changes of which only what ended is done again: the rest of them is lost."""
+"""Types of what ran, of which by intention nothing returns, and of what the ledger has itself."""
+_PROOF: Final = frozenset({"identities", "jwks"})
+"""Fields of an application that say how it authenticates besides its secrets."""
 
 
 @dataclass(slots=True)
 class Since:
     """What happened in one zone: what to do again, and what is lost (at most 1,000 entries).
 
-    `anchors` are ids of what was stopped, `removed` names of applications, `distrusted` the places
-    of issuers, proof systems and webhooks that were removed, `suspended` sessions with who
-    suspended them, whether or not they were resumed. `frozen` says that the zone was frozen, or
-    that an apply changed more than its entry names.
+    `anchors` are ids of what was stopped, `removed` names of applications, and `unproven` of those
+    whose identities or keys were changed. `distrusted` are the places of what was removed of whom
+    the zone believes, tells or reaches, or was changed. `zones` are the names of zones that were
+    removed, `suspended` sessions with who suspended them, whether or not they were resumed.
+    `frozen` says that the zone was frozen, that nothing was to decide in it any more, that an apply
+    of an earlier release changed more than its entry names, or that what was pruned or erased may
+    have stopped somebody. `taken_at` is that of the backup, in ms.
     """
 
+    taken_at: int = 0
     anchors: set[str] = field(default_factory=set)
     credentials: set[str] = field(default_factory=set)
     removed: set[str] = field(default_factory=set)
+    unproven: set[str] = field(default_factory=set)
     distrusted: set[Key] = field(default_factory=set)
+    zones: set[str] = field(default_factory=set)
     suspended: dict[str, str] = field(default_factory=dict)
     frozen: bool = False
     lost: list[Entry] = field(default_factory=list)
@@ -56,15 +67,17 @@ class Since:
     def stopped(self) -> set[str]:
         """All whom somebody has stopped."""
         distrusted = {f"{place.kind}/{place.id}" for place in self.distrusted}
-        named = self.removed | distrusted
+        named = self.removed | self.unproven | self.zones | distrusted
         return named | self.anchors | self.credentials | self.suspended.keys()
 
-    def add(self, entry: Entry) -> None:
-        """Takes one entry in."""
+    def add(self, entry: Entry, *, erased: bool = False) -> None:
+        """Takes one entry in, as far as it was not `erased`."""
+        self.frozen |= erased and entry.type in _OF_PEOPLE
         redo = _REDONE.get(entry.type)
         if redo:
             redo(self, entry)
-        if entry.type in _IN_PART or not (redo or entry.type.startswith(_QUIET)):
+        done = redo and not entry.type.endswith(_IN_PART)
+        if not (done or entry.type.startswith(_QUIET)):
             self.count += 1
             self.lost = [*self.lost, entry][-_MAX_LOST:]
 
@@ -82,6 +95,13 @@ def _anchor_in(member: str) -> Redo:
     return redo
 
 
+def _revoked(since: Since, entry: Entry) -> None:
+    """One anchor, or the sessions that a filter fitted."""
+    said: Mapping[str, Any] = entry.details
+    _anchor_in("anchor")(since, entry)
+    since.anchors.update(said.get("sessions", ()))
+
+
 def _credentials(since: Since, entry: Entry) -> None:
     """Secrets that were ended, or were to end soon: of those nothing says when."""
     said: Mapping[str, Any] = entry.details
@@ -96,51 +116,78 @@ def _frozen(since: Since, _: Entry) -> None:
     since.frozen = True
 
 
+def _pruned(since: Since, entry: Entry) -> None:
+    """Says nothing of what is older than the backup, which came before it."""
+    since.frozen |= int(str(entry.details["before"])) > since.taken_at
+
+
 def _applied(since: Since, entry: Entry) -> None:
-    """What an apply removed; an entry names only the first of many changes."""
+    """What an apply removed or changed; that of an earlier release told the first hundred only."""
     said: Mapping[str, Any] = entry.details
     changes = said.get("changes", ())
-    for change in changes:
-        kind, _, name = change.removeprefix(_DELETE).partition(" ")
-        if change.startswith(_DELETE):
-            _remove(since, entry.zone, kind, name)
+    for line in changes:
+        _take_back(since, entry.zone, Told.parse(line))
     since.frozen |= said.get("count", 0) > len(changes)
 
 
-def _deleted(since: Since, entry: Entry) -> None:
-    _remove(since, entry.zone, entry.type.removesuffix(".delete"), str(entry.details["name"]))
+def _edited(since: Since, entry: Entry) -> None:
+    """A change of one object."""
+    said: Mapping[str, Any] = entry.details
+    kind, _, action = entry.type.rpartition(".")
+    told = Told(action, kind, str(said["name"]), tuple(said.get("fields", ())))
+    _take_back(since, entry.zone, told)
 
 
-def _remove(since: Since, zone: str, kind: str, name: str) -> None:
-    if kind == "application":
-        since.removed.add(name)
-    elif kind in _TRUST:
-        since.distrusted.add(_TRUST[kind](zone, name))
+def _take_back(since: Since, zone: str, told: Told) -> None:
+    """What must not be again as the backup has it."""
+    gone = told.action == "delete"
+    if told.kind == "application" and gone:
+        since.removed.add(told.name)
+    elif told.kind == "application" and _PROOF.intersection(told.fields):
+        since.unproven.add(told.name)
+    elif told.kind == "resource" and gone:
+        since.distrusted.add(places.resource_place(zone, told.name))
+    elif told.kind == "policy" and gone:
+        since.frozen = True
+    elif told.kind in _TRUST and told.action != "create":
+        since.distrusted.add(_TRUST[told.kind](zone, told.name))
 
 
-_DELETE: Final = "delete "
+def _zone_deleted(since: Since, entry: Entry) -> None:
+    since.zones.add(str(entry.details["name"]))
+
+
 _TRUST: Final[Mapping[str, Callable[[str, str], Key]]] = MappingProxyType(
     {
         "issuer": places.issuer_place,
         "proof_system": places.proof_system_place,
+        "workload_issuer": places.workload_issuer_place,
         "webhook": places.webhook_place,
+        "upstream": places.upstream_place,
     }
 )
-"""Where a zone keeps whom it believes and whom it tells."""
+"""Where a zone keeps whom it believes, whom it tells, and what it hands out secrets for."""
+_IN_PART: Final = (".create", ".update", ".apply")
+"""Endings of types of changes of which only what ended is done again: the rest of them is lost."""
+
+_OF_PEOPLE: Final = frozenset({"revocation"})
+"""Types of entries that name whom they stop in what can be erased."""
 
 _REDONE: Final[Mapping[str, Redo]] = MappingProxyType(
     {
-        "revocation": _anchor_in("anchor"),
+        "audit.prune": _pruned,
+        "revocation": _revoked,
         "key.compromise": _anchor_in("key"),
         "key.retire": _anchor_in("key"),
         "application.delete": _anchor_in("application"),
+        "application.update": _edited,
         "credential.create": _credentials,
         "credential.delete": _credentials,
         "session.suspend": _suspended,
-        "issuer.delete": _deleted,
-        "proof_system.delete": _deleted,
-        "webhook.delete": _deleted,
+        **{f"{kind}.{action}": _edited for kind in _TRUST for action in ("update", "delete")},
+        "resource.delete": _edited,
         "zone.apply": _applied,
+        "zone.delete": _zone_deleted,
         "zone.freeze": _frozen,
     }
 )
@@ -151,17 +198,17 @@ async def since(ledgers: Sequence[Ledger], zone: str, taken_at: int) -> Since:
 
     Raises `AUDIT_UNAVAILABLE`, also for an entry that was changed: it may have stopped somebody.
     """
-    found = Since()
+    found = Since(taken_at)
     seen: set[str] = set()
     for ledger in ledgers:
-        async for entry in _entries(ledger, zone, taken_at - _SLACK_MS):
+        async for entry, erased in _entries(ledger, zone, taken_at - _SLACK_MS):
             if entry.id not in seen:
                 seen.add(entry.id)
-                found.add(entry)
+                found.add(entry, erased=erased)
     return found
 
 
-async def _entries(ledger: Ledger, zone: str, start: int) -> AsyncIterator[Entry]:
+async def _entries(ledger: Ledger, zone: str, start: int) -> AsyncIterator[tuple[Entry, bool]]:
     query, token = Filter(since=start, decision="done"), ""
     while True:
         page = await ledger.search(zone, query, page_size=MAX_PAGE, page_token=token)
@@ -171,7 +218,7 @@ async def _entries(ledger: Ledger, zone: str, start: int) -> AsyncIterator[Entry
                     f"entry {stored.index} of zone {zone} was changed in a ledger; restore with "
                     "another copy of it, or without it"
                 )
-            yield stored.entry
+            yield stored.entry, stored.erased
         token = page.next_page_token
         if not token:
             return

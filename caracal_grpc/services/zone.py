@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import grpc.aio
 
+from caracal_grpc.authority.state.access import require_operator
 from caracal_grpc.authority.state.slices import in_slices
 from caracal_grpc.authority.zones.change import Change
 from caracal_grpc.authority.zones.declaration import Settings
@@ -58,6 +59,7 @@ class ZoneServicer(zone_service_pb2_grpc.ZoneServiceServicer):
         self, request: zone_service_pb2.ZoneServiceApplyRequest, context: Context
     ) -> zone_service_pb2.ZoneServiceApplyResponse:
         """See `ZoneService.Apply` in the proto."""
+        require_operator(current_mandate())  # before a declaration is read that may be long
         declared = await parse(request.zone)
         applied = await self._zones.apply(
             current_mandate(),

@@ -9,20 +9,16 @@ from pydantic import Field
 from caracal_grpc.settings.checked import Problems
 from caracal_grpc.settings.etcd import EtcdPart
 from caracal_grpc.settings.kek import KekPart
+from caracal_grpc.settings.ledger import LedgerPart
 
 
-class CaptureSettings(EtcdPart, KekPart):
+class CaptureSettings(EtcdPart, KekPart, LedgerPart):
     """What is backed up, and the key that seals the backup."""
 
-    ledger: Path = Field(description="the SQLite file of the ledger")
 
-
-class RestoreSettings(EtcdPart, KekPart):
+class RestoreSettings(EtcdPart, KekPart, LedgerPart):
     """Where a backup is brought back to, and the key that opens what is sealed in it."""
 
-    ledger: Path = Field(
-        description="the SQLite file of the ledger; where there is none, the backup's is put"
-    )
     more_ledgers: list[str] = Field(
         [], description="ledgers of other replicas, which know of more revocations"
     )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-VERSION: Final = 3
+VERSION: Final = 4
 
 Value = dict[str, Any]
 
@@ -63,9 +63,15 @@ def _copied(value: Value) -> Value:
     return {**value, "copied_until": 0}
 
 
+def _retained(value: Value) -> Value:
+    """3 to 4: after how many days its ledger is pruned, which it never was."""
+    return {**value, "retention_days": 0}
+
+
 _UPGRADES: Final[Mapping[int, Mapping[str, Callable[[Value], Value]]]] = MappingProxyType(
     {
         1: {"zones": _zone, "applications": _application, "policies": _policy},
         2: {"zones": _copied, "applications": _provable},
+        3: {"zones": _retained},
     }
 )

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,7 +60,7 @@ class Loss:
             yield rig, done
         await store.close()
 
-    async def into(self, store: MemoryStore, **how: bool) -> Restored:
+    async def into(self, store: MemoryStore, **how: Any) -> Restored:
         """Restores into `store`, with what the ledger knows of the time since."""
         async with open_rig(self.folder, memory_store(self.clock), self.clock) as reader:
             backup = Folder(self.folder / "backup")

@@ -67,7 +67,9 @@ async def test_one_that_broke_off_is_none(taken: Folder, content: str) -> None:
         taken.header()
 
 
-@pytest.mark.parametrize("odd", [{"seal": None}, {"record_version": "2"}, {"more": 1}])
+@pytest.mark.parametrize(
+    "odd", [{"seal": None}, {"record_version": "2"}, {"format": []}, {"more": 1}]
+)
 async def test_one_whose_header_has_another_form_is_none(
     taken: Folder, odd: dict[str, object]
 ) -> None:
@@ -78,7 +80,7 @@ async def test_one_whose_header_has_another_form_is_none(
         taken.header()
 
 
-@pytest.mark.parametrize("later", [{"format": 2}, {"record_version": VERSION + 1}])
+@pytest.mark.parametrize("later", [{"format": 3}, {"record_version": VERSION + 1}])
 async def test_one_of_a_later_release_is_refused(taken: Folder, later: dict[str, int]) -> None:
     """Rather than half understood: the folder, or the records in it."""
     header = json.loads((taken.path / "backup.json").read_text())

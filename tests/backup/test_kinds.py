@@ -5,7 +5,7 @@ from __future__ import annotations
 from caracal_grpc.authority.state import places
 from caracal_grpc.backup.kinds import KEPT, LEFT
 
-NAMES = {"ACTIVE", "ROTATION", "UNFINISHED", "TURN"}
+NAMES = {"ACTIVE", "PRUNING", "ROTATION", "UNFINISHED", "TURN"}
 """Ids, not kinds."""
 
 

@@ -159,6 +159,43 @@ def test_modules_and_tests_are_read_beside_their_file(tmp_path: Path) -> None:
     assert [each.source for each in policy.tests] == ["package caracal.authz_test\n"]
 
 
+@pytest.mark.parametrize("how", ["above", "absolute", "symlink", "folder symlink", "ending"])
+@pytest.mark.parametrize("kind", ["modules", "tests"])
+def test_no_manifest_sends_a_file_from_elsewhere(tmp_path: Path, how: str, kind: str) -> None:
+    """What a stranger's manifest names is sent to the authority: only Rego that came with it."""
+    secret, folder = tmp_path / "operator.rego", tmp_path / "theirs"
+    secret.write_text('{"client_secret": "hunter2"}')
+    folder.mkdir()
+    (folder / "link.rego").symlink_to(secret)
+    (folder / "out").symlink_to(tmp_path)
+    (folder / "circle.rego").symlink_to(folder / "circle.rego")
+    (folder / "profile.json").write_text("{}")
+    named = {
+        "above": "../operator.rego",
+        "absolute": str(secret),
+        "symlink": "link.rego",
+        "folder symlink": "out/operator.rego",
+        "ending": "profile.json",
+    }[how]
+    write(folder, a_yaml=f"zone: z\npolicy:\n  {kind}:\n  - {named}\n")
+    with pytest.raises(CliError) as refused:
+        Manifest.read_all(folder)
+    (line,) = refused.value.lines
+    write(folder, a_yaml=f"zone: z\npolicy:\n  {kind}:\n  - circle.rego\n")
+    with pytest.raises(CliError, match=r"circle\.rego cannot be read"):
+        Manifest.read_all(folder)
+    where = f"{folder}/a.yaml:4: policy.{kind}[0]: "
+    assert line == f"{where}{named} must be a .rego file below {folder}"
+
+
+def test_module_that_is_linked_within_its_folder_is_read(tmp_path: Path) -> None:
+    """As a folder is that something else mounts."""
+    write(tmp_path, a_yaml="zone: z\npolicy:\n  modules: [x.rego]\n", now__x_rego="package x\n")
+    (tmp_path / "x.rego").symlink_to(tmp_path / "now" / "x.rego")
+    (manifest,) = Manifest.read_all(tmp_path)
+    assert manifest.message().policy.modules[0].source == "package x\n"
+
+
 def test_modules_of_one_name_name_both(tmp_path: Path) -> None:
     """Of two modules, or of a module and a test, one would be lost."""
     write(

@@ -94,18 +94,20 @@ async def test_store_that_fails(
 
 
 async def test_start_that_is_cancelled(tmp_path: Path, etcd: EtcdProcess) -> None:
-    """As a process is that is stopped while it records."""
+    """As a process is that is stopped while it records; what it has begun it ends."""
     values = serve_values(tmp_path, etcd)
-    recording = asyncio.Event()
+    recording, end = asyncio.Event(), asyncio.Event()
 
-    async def hang(*_: Any) -> None:
+    async def fail(*_: Any) -> None:
         recording.set()
-        await asyncio.Event().wait()
+        await end.wait()
+        raise CaracalError(Reason.AUDIT_UNAVAILABLE, "the ledger is closed")
 
-    with patch.object(SqlLedger, "append", hang):
+    with patch.object(SqlLedger, "append", fail):
         starting = asyncio.ensure_future(Server(ServeSettings.load(values)).start())
         await recording.wait()
         starting.cancel()
+        end.set()
         with pytest.raises(asyncio.CancelledError):
             await starting
     await start_and_use(values)

@@ -14,16 +14,19 @@ from tests.cli.support import Ended, caracal
 from tests.stories.support import require_verified
 from tests.support.authority import Running, reason_of, run, serve_values
 from tests.support.etcd import EtcdProcess
+from tests.support.postgres import PASSWORD, PostgresProcess
 from tests.support.shop import ORDERS, PAYMENTS, shop
 
 
 def beside(values: dict[str, Any]) -> list[str]:
     """The options of `backup` that say where the same etcd, ledger and key are."""
+    secret = values.get("ledger_password_file")
     return [
         *("--etcd-endpoints", *values["etcd_endpoints"]),
         *("--etcd-prefix", values["etcd_prefix"]),
         *("--ledger", str(values["ledger"])),
         *("--kek-file", str(values["kek_file"])),
+        *(("--ledger-password-file", str(secret)) if secret else ()),
     ]
 
 
@@ -123,6 +126,64 @@ async def test_an_etcd_is_lost_with_its_ledger(tmp_path: Path) -> None:
         authority = await run(tmp_path, values, closing)
         types = [each.type for each in await require_verified(authority)]
         assert types.count("zone.restore") == 1
+
+
+async def test_an_etcd_is_lost_beside_a_ledger_in_postgresql(
+    tmp_path: Path, postgres: PostgresProcess, database: str
+) -> None:
+    """The database that survived knows who was stopped, and must contain what was backed up."""
+    secret = tmp_path / "ledger-password"
+    write_secret_file(secret, PASSWORD)
+    at = {"ledger": postgres.tcp_url(database), "ledger_password_file": secret}
+    older, empty = f"{database}_older", postgres.make_database()
+    backup = tmp_path / "backup"
+    try:
+        async with AsyncExitStack() as closing:
+            # 1. An authority over etcd and PostgreSQL; of the database there is an older copy.
+            first = await closing.enter_async_context(EtcdProcess(tmp_path / "first"))
+            values = serve_values(tmp_path, first, **at)
+            async with AsyncExitStack() as before:
+                authority = await run(tmp_path, values, before)
+                await authority.apply(shop())
+                known = authority.credentials
+            postgres.run("postgres", f"CREATE DATABASE {older} TEMPLATE {database}")
+            authority = await run(tmp_path, values, closing)
+            authority.credentials |= known
+            assert (await mandate(authority, "agent", "orders:place")).mandate
+            # 2. A backup while it runs. Then somebody is revoked, and all of etcd is lost.
+            said = await command("backup", "create", str(backup), *beside(values))
+            assert said.code == 0, said
+            assert "back up its database, too" in said.out
+            await authority.revoke(authority.credentials["shop", "bounded"].application_id)
+        async with AsyncExitStack() as closing:
+            second = await closing.enter_async_context(EtcdProcess(tmp_path / "second"))
+            values = values | {"etcd_endpoints": [second.endpoint]}
+            # 3. No file, no empty database and no older one is taken for the ledger.
+            for ledger, why in (
+                (tmp_path / "ledger.db", "must be the PostgreSQL database that outlived etcd"),
+                (postgres.tcp_url(empty), "does not contain the"),
+                (postgres.tcp_url(older), "does not contain the"),
+            ):
+                other = values | {"ledger": ledger}
+                if isinstance(ledger, Path):
+                    del other["ledger_password_file"]
+                said = await command("backup", "restore", str(backup), *beside(other))
+                assert (said.code, why in said.err) == (2, True), said
+            # 4. The database itself is; who was revoked stays so, and the ledger goes on.
+            said = await command("backup", "restore", str(backup), "--unfrozen", *beside(values))
+            assert said.code == 0, said
+            assert "1 stopped again" in said.out
+            authority = await run(tmp_path, values, closing)
+            authority.credentials |= known
+            assert (await mandate(authority, "agent", "orders:place")).mandate
+            refused = await reason_of(mandate(authority, "bounded", "orders:place"))
+            assert refused is Reason.CLIENT_AUTH_FAILED
+            types = [each.type for each in await require_verified(authority)]
+            assert types.count("zone.restore") == 1
+            assert types.index("zone.restore") > types.index("revocation")
+    finally:
+        postgres.drop_database(older)
+        postgres.drop_database(empty)
 
 
 def _saved(authority: Running, folder: Path) -> Path:

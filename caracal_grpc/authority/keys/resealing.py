@@ -15,6 +15,7 @@ from caracal_grpc.authority.keys.sealed import SEALED_KINDS, envelope_of
 from caracal_grpc.authority.keys.vault import SPARES, Vault
 from caracal_grpc.authority.state import places
 from caracal_grpc.authority.state.access import require_operator
+from caracal_grpc.authority.state.owed import Owed
 from caracal_grpc.authority.state.recorder import Recorder
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.authority.state.unbroken import Unbroken
@@ -91,23 +92,20 @@ class Resealing:
                 )
 
     async def _reseal(self, caller: Mandate, zone: str) -> Resealed:
-        kek_id, done, revision, audit_id = self._vault.keks.current.kek_id, 0, 0, ""
-        try:
-            for _ in range(ROUNDS):
-                stale, total, revision = await self._listed(zone, kek_id)
-                if not stale:
-                    break
-                for batch in _batches(stale):
-                    done += await self._sealed(batch)
-            else:
-                text = "others keep changing what is sealed; try again"
-                raise CaracalError(Reason.CONFLICT, text, retry_after=1.0)
-        finally:
-            if done:
-                details = {"kek_id": kek_id, "count": done}
+        kek_id, done, audit_id = self._vault.keks.current.kek_id, 0, ""
+        for _ in range(ROUNDS):
+            stale, total, revision = await self._listed(zone, kek_id)
+            if not stale:
+                return Resealed(kek_id, done, total - done, revision, audit_id)
+            for batch in _batches(stale):
+                details = {"kek_id": kek_id, "count": len(batch)}
                 where = zone or AUTHORITY_ZONE
-                audit_id = await self._recorder.done(caller, where, "key.reseal", details=details)
-        return Resealed(kek_id, done, total - done, revision, audit_id)
+                owed = self._recorder.owed(caller, where, "key.reseal", details=details)
+                if await self._sealed(batch, owed):
+                    done += len(batch)
+                    audit_id = await self._recorder.pay(owed)
+        text = "others keep changing what is sealed; try again"
+        raise CaracalError(Reason.CONFLICT, text, retry_after=1.0)
 
     async def _listed(self, zone: str, kek_id: str) -> tuple[list[Record], int, int]:
         """What is sealed under another key; how many are sealed, and the revision of that."""
@@ -120,8 +118,8 @@ class Resealing:
         stale = [each for each in found if (envelope_of(each) or {}).get("kek_id") != kek_id]
         return stale, len(found), revision
 
-    async def _sealed(self, batch: Sequence[Record]) -> int:
-        """How many were sealed anew: all of them, or none when one of them has changed."""
+    async def _sealed(self, batch: Sequence[Record], owed: Owed) -> bool:
+        """Whether all were sealed anew; none is when one of them has changed."""
         await self._vault.ready()
         puts = []
         for record in batch:
@@ -129,12 +127,13 @@ class Resealing:
             sealed = self._vault.seal(record.key, private)
             puts.append(Put(record.key, {**record.value, "sealed": sealed}))
         try:
-            await self._store.commit(puts, [Expect(each.key, each.revision) for each in batch])
+            expects = [Expect(each.key, each.revision) for each in batch]
+            await self._store.commit([*puts, owed.put], expects)
         except CaracalError as error:
             if error.reason is not Reason.CONFLICT:
                 raise
-            return 0
-        return len(batch)
+            return False
+        return True
 
 
 def _batches(records: Sequence[Record]) -> Iterator[Sequence[Record]]:

@@ -26,25 +26,22 @@ class Making:
     ) -> tuple[Made, str]:
         """The version of `content`, and its entry, empty when there was it already.
 
-        In a zone that is about to be made there is no ledger yet: then `record` writes the entry
-        once there is. Raises what `Versions.make` raises, and `AUDIT_UNAVAILABLE`.
+        In a zone that is about to be made there is no ledger yet: then the commit that makes the
+        zone takes what is `owed` along. Raises what `Versions.make` raises, and
+        `AUDIT_UNAVAILABLE`.
         """
         by = caller.application if caller else ""
         has_ledger = self._state.find_zone(zone) is not None
         owed: list[Owed] = []
 
         def also(head: Version) -> list[Put]:
-            owed[:] = [self._owed(caller, zone, head)] if has_ledger else []
+            owed[:] = [self.owed(caller, zone, head)] if has_ledger else []
             return [each.put for each in owed]
 
         made = await self._versions.make(zone, version, content, description, by, also)
         if not (made.new and owed):
             return made, ""
         return made, await self._recorder.pay(owed[0])
-
-    async def record(self, caller: Mandate | None, zone: str, made: Version) -> str:
-        """The entry that says that the version was made; raises `AUDIT_UNAVAILABLE`."""
-        return await self._recorder.pay(self._owed(caller, zone, made))
 
     async def delete(
         self, caller: Mandate | None, zone: str, version: str, expect: Expect
@@ -59,7 +56,8 @@ class Making:
         revision = await self._versions.delete(zone, version, expect, also=owed.put)
         return revision, await self._recorder.pay(owed)
 
-    def _owed(self, caller: Mandate | None, zone: str, made: Version) -> Owed:
+    def owed(self, caller: Mandate | None, zone: str, made: Version) -> Owed:
+        """The entry that says that the version was made."""
         details = {
             "grants": made.grants,
             "modules": [plain_text(name) for name in made.modules[:MAX_ITEMS]],

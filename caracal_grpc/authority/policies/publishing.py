@@ -15,6 +15,7 @@ from caracal_grpc.authority.policies.validation import judge
 from caracal_grpc.authority.policies.version import Version
 from caracal_grpc.authority.policies.versions import Versions
 from caracal_grpc.authority.state.names import Names
+from caracal_grpc.authority.state.owed import Owed
 from caracal_grpc.authority.state.recorder import Recorder
 from caracal_grpc.authority.state.state import State
 from caracal_grpc.core.limits import MAX_POLICY_VERSIONS
@@ -85,10 +86,9 @@ class Publishing:
         action: Action = "update" if present.active else "create"
         return PolicyChange(fields, wanted.put(zone), tuple(expects), action, unrecorded)
 
-    async def record(self, caller: Mandate | None, zone: str, made: Version | None) -> None:
-        """Says that `made`, which was unrecorded, was made; raises `AUDIT_UNAVAILABLE`."""
-        if made is not None:
-            await self._making.record(caller, zone, made)
+    def owed(self, caller: Mandate | None, zone: str, made: Version) -> Owed:
+        """What says that `made`, which was unrecorded, was made."""
+        return self._making.owed(caller, zone, made)
 
     def removal(self, zone: str) -> PolicyChange | None:
         """What lets nothing decide any more; `None` when nothing does."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from caracal_grpc.authority.keys.keyring import KeyReport, Keyring, read_keys
@@ -15,6 +16,7 @@ from caracal_grpc.authority.revocation.anchors import KEY_MARK
 from caracal_grpc.authority.revocation.deaths import Deaths, persist
 from caracal_grpc.authority.state import places
 from caracal_grpc.authority.state.access import require_zone
+from caracal_grpc.authority.state.owed import Owed
 from caracal_grpc.authority.state.recorder import Recorder
 from caracal_grpc.authority.state.state import State, not_found
 from caracal_grpc.authority.state.unbroken import Unbroken
@@ -36,6 +38,19 @@ class Compromised:
     revision: int
     audit_id: str
     successor: KeyReport | None
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """That a key is dead from `revision` on, the kid that signs instead or "", and what is owed."""
+
+    revision: int
+    successor: str
+    owed: Owed
+
+
+Owing = Callable[[str], Owed]
+"""The entry of the death of a key, given the kid of its successor, or ""."""
 
 
 class Compromises:
@@ -74,31 +89,36 @@ class Compromises:
         self._state.zone(zone)
         return await self._unbroken.run(self._compromise(caller, zone, kid, reason))
 
-    async def kill(self, actor: str, zone: str, kid: str, reason: str) -> tuple[int, str]:
-        """The one write: the revision at which it holds, and the kid of the successor, or "".
+    async def kill(self, actor: str, zone: str, kid: str, reason: str, owing: Owing) -> Killed:
+        """The one write, with the entry that it is `owing`, which is told the successor.
 
         It wins against other changes of the same key, however often they come between.
         """
-        successor = self._ids.new(KEY)
+        successor, done = self._ids.new(KEY), list[Killed]()
 
         async def attempt(_: int) -> int:
-            return await self._attempt(actor, zone, kid, reason, successor)
+            done[:] = [await self._attempt(actor, zone, kid, reason, successor, owing)]
+            return done[0].revision
 
         revision = await persist(attempt)
         with contextlib.suppress(CaracalError):  # a mirror that lags changes nothing of what holds
             await self._state.reached(revision)
-        record = await self._store.get(places.key_place(zone, kid), min_revision=revision)
-        return revision, str(record.value.get("replaced_by", "")) if record else ""
+        return done[0]
 
     async def _compromise(self, caller: Mandate, zone: str, kid: str, reason: str) -> Compromised:
-        revision, successor = await self.kill(caller.application, zone, kid, reason)
-        _log.warning("key %s of zone %s is compromised: all that it signed is dead", kid, zone)
-        details = {"key": kid, "successor": successor, "why": plain_text(reason)}
-        audit_id = await self._recorder.done(caller, zone, "key.compromise", details=details)
-        found = self._keyring.found(zone, successor) if successor else None
-        return Compromised(revision, audit_id, found)
+        def owing(successor: str) -> Owed:
+            details = {"key": kid, "successor": successor, "why": plain_text(reason)}
+            return self._recorder.owed(caller, zone, "key.compromise", details=details)
 
-    async def _attempt(self, actor: str, zone: str, kid: str, reason: str, successor: str) -> int:
+        done = await self.kill(caller.application, zone, kid, reason, owing)
+        _log.warning("key %s of zone %s is compromised: all that it signed is dead", kid, zone)
+        audit_id = await self._recorder.pay(done.owed)
+        found = self._keyring.found(zone, done.successor) if done.successor else None
+        return Compromised(done.revision, audit_id, found)
+
+    async def _attempt(
+        self, actor: str, zone: str, kid: str, reason: str, successor: str, owing: Owing
+    ) -> Killed:
         """Judged by the store itself, since what signs must be known for sure."""
         listed = await self._store.list(zone, places.KEYS)
         records = {record.key.id: record for record in listed.records}
@@ -106,7 +126,8 @@ class Compromises:
             raise not_found("key", kid)
         record, now = records[kid], self._clock.now()
         if record.value["revoked"]:
-            return record.revision
+            before = str(record.value.get("replaced_by", ""))
+            return Killed(record.revision, before, owing(before))
         mark = KEY_MARK.put(kid, record.key, record, now)
         changes: list[Change] = [self._deaths.put(actor, zone, kid, reason)]
         times = {each.times.kid: each.times for each in read_keys(records.values())}
@@ -114,4 +135,10 @@ class Compromises:
             begins = replaced_at_once(times[kid], now)
             changes.append(self._keyring.new_key(self._state.zone(zone), successor, begins))
             mark = Put(mark.key, {**mark.value, "replaced_by": successor})
-        return await self._store.commit([*changes, mark], [Expect(record.key, record.revision)])
+        else:
+            successor = ""
+        owed = owing(successor)
+        revision = await self._store.commit(
+            [*changes, mark, owed.put], [Expect(record.key, record.revision)]
+        )
+        return Killed(revision, successor, owed)

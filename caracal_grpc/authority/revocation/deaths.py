@@ -88,8 +88,9 @@ class Deaths:
 
         return await persist(attempt)
 
-    async def kill_before(self, actor: str, zone: str, moment: int, reason: str) -> int:
-        """Raises the floor of the zone to `moment`, in seconds since the Unix epoch.
+    async def kill_before(self, actor: str, zone: str, moment: int, reason: str, *also: Put) -> int:
+        """Raises the floor of the zone to `moment`, in seconds since the Unix epoch, in one commit
+        with what goes `also` into it.
 
         Answers the revision at which it is that high, or was already. It never goes down. Raises
         `STORE_UNAVAILABLE`.
@@ -107,17 +108,18 @@ class Deaths:
             if record and record.value["issued_before"] >= moment:
                 return record.revision
             expected = Expect(place, record.revision if record else 0)
-            return await self._store.commit([Put(place, value, ttl=REVOCATION_TTL)], [expected])
+            floor = Put(place, value, ttl=REVOCATION_TTL)
+            return await self._store.commit([floor, *also], [expected])
 
         return await persist(attempt)
 
     def batches(self, dead: Sequence[Put]) -> Iterator[list[Put]]:
-        """As many together as `kill` can write in one commit."""
+        """As many together as `kill` can write in one commit, with what is owed for it."""
         batch: list[Put] = []
         size = 0
         for each in dead:
             more = self._size(each)
-            if batch and (_EACH * len(batch) + _EACH > MAX_CHANGES or size + more > _BYTES):
+            if batch and (_EACH * len(batch) + _EACH >= MAX_CHANGES or size + more > _BYTES):
                 yield batch
                 batch, size = [], 0
             batch.append(each)

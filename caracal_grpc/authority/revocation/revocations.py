@@ -11,7 +11,7 @@ import logging
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from caracal_grpc.authority.keys.keyring import Keyring
 from caracal_grpc.authority.revocation.anchors import mark_of
@@ -38,9 +38,6 @@ from caracal_grpc.core.session import Session
 from caracal_grpc.store.port import Put, Store
 
 _log = logging.getLogger("caracal.revocations")
-
-_SAID: Final = 100
-"""Sessions that one ledger entry names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +130,10 @@ class Revocations:
     ) -> Revoked:
         """Kills the sessions that `wanted` fits, with all below them, in as few commits as can be.
 
-        Those that are below another that fits are dead with that one's write. After a failure the
-        same call takes up where it ended. Raises `FIELD_INVALID` for a filter of nothing,
-        `OBJECT_NOT_FOUND`, `LIMIT_EXCEEDED`, `ZONE_FORBIDDEN`, `STORE_UNAVAILABLE`.
+        Those that are below another that fits are dead with that one's write. Each commit has an
+        entry of its own, with the `sessions` that it killed and the `count` of all so far. After a
+        failure the same call takes up where it ended. Raises `FIELD_INVALID` for a filter of
+        nothing, `OBJECT_NOT_FOUND`, `LIMIT_EXCEEDED`, `ZONE_FORBIDDEN`, `STORE_UNAVAILABLE`.
         """
         tops = self._fitting(caller, zone, wanted)
         return await self._unbroken.run(self._revoke_all(caller, zone, tops, wanted, reason))
@@ -167,8 +165,9 @@ class Revocations:
     async def _killed(self, actor: str, zone: str, anchor: str, reason: str, owed: Owed) -> int:
         """The revision at which the anchor is dead."""
         if ids.prefix_of(anchor) == ids.KEY:
-            revision, _ = await self.compromises.kill(actor, zone, anchor, reason)
-            return revision
+            return (
+                await self.compromises.kill(actor, zone, anchor, reason, lambda _: owed)
+            ).revision
         dead = [self._deaths.put(actor, zone, anchor, reason)]
         return self._deaths.known(zone, anchor) or await self._deaths.kill(dead, owed.put)
 
@@ -182,22 +181,26 @@ class Revocations:
     ) -> Revoked:
         before, revision = self._impacts.before(tops), self._state.revision
         dead = [self._deaths.put(caller.application, zone, each.id, reason) for each in tops]
-        done: list[str] = []
-        said: dict[str, Any] = {"filter": str(wanted)}
+        said: dict[str, Any] = {"filter": str(wanted), "of": len(dead), "count": 0}
+        made = [] if dead else [self._owed(caller, zone, said, reason)]
         try:
             for batch in self._deaths.batches(dead):
-                revision = await self._deaths.kill(batch)
-                done += [each.key.id for each in batch]
+                said["sessions"] = tuple(each.key.id for each in batch)
+                said["count"] += len(batch)
+                owed = self._owed(caller, zone, said, reason)
+                revision = await self._deaths.kill(batch, owed.put)
+                made.append(owed)
         finally:
-            said |= {"count": len(done), "of": len(dead), "sessions": tuple(done[:_SAID])}
-            audit_id = await self._recorded(self._owed(caller, zone, said, reason))
+            recorded = [await self._recorded(each) for each in made]
         await self._settled(revision)
-        return Revoked(revision, audit_id, await self._impacts.told(before))
+        return Revoked(revision, recorded[-1], await self._impacts.told(before))
 
     async def _revoke_before(self, caller: Mandate, zone: str, second: int, reason: str) -> Revoked:
-        revision = await self._deaths.kill_before(caller.application, zone, second, reason)
         moment = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        audit_id = await self._recorded(self._owed(caller, zone, {"issued_before": moment}, reason))
+        owed = self._owed(caller, zone, {"issued_before": moment}, reason)
+        actor = caller.application
+        revision = await self._deaths.kill_before(actor, zone, second, reason, owed.put)
+        audit_id = await self._recorded(owed)
         await self._settled(revision)
         return Revoked(revision, audit_id)
 

@@ -12,6 +12,7 @@ from caracal_grpc.authority.sessions.records import Records, SessionChange
 from caracal_grpc.authority.state import places
 from caracal_grpc.authority.state.access import SESSIONS_ADMIN, require_zone, sees
 from caracal_grpc.authority.state.liveness import OVER, effective_state
+from caracal_grpc.authority.state.owed import Owed
 from caracal_grpc.authority.state.recorder import Recorder
 from caracal_grpc.authority.state.state import State, not_found
 from caracal_grpc.authority.state.unbroken import Unbroken
@@ -85,12 +86,13 @@ class Suspensions:
             return replace(present, suspended_at=since, suspended_by=caller.application)
 
         dead = self._revocations.put(caller.application, zone, session_id, reason)
-        change = await self._change(caller, zone, session_id, suspended, dead)
+        owed = self._owed(caller, zone, "session.suspend", session_id, reason)
+        change = await self._change(caller, zone, session_id, suspended, dead, owed.put)
         audit_id = ""
         try:
-            audit_id = await self._recorded(caller, zone, "session.suspend", session_id, reason)
+            audit_id = await self._recorder.pay(owed)
         except CaracalError:
-            _log.exception("suspension of %s holds but is not in the ledger", session_id)
+            _log.exception("suspension of %s holds but is not in the ledger yet", session_id)
         with contextlib.suppress(CaracalError):  # a mirror that lags changes nothing of what holds
             await self._state.reached(change.revision)
         return replace(change, audit_id=audit_id)
@@ -104,10 +106,10 @@ class Suspensions:
             return replace(present, suspended_at=None, suspended_by="")
 
         alive = Delete(places.revocation_place(zone, session_id))
-        change = await self._change(caller, zone, session_id, resumed, alive)
+        owed = self._owed(caller, zone, "session.resume", session_id, reason)
+        change = await self._change(caller, zone, session_id, resumed, alive, owed.put)
         await self._state.reached(change.revision)
-        audit_id = await self._recorded(caller, zone, "session.resume", session_id, reason)
-        return replace(change, audit_id=audit_id)
+        return replace(change, audit_id=await self._recorder.pay(owed))
 
     async def _change(
         self,
@@ -115,7 +117,7 @@ class Suspensions:
         zone: str,
         session_id: str,
         to: Callable[[Session], Session],
-        also: Change,
+        *also: Change,
     ) -> SessionChange:
         """The session as `to` makes it, if it is the caller's to stop and is not over."""
         require_zone(caller, zone)
@@ -128,13 +130,11 @@ class Suspensions:
                 raise session_not_active(session_id, found)
             return to(present)
 
-        return await self._records.change(zone, session_id, allowed, also)
+        return await self._records.change(zone, session_id, allowed, *also)
 
-    async def _recorded(
-        self, caller: Mandate, zone: str, kind: str, session_id: str, reason: str
-    ) -> str:
+    def _owed(self, caller: Mandate, zone: str, kind: str, session_id: str, reason: str) -> Owed:
         details = {"session": session_id, "why": plain_text(reason)}
-        return await self._recorder.done(caller, zone, kind, details=details)
+        return self._recorder.owed(caller, zone, kind, details=details)
 
 
 def _require_admin(caller: Mandate) -> None:

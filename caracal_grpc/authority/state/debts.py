@@ -65,11 +65,10 @@ class Debts:
         return [each for each in late if each.entry.id not in self._recorder.paid]
 
     async def _forget(self) -> None:
-        paid = list(self._recorder.paid.items())[:MAX_CHANGES]
-        if paid:
+        while paid := list(self._recorder.paid.items())[:MAX_CHANGES]:
             await self._store.commit([owed.paid for _, owed in paid])
             for audit_id, _ in paid:
-                del self._recorder.paid[audit_id]
+                self._recorder.paid.pop(audit_id, None)
 
     async def _run(self) -> None:
         while True:

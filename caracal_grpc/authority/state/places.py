@@ -59,6 +59,7 @@ ACTIVE: Final = "active"
 RESTORES: Final = "restores"
 UNFINISHED: Final = "unfinished"
 ROTATION: Final = "rotation"
+PRUNING: Final = "pruning"
 TURN: Final = "turn"
 
 

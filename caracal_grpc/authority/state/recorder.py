@@ -12,6 +12,7 @@ from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.ids import AUDIT
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.ports import Clock, Ids
+from caracal_grpc.core.reason import Reason
 from caracal_grpc.ledger.port import Ledger
 
 
@@ -71,11 +72,15 @@ class Recorder:
         return Owed(self.entry(self.new_id(), zone, kind, "done", **{**by, **facts}))
 
     async def pay(self, owed: Owed) -> str:
-        """Appends what is owed; its id.
+        """Appends what is owed, unless `Debts` was first; its id.
 
         Raises `AUDIT_UNAVAILABLE`: then it stays owed, and `Debts` appends it as soon as it can.
         """
-        await self._append(owed.entry)
+        try:
+            await self._append(owed.entry)
+        except CaracalError as error:
+            if error.reason is not Reason.OBJECT_EXISTS:
+                raise
         self.paid[owed.entry.id] = owed
         return owed.entry.id
 

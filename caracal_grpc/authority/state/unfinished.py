@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -13,16 +13,17 @@ from caracal_grpc.core.reason import Reason
 from caracal_grpc.store.port import Delete, Put
 
 _SAID: Final = 100
-"""Changes, and applications, that one ledger entry names."""
+"""Applications that the mark names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """An apply from its first write until its entry is recorded and its secrets are handed out.
+    """An apply from its first write until the last is made and its secrets are handed out.
 
-    `id` is also on every application whose secret it made. `changes`, the first hundred of `count`,
-    are what its entry says, `by` who began it and who took it up. While `changing`, not every write
-    is made, and the zone may hold more or less than either declaration.
+    `id` is also on every application whose secret it made, `by` who began it and who took it up.
+    While `changing`, not every write is made, and the zone may hold more or less than either
+    declaration. `changes`, the first hundred of `count`, are what an earlier release made and has
+    not recorded.
     """
 
     id: str
@@ -31,19 +32,14 @@ class Unfinished:
     count: int = 0
     changing: bool = False
 
-    def with_more(self, by: str, changes: Iterable[str]) -> Unfinished:
-        """The same apply, taken up by `by` with further changes."""
-        more = tuple(change[:200] for change in changes)
-        return replace(
-            self,
-            by=tuple(dict.fromkeys((*self.by, by)))[:_SAID],
-            changes=(*self.changes, *more)[:_SAID],
-            count=self.count + len(more),
-        )
+    def taken_up(self, by: str) -> Unfinished:
+        """The same apply, gone on with by `by`."""
+        return replace(self, by=tuple(dict.fromkeys((*self.by, by)))[:_SAID])
 
     def put(self, zone: str, *, changing: bool) -> Put:
-        """The write that marks the zone."""
-        return Put(places.unfinished_place(zone), asdict(replace(self, changing=changing)))
+        """The write that marks the zone; what is changed is in entries of its own."""
+        mark = replace(self, changes=(), count=0, changing=changing)
+        return Put(places.unfinished_place(zone), asdict(mark))
 
     @staticmethod
     def from_value(value: Mapping[str, Any]) -> Unfinished:

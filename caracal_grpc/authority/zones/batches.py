@@ -8,13 +8,15 @@ from typing import Final
 
 from caracal_grpc.authority.state.slices import in_slices
 from caracal_grpc.authority.zones.change import Change
+from caracal_grpc.authority.zones.told import Told
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.store.port import MAX_CHANGES, MAX_COMMIT_BYTES, Delete
 from caracal_grpc.store.port import Change as Write
 
 _ROOM: Final = MAX_CHANGES - 8
-"""Writes, and expectations, of changes in one commit; the rest is for the turn and the mark."""
+"""Writes, and expectations, of changes in one commit; the rest is for the turn, the mark and what
+is owed. A line of each fits one entry."""
 _BYTES: Final = MAX_COMMIT_BYTES - 65_536
 """Bytes of their values; the rest is for the same."""
 
@@ -42,8 +44,10 @@ def _batches(changes: Sequence[Change], sizes: Sequence[int]) -> Iterator[list[C
 
 
 def _size(change: Change) -> int:
-    """Bytes of its writes, a little more than the store will count; raises `LIMIT_EXCEEDED`."""
-    size = sum(map(_bytes, change.writes))
+    """Bytes of its writes and of its line in the entry, a little more than the store will count;
+    raises `LIMIT_EXCEEDED`.
+    """
+    size = sum(map(_bytes, change.writes)) + len(Told.of(change).line.encode()) + 4
     if size > _BYTES:
         raise too_much(f"{change.kind} {change.name} is too large for the store; shorten it")
     return size

@@ -89,9 +89,10 @@ def resource_violations(path: str, resource: Resource) -> Iterable[FieldViolatio
 _BOUNDS = {
     "default_ttl_seconds": ("default_ttl", 30, limits.MAX_RESOURCE_TTL),
     "max_hops": ("max_hops", 1, limits.MAX_HOPS),
-    "key_publish_seconds": ("key_publish", 1, limits.MAX_KEY_PUBLISH),
+    "key_publish_seconds": ("key_publish", limits.MIN_KEY_PUBLISH, limits.MAX_KEY_PUBLISH),
     "jwks_max_age_seconds": ("jwks_max_age", 0, limits.MAX_JWKS_AGE),
     "key_rotate_seconds": ("key_rotate", limits.MIN_KEY_ROTATE, limits.MAX_KEY_ROTATE),
+    "retention_days": ("retention_days", 1, limits.MAX_RETENTION_DAYS),
     "limits.application_per_second": ("application_rate", 1, limits.MAX_APPLICATION_RATE),
     "limits.application_burst": ("application_burst", 1, 10 * limits.MAX_APPLICATION_RATE),
     "limits.zone_per_second": ("zone_rate", 1, limits.MAX_ZONE_RATE),

@@ -43,6 +43,7 @@ class Settings:
     zone_rate: int = 0
     zone_burst: int = 0
     record_context: bool = False
+    retention_days: int = 0
 
 
 @dataclass(frozen=True, slots=True)

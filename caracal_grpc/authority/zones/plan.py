@@ -69,9 +69,7 @@ class Planner:
             self._unanswered(zone, kept, begun.id),
             (_policy(policy),),
         )
-        changes = tuple(await in_slices(groups))
-        said = (f"{each.action} {each.kind} {each.name}" for each in changes)
-        return changes, begun.with_more(self._actor, said)
+        return tuple(await in_slices(groups)), begun.taken_up(self._actor)
 
     def _zone(self, zone: Zone) -> Iterator[Change]:
         place = places.zone_place(zone.name)

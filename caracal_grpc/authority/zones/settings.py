@@ -40,6 +40,7 @@ def with_settings(settings: Settings, present: Zone, issuer: str, now: float) ->
         zone_rate=zone_rate,
         zone_burst=settings.zone_burst or 2 * zone_rate,
         record_context=settings.record_context,
+        retention_days=settings.retention_days,
     )
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 from weakref import WeakValueDictionary
 
 from caracal_grpc.authority.keys.keyring import Keyring
@@ -18,8 +17,6 @@ from caracal_grpc.authority.state.access import require_operator, require_zone
 from caracal_grpc.authority.state.recorder import Recorder
 from caracal_grpc.authority.state.slices import in_slices
 from caracal_grpc.authority.state.state import State
-from caracal_grpc.authority.state.unfinished import cleared
-from caracal_grpc.authority.zones.batches import batches, too_much
 from caracal_grpc.authority.zones.change import Change, Credential, Plan
 from caracal_grpc.authority.zones.checks import check
 from caracal_grpc.authority.zones.declaration import Declaration, Settings
@@ -27,13 +24,13 @@ from caracal_grpc.authority.zones.plan import Planner
 from caracal_grpc.authority.zones.report import ZoneReport, report_of
 from caracal_grpc.authority.zones.rest import Rest, rest_of
 from caracal_grpc.authority.zones.settings import new_zone
-from caracal_grpc.authority.zones.turn import Turn, turn_of
-from caracal_grpc.core.errors import CaracalError, field_invalid
+from caracal_grpc.authority.zones.turn import turn_of
+from caracal_grpc.authority.zones.writing import Writing
+from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.core.ids import require_slug
-from caracal_grpc.core.limits import AUTHORITY_ZONE
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.ports import Clock, Ids
-from caracal_grpc.store.port import Expect, Store
+from caracal_grpc.store.port import Store
 from caracal_grpc.store.refusal import conflict
 
 ITSELF: Final = "authority"
@@ -45,8 +42,9 @@ Deliver = Callable[[Sequence[Credential]], None]
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What an apply changed, or would. `audit_id` is empty when nothing was changed.
+    """What an apply changed, or would.
 
+    `audit_id` is the entry of its last commit, empty when nothing was changed.
     `undeclared` is what stayed though the declaration does not name it, the first thousand.
     """
 
@@ -74,16 +72,19 @@ class Zones:
         ids: Ids,
         public_url: str,
     ) -> None:
-        self._store = store
         self._state = state
         self._keyring = keyring
         self._publishing = publishing
         self._revocations = revocations
-        self._recorder = recorder
+        self._writing = Writing(store, state, publishing, recorder)
         self._clock = clock
         self._ids = ids
         self._public_url = public_url.rstrip("/")
         self._applying: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def close(self) -> None:
+        """Waits for applies in flight."""
+        await self._writing.close()
 
     async def apply(
         self,
@@ -100,9 +101,10 @@ class Zones:
         What the declaration does not name stays, or goes with `prune`. It is judged together with
         what stays. What fits one commit changes at once: about forty applications, or 120
         resources. More goes in several commits, and from the first to the last of them the zone
-        grants nothing (`STORE_UNAVAILABLE`). The zone stays marked until its ledger entry is
-        written and `deliver` has returned. An apply that fails before leaves the mark, and the next
-        one takes it up: it makes what is missing, records what both did, and answers new secrets
+        grants nothing (`STORE_UNAVAILABLE`). What is begun is written to its end when the caller
+        hangs up, too, and each commit owes its own entry. The zone stays marked until the last one,
+        and, when it makes secrets, until `deliver` has returned. An apply that fails before leaves
+        the mark, and the next one takes it up: it makes what is missing, and answers new secrets
         for all that it could not answer. Only an answer that is lost on its way takes its secrets
         along: then remove the application, apply, and declare it again. Of two applies at once one
         gets `CONFLICT`, and so does one whose `expected_revision` (0 for none) the zone has moved
@@ -122,18 +124,19 @@ class Zones:
             plan = await self._plan(caller, declared, prune=prune, dry_run=dry_run)
             if dry_run or not plan.changes:
                 return self._applied(plan, seen)
-            revision = await self._write(plan, turn)
-            audit_id = await self._record(caller, plan)
-            if deliver:
-                deliver(plan.credentials)
-            revision = await self._finish(name, revision)
-        return self._applied(plan, revision, audit_id)
+            written = await self._writing.write(caller, plan, turn)
+            revision = written.revision
+            if plan.credentials:
+                if deliver:
+                    deliver(plan.credentials)
+                revision = await self._writing.finish(name, revision)
+        return self._applied(plan, revision, written.audit_id)
 
     async def finish(self, zone: str) -> None:
-        """Ends an apply that was recorded, and whose secrets turn out to be where they belong."""
+        """Ends an apply whose secrets turn out to be where they belong."""
         record = self._state.record(places.unfinished_place(zone))
         if record is not None:
-            await self._finish(zone, record.revision)
+            await self._writing.finish(zone, record.revision)
 
     def issuer(self, zone: str) -> str:
         """The issuer URL of a zone."""
@@ -217,46 +220,6 @@ class Zones:
             if application := self._state.application(zone, id_):
                 session = places.session_place(zone, application.standing_session)
                 yield self._state.revision_of(session)
-
-    async def _write(self, plan: Plan, turn: Turn) -> int:
-        """Commits batch after batch, each only if nobody else had a turn."""
-        name, together = plan.zone.name, await batches(plan.changes)
-        if name == AUTHORITY_ZONE and len(together) > 1:
-            # Half a change here would shut out the operator, who alone could complete it.
-            raise too_much("the zone caracal changes in one commit only; apply it in parts")
-        revision = 0
-        for number, batch in enumerate(together, 1):
-            writes = [write for change in batch for write in change.writes]
-            expects = [expect for change in batch for expect in change.expects]
-            mark = plan.mark.put(name, changing=number < len(together))
-            revision = await self._store.commit(
-                [*writes, turn.put(), mark], [*expects, *turn.expects()]
-            )
-            turn = Turn(name, revision, revision)
-        await self._state.reached(revision)
-        return revision
-
-    async def _record(self, caller: Mandate | None, plan: Plan) -> str:
-        await self._publishing.record(caller, plan.zone.name, plan.made)
-        mark = plan.mark
-        details: dict[str, Any] = {"changes": mark.changes, "count": mark.count}
-        if len(mark.by) > 1:
-            details["by"] = mark.by
-        return await self._recorder.done(
-            caller,
-            plan.zone.name,
-            "zone.apply",
-            policy_version=plan.policy_version,
-            details=details,
-        )
-
-    async def _finish(self, zone: str, marked: int) -> int:
-        """Takes the mark away, unless another apply took the zone over meanwhile (`CONFLICT`)."""
-        mark = cleared(zone)
-        revision = await self._store.commit([mark], [Expect(mark.key, marked)])
-        with contextlib.suppress(CaracalError):  # nothing that lags may keep the secrets back now
-            await self._state.reached(revision)
-        return revision
 
 
 def _shrinks(state: State, declared: Declaration) -> bool:

@@ -12,6 +12,7 @@ from caracal_grpc.cli.terminal.bare import show_help
 
 _CREATE: Final = (
     "Back up every zone, or one, and the ledger, while the authority runs.\n\n"
+    "Of a ledger in PostgreSQL it takes the newest checkpoints: back up the database there. "
     "It is sealed with the key-encryption key, as private keys and secrets of upstreams in it are: "
     "keep that elsewhere."
 )
@@ -20,7 +21,8 @@ _RESTORE: Final = (
     "Stop every replica first; for --only-zone, the one whose ledger you name. Every mandate from "
     "before is dead, every session but the standing ones gone, and zones are frozen until you "
     "unfreeze them. What the ledgers know of revocations since is done again; what else was "
-    "changed is listed."
+    "changed is listed. Where there is no file of a ledger, the backup's is put; a ledger in "
+    "PostgreSQL must be there, and contain what it had when the backup was taken."
 )
 
 _Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of the backup.")]

@@ -20,6 +20,8 @@ def show_header(header: Header, as_json: bool) -> None:
     of = f"zone {header.zone}" if header.zone else "every zone"
     print_line(f"{of}, {header.records} records at revision {header.revision}")
     print_line(f"taken at {_moment(header.taken_at)}; whole")
+    if not header.has_file:
+        print_line("of the ledger it has the newest checkpoints; back up its database, too")
 
 
 def show_restored(restored: Restored, ledger_is_lost: bool, as_json: bool) -> None:

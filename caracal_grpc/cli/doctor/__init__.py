@@ -20,7 +20,9 @@ _SIGNS: Final = {"ok": "ok", "warning": "!", "failed": "FAILED", "skipped": "-"}
 
 
 def doctor(
-    strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings, too.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail on what warns or is skipped, too.")
+    ] = False,
     profile: ProfileOption = None,
     zone: ZoneOption = None,
     json: JsonOption = False,
@@ -61,6 +63,8 @@ def _judge(found: list[Found], *, strict: bool) -> None:
         raise CliError(ExitCode.FOUND, f"{_checks(counts['failed'])} failed; see what to do")
     if strict and counts["warning"]:
         raise CliError(ExitCode.FOUND, f"{_checks(counts['warning'])} warned; see what to do")
+    if strict and counts["skipped"]:
+        raise CliError(ExitCode.FOUND, f"{_checks(counts['skipped'])} not made; see what to do")
 
 
 def _checks(count: int) -> str:

@@ -13,6 +13,8 @@ from caracal_grpc.cli.manifest.yaml_lines import Document, Place, Problem
 MAX_MODULE: Final = 262_144
 """Bytes of one module."""
 
+_ENDING: Final = ".rego"
+
 Kind = Literal["modules", "tests"]
 
 
@@ -46,10 +48,14 @@ def read_modules(
 def _read(document: Document, place: Place, named: str | Module) -> Read | Problem:
     if isinstance(named, Module):
         return Read(named.name, named.source, document.path, document, place)
-    file = document.path.parent / named
+    folder = document.path.parent
+    file = folder / named
     try:
+        # Whoever plans a stranger's change sends the authority what it names: no file of their own.
+        if file.suffix != _ENDING or not file.resolve().is_relative_to(folder.resolve()):
+            return Problem(place, f"{named} must be a {_ENDING} file below {folder}")
         return Read(file.name, source_of(file), file, document, place)
-    except (OSError, UnicodeDecodeError):
+    except (OSError, RuntimeError, UnicodeDecodeError):  # RuntimeError: links in a circle
         return Problem(place, f"{file} cannot be read; it must be a rego file")
     except ValueError as exc:
         return Problem(place, str(exc))

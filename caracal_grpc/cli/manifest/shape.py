@@ -145,6 +145,7 @@ class Settings(_Part):
     key_rotate_seconds: Annotated[int, Field(ge=0, le=31_536_000)] = 0
     limits: RateLimits = RateLimits()
     record_context: bool = False
+    retention_days: Annotated[int, Field(ge=0, le=36_500)] = 0
 
 
 class Issuer(_Part):

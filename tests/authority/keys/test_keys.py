@@ -117,10 +117,10 @@ async def test_rotation_is_recorded(rig: Rig) -> None:
 
 async def test_more_keys_than_an_edge_holds_are_not_made(rig: Rig) -> None:
     """KEY_STATE_CONFLICT, so that rotating in a hurry never blinds the edges."""
-    await rig.apply(shop(settings={"key_publish_seconds": 1}))
+    await rig.apply(shop(settings={"key_publish_seconds": 2}))
     for _ in range(MAX_LIVE_KEYS - 1):
         await rotate(rig)
-        await rig.advance(1)
+        await rig.advance(2)
     with refused(Reason.KEY_STATE_CONFLICT):
         await rotate(rig)
     await rig.exchange("agent", ORDERS)

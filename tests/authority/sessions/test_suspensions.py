@@ -85,7 +85,9 @@ async def test_one_write_each(rig: Rig) -> None:
         resumed = await resume(rig, caller, session)
         async for event in events:
             if event.revision == resumed.revision and hasattr(event, "puts"):
-                assert [record.key for record in event.puts] == [place]
+                written = [record.key for record in event.puts]
+                assert written[0] == place
+                assert [key.kind for key in written[1:]] == [places.OWED]
                 assert event.deletes == (anchor,)
                 break
 

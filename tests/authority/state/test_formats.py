@@ -1,4 +1,4 @@
-"""What an earlier release stored is read by this one, every kind of it, and goes on deciding."""
+"""What an earlier release stored, every kind that lasts, is read by this one and goes on."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from etcd3aio.kv import KVService
 
 from caracal_grpc.authority.exchange.case import ExchangeRequest
+from caracal_grpc.authority.state import places
+from caracal_grpc.authority.upstreams.kind import secret_place
+from caracal_grpc.backup.kinds import KEPT
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.crypto.kek import Kek
@@ -55,9 +58,26 @@ def stored(number: int) -> dict[str, Any]:
 
 def test_every_older_version_is_kept() -> None:
     """A new format comes with what the one before it wrote."""
-    assert [path.name for path in sorted(STORED.iterdir())] == [
+    assert [path.name for path in sorted(STORED.glob("v*.json"))] == [
         f"v{number}.json" for number in range(1, VERSION)
     ]
+
+
+LATER: Final = {
+    1: {places.APPLIES, places.OWED, places.POLICY_VERSIONS, places.POLICY_PARTS},
+    2: set[str](),
+    3: set[str](),
+}
+"""Kinds that last and came after a format did."""
+SINCE_3: Final = {places.UPSTREAMS, places.UPSTREAM_SECRETS, places.WORKLOAD_ISSUERS}
+
+
+@pytest.mark.parametrize("number", range(1, VERSION))
+def test_every_kind_that_lasts_is_among_what_was_stored(number: int) -> None:
+    """All that a backup keeps; the rest is over, or said anew, when a release is replaced."""
+    there = {kind for _, kind, _, _ in stored(number)["records"]}
+    later = LATER[number] | (SINCE_3 if number < 3 else set())
+    assert set(KEPT) - there == later
 
 
 @pytest.fixture(params=range(1, VERSION), ids=lambda number: f"v{number}")
@@ -137,6 +157,28 @@ async def test_everything_can_be_read(earlier: Earlier) -> None:
     assert len(rig.keyring.report("caracal")) == 2
     assert state.resources("shop")
     assert rig.keyring.ledger_key("shop")
+
+
+async def test_what_was_owed_is_recorded(earlier: Earlier) -> None:
+    """A change of then whose entry no ledger had yet."""
+    debts = [value for _, kind, _, value in earlier.said["records"] if kind == places.OWED]
+    rig = earlier.rig
+    await rig.advance(31)
+    await rig.authority.debts.settle()
+    recorded = [each.id for each in await rig.entries() if each.type == "zone.freeze"]
+    assert recorded == [each["entry"]["id"] for each in debts]
+    assert not (await rig.store.list("caracal", places.OWED)).records
+
+
+async def test_who_is_believed_and_reached_is_read(earlier: Earlier) -> None:
+    """Issuers of workloads, and credentials of upstreams with what is sealed of them."""
+    state, rig = earlier.rig.state, earlier.rig
+    stored_kinds = {kind for _, kind, _, _ in earlier.said["records"]}
+    there = places.UPSTREAMS in stored_kinds
+    assert [each.name for each in state.workload_issuers("shop")] == ["cluster"] * there
+    assert [each.name for each in state.upstreams("shop")] == ["crm"] * there
+    for each in state.upstreams("shop"):
+        assert rig.keyring.vault.open(secret_place("shop", each)) == b"hunter2-of-then"
 
 
 def test_a_later_version_cannot_be_read() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from caracal_grpc.authority.zones.change import Change
+from caracal_grpc.authority.zones.told import Told
 from caracal_grpc.core.reason import Reason
 from tests.support.refusals import refused
 from tests.support.rig import Rig
@@ -57,8 +58,28 @@ async def test_apply_is_recorded_without_values(rig: Rig) -> None:
     assert rig.operator is not None
     assert (entry.id, entry.type, entry.decision) == (applied.audit_id, "zone.apply", "done")
     assert entry.application == rig.operator.application
-    assert entry.details["changes"] == ("update zone shop",)
+    assert entry.details["changes"] == ("update zone shop: default_ttl",)
     assert applied.changes[0].fields == ("default_ttl",)
+
+
+async def test_every_change_is_recorded_with_its_fields(rig: Rig) -> None:
+    """However many there are: an entry for each commit, together by the id of the apply."""
+    before, zone = len(await rig.entries()), shop()
+    zone["applications"][0]["labels"] = ["night"]
+    zone["applications"] += [{"name": f"app-{number}"} for number in range(150)]
+    applied = await rig.apply(zone)
+    entries = (await rig.entries())[before:]
+    assert {(each.type, each.request_id) for each in entries} == {
+        ("zone.apply", entries[0].request_id)
+    }
+    assert entries[0].request_id.startswith("req_")
+    parts = [(each.details["part"], each.details["parts"]) for each in entries]
+    assert parts == [(number, len(entries)) for number in range(1, len(entries) + 1)]
+    assert entries[-1].id == applied.audit_id
+    lines = [line for each in entries for line in each.details["changes"]]  # type: ignore[union-attr]
+    assert lines == [Told.of(each).line for each in applied.changes]
+    assert "update application agent: labels" in lines
+    assert [Told.parse(line) for line in lines] == [Told.of(each) for each in applied.changes]
 
 
 async def test_each_new_application_gets_one_secret(rig: Rig) -> None:
@@ -222,6 +243,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("resources.0.max_ttl_seconds", 29, "resources[0].max_ttl_seconds"),
     ("settings.default_ttl_seconds", 29, "settings.default_ttl_seconds"),
     ("settings.max_hops", 11, "settings.max_hops"),
+    ("settings.key_publish_seconds", 1, "settings.key_publish_seconds"),
     ("settings.key_publish_seconds", 86_401, "settings.key_publish_seconds"),
     ("settings.max_hops", -1, "settings.max_hops"),
     ("policy.grants.0.application", "nobody", "policy.grants[0].application"),

@@ -12,10 +12,11 @@ from unittest.mock import patch
 import pytest
 
 from caracal_grpc.authority.state import places
-from caracal_grpc.authority.state.unfinished import unfinished
+from caracal_grpc.authority.state.unfinished import Unfinished, unfinished
+from caracal_grpc.authority.zones.told import Told
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.store.port import Change, Expect
+from caracal_grpc.store.port import Change, Expect, Put
 from caracal_grpc.store.refusal import unavailable
 from tests.support.clock import FakeClock
 from tests.support.refusals import refused
@@ -72,6 +73,13 @@ def bounded(*, wide: bool) -> dict[str, Any]:
     return zone
 
 
+def with_resources(count: int) -> dict[str, Any]:
+    """The shop with as many resources more, of which none has a secret."""
+    zone = shop()
+    zone["resources"] += [{"name": f"resource://r{n}", "scopes": ["a:b"]} for n in range(count)]
+    return zone
+
+
 @pytest.mark.parametrize("carried_out", [False, True])
 async def test_half_done_zone_grants_no_more_than_before_or_after(
     rig: Rig, carried_out: bool
@@ -101,40 +109,61 @@ async def test_half_done_zone_grants_no_more_than_before_or_after(
 
 
 async def test_the_same_apply_again_completes_the_change(rig: Rig) -> None:
-    """Though the zone is as declared, the mark of the apply that failed is a change of its own."""
+    """Though the zone is as declared, the mark of one that broke off is a change of its own."""
     zone = shop(settings={"default_ttl_seconds": 99})
-    with ledger_down(rig):
-        assert await apply_fails(rig, zone) is Reason.AUDIT_UNAVAILABLE
+    await rig.apply(zone)
+    mark = Unfinished("req_01h455vb4pex5vsknk084sn02q").put("shop", changing=True)
+    await rig.state.reached(await rig.store.commit([mark]))
     planned = await rig.apply(zone, dry_run=True)
     assert [(each.kind, each.fields) for each in planned.changes] == [("zone", ("unfinished",))]
     assert planned.credentials == ()
     done = await rig.apply(zone)
     assert done.changes == planned.changes
     assert (await rig.apply(zone)).changes == ()
+    await rig.exchange("agent", ORDERS)
 
 
-async def test_change_whose_entry_failed_is_in_the_next_one(rig: Rig) -> None:
-    """With all that was begun and who began it: no change stays without an entry."""
+async def test_change_whose_entry_failed_is_recorded_though_nobody_applies_again(rig: Rig) -> None:
+    """It holds, the zone waits for nobody, and its entry comes when there is a ledger."""
     zone = shop()
     zone["applications"] = zone["applications"][1:]
     del zone["policy"]
     with ledger_down(rig):
         assert await apply_fails(rig, zone) is Reason.AUDIT_UNAVAILABLE
-    applied = await rig.apply(zone)
+    assert unfinished(rig.state, "shop") is None
+    assert (await rig.apply(zone)).changes == ()
+    await rig.advance(31)
+    await rig.authority.debts.settle()
+    assert rig.operator is not None
     entry = await rig.last()
-    assert (entry.id, entry.type) == (applied.audit_id, "zone.apply")
-    assert entry.details["changes"] == (
-        "delete application agent",
-        "delete policy active",
-        "update zone shop",
+    assert (entry.type, entry.application) == ("zone.apply", rig.operator.application)
+    assert entry.details["changes"] == ("delete application agent", "delete policy active")
+
+
+async def test_what_an_earlier_release_owes_is_recorded_by_the_next_apply(rig: Rig) -> None:
+    """It kept in the mark what it had changed, and who had."""
+    mark = Unfinished("req_01h455vb4pex5vsknk084sn02q", by=("app_before",)).put(
+        "shop", changing=False
     )
-    assert entry.details["count"] == 3
-    assert "by" not in entry.details
+    owed = {"changes": ["delete application gone"], "count": 101}
+    await rig.state.reached(await rig.store.commit([Put(mark.key, {**mark.value, **owed})]))
+    with failing_commit(rig, 0):
+        assert await apply_fails(rig, shop()) is Reason.STORE_UNAVAILABLE
+    await rig.apply(shop())
+    assert rig.operator is not None
+    before, own = (await rig.entries())[-2:]
+    assert before.details == {
+        "changes": ("delete application gone",),
+        "count": 101,
+        "by": ("app_before", rig.operator.application),
+    }
+    assert own.details["changes"] == ("update zone shop: unfinished",)
+    assert before.request_id == own.request_id == "req_01h455vb4pex5vsknk084sn02q"
 
 
-async def test_entry_names_all_who_had_a_part(rig: Rig) -> None:
+async def test_entries_name_who_made_which_part(rig: Rig) -> None:
     """One operator began the change and another one completed it."""
-    zone, first = shop(settings={"default_ttl_seconds": 99}), rig.application("operator", "caracal")
+    zone, first = bounded(wide=True), rig.application("operator", "caracal")
     names = ("operator", "second")
     grant = {"resource": CARACAL, "scopes": ["caracal:zones:write"]}
     own = {
@@ -143,11 +172,22 @@ async def test_entry_names_all_who_had_a_part(rig: Rig) -> None:
         "policy": {"grants": [{"application": name, **grant} for name in names]},
     }
     await rig.apply(own)
-    with ledger_down(rig):
-        assert await apply_fails(rig, zone) is Reason.AUDIT_UNAVAILABLE
+    before = len(await rig.entries())
+    with failing_commit(rig, 1):
+        assert await apply_fails(rig, zone) is Reason.STORE_UNAVAILABLE
     rig.operator = await rig.caller("second", "caracal")
-    await rig.apply(zone)
-    assert (await rig.last()).details["by"] == (first, rig.operator.application)
+    applied = await rig.apply(zone)
+    await rig.advance(31)
+    await rig.authority.debts.settle()
+    entries = [each for each in (await rig.entries())[before:] if each.type == "zone.apply"]
+    assert len({each.request_id for each in entries}) == 1
+    said: dict[str, list[str]] = {}
+    for each in entries:
+        said.setdefault(each.application, []).extend(each.details["changes"])  # type: ignore[arg-type]
+    assert said[rig.operator.application] == [Told.of(each).line for each in applied.changes]
+    made = [f"create application app-{number}" for number in range(200)]
+    assert sorted(line for every in said.values() for line in every if line in made) == sorted(made)
+    assert said[first] == made[: len(said[first])]
 
 
 async def test_no_secret_is_lost_to_a_ledger_that_is_down(rig: Rig) -> None:
@@ -184,22 +224,57 @@ async def test_no_secret_is_lost_to_a_commit_that_fails(rig: Rig, number: int) -
 
 
 async def test_apply_that_is_cancelled_loses_no_secret(rig: Rig) -> None:
-    """A caller that hangs up while the entry is written leaves the mark."""
+    """A caller that hangs up while the entry is written leaves the mark, and the entry is there."""
     zone = shop()
     zone["applications"].append({"name": "late"})
-    recording = asyncio.Event()
+    recording, go_on, append = asyncio.Event(), asyncio.Event(), rig.ledger.append
 
-    async def hang(_: Any) -> None:
+    async def wait(entry: Any) -> Any:
         recording.set()
-        await asyncio.Event().wait()
+        await go_on.wait()
+        return await append(entry)
 
-    with patch.object(rig.ledger, "append", hang):
+    with patch.object(rig.ledger, "append", wait):
         applying = asyncio.ensure_future(rig.apply(zone))
         await recording.wait()
         applying.cancel()
         with pytest.raises(asyncio.CancelledError):
             await applying
+        go_on.set()
+        await rig.authority.zones.close()
+    assert (await rig.last()).details["changes"] == ("create application late",)
+    assert unfinished(rig.state, "shop") is not None
     assert [each.application.name for each in (await rig.apply(zone)).credentials] == ["late"]
+
+
+async def test_apply_that_is_cancelled_between_commits_is_made_whole(rig: Rig) -> None:
+    """The zone is as declared and grants, and every commit has its entry."""
+    zone, before = with_resources(300), len(await rig.entries())
+    commit, second, go_on = rig.store.commit, asyncio.Event(), asyncio.Event()
+    made = 0
+
+    async def held(changes: Sequence[Change], expects: Sequence[Expect] = ()) -> int:
+        nonlocal made
+        made += any(change.key.kind == places.APPLIES for change in changes)
+        if made == 2:
+            second.set()
+            await go_on.wait()
+        return await commit(changes, expects)
+
+    with patch.object(rig.store, "commit", held):
+        applying = asyncio.ensure_future(rig.apply(zone))
+        await second.wait()
+        applying.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await applying
+        with refused(Reason.STORE_UNAVAILABLE):
+            await rig.exchange("agent", ORDERS)
+        go_on.set()
+        await rig.authority.zones.close()
+    assert (await rig.apply(zone)).changes == ()
+    await rig.exchange("agent", ORDERS)
+    entries = [each for each in (await rig.entries())[before:] if each.type == "zone.apply"]
+    assert [each.details["part"] for each in entries] == [1, 2, 3]
 
 
 async def test_apply_that_another_replica_took_over_gives_in(

@@ -159,7 +159,8 @@ async def test_zone_is_removed_with_all_but_what_keeps_it_dead(any_rig: Rig) -> 
     assert issued.mandate.audit_id in [stored.entry.id for stored in page.entries if stored.entry]
     checkpoint, _ = await audit.checkpoint(operator(rig), "shop")
     assert checkpoint.size >= len(page.entries)
-    explained = await audit.explain(operator(rig), "shop", audit_id=issued.mandate.audit_id)
+    explaining, audit_id = rig.authority.explaining, issued.mandate.audit_id
+    explained = await explaining.explain(operator(rig), "shop", audit_id=audit_id)
     assert explained.alive is False
     with refused(Reason.OBJECT_NOT_FOUND):
         await rig.authority.removal.delete(operator(rig), "shop", "")
