@@ -25,17 +25,19 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x63\x61racal/v1/audit.proto\x12\ncaracal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaa\x03\n\nAuditEntry\x12\r\n\x05index\x18\x01 \x01(\x03\x12\n\n\x02id\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04type\x18\x04 \x01(\t\x12+\n\x08\x64\x65\x63ision\x18\x05 \x01(\x0e\x32\x19.caracal.v1.AuditDecision\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x16\n\x0e\x61pplication_id\x18\x07 \x01(\t\x12\x18\n\x10\x61pplication_name\x18\x08 \x01(\t\x12\x0f\n\x07subject\x18\t \x01(\t\x12\x10\n\x08resource\x18\n \x01(\t\x12\x18\n\x10requested_scopes\x18\x0b \x03(\t\x12\x16\n\x0egranted_scopes\x18\x0c \x03(\t\x12\x12\n\nsession_id\x18\r \x01(\t\x12\x0b\n\x03jti\x18\x0e \x01(\t\x12\x12\n\nrequest_id\x18\x0f \x01(\t\x12\x16\n\x0epolicy_version\x18\x10 \x01(\t\x12\x11\n\tcanonical\x18\x11 \x01(\x0c\x12\x11\n\tleaf_hash\x18\x12 \x01(\x0c\x12\x12\n\ncheckpoint\x18\x13 \x01(\t\"Q\n\nCheckpoint\x12\x0c\n\x04note\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\x11\n\troot_hash\x18\x03 \x01(\x0c\x12\x14\n\x0cverifier_key\x18\x04 \x01(\t*{\n\rAuditDecision\x12\x1e\n\x1a\x41UDIT_DECISION_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41UDIT_DECISION_ALLOW\x10\x01\x12\x17\n\x13\x41UDIT_DECISION_DENY\x10\x02\x12\x17\n\x13\x41UDIT_DECISION_DONE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x63\x61racal/v1/audit.proto\x12\ncaracal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdc\x03\n\nAuditEntry\x12\r\n\x05index\x18\x01 \x01(\x03\x12\n\n\x02id\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04type\x18\x04 \x01(\t\x12+\n\x08\x64\x65\x63ision\x18\x05 \x01(\x0e\x32\x19.caracal.v1.AuditDecision\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x16\n\x0e\x61pplication_id\x18\x07 \x01(\t\x12\x18\n\x10\x61pplication_name\x18\x08 \x01(\t\x12\x0f\n\x07subject\x18\t \x01(\t\x12\x10\n\x08resource\x18\n \x01(\t\x12\x18\n\x10requested_scopes\x18\x0b \x03(\t\x12\x16\n\x0egranted_scopes\x18\x0c \x03(\t\x12\x12\n\nsession_id\x18\r \x01(\t\x12\x0b\n\x03jti\x18\x0e \x01(\t\x12\x12\n\nrequest_id\x18\x0f \x01(\t\x12\x16\n\x0epolicy_version\x18\x10 \x01(\t\x12\x11\n\tcanonical\x18\x11 \x01(\x0c\x12\x11\n\tleaf_hash\x18\x12 \x01(\x0c\x12\x12\n\ncheckpoint\x18\x13 \x01(\t\x12\x10\n\x08personal\x18\x14 \x01(\x0c\x12\x0e\n\x06\x65rased\x18\x15 \x01(\x08\x12\x0e\n\x06pruned\x18\x16 \x01(\x08\"Q\n\nCheckpoint\x12\x0c\n\x04note\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\x11\n\troot_hash\x18\x03 \x01(\x0c\x12\x14\n\x0cverifier_key\x18\x04 \x01(\t\"\x88\x01\n\x07Receipt\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x03\x12\x11\n\tleaf_hash\x18\x03 \x01(\x0c\x12\x11\n\tcanonical\x18\x04 \x01(\x0c\x12\x0e\n\x06hashes\x18\x05 \x03(\x0c\x12*\n\ncheckpoint\x18\x06 \x01(\x0b\x32\x16.caracal.v1.Checkpoint*{\n\rAuditDecision\x12\x1e\n\x1a\x41UDIT_DECISION_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41UDIT_DECISION_ALLOW\x10\x01\x12\x17\n\x13\x41UDIT_DECISION_DENY\x10\x02\x12\x17\n\x13\x41UDIT_DECISION_DONE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'caracal_grpc.v1.audit_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_AUDITDECISION']._serialized_start=583
-  _globals['_AUDITDECISION']._serialized_end=706
+  _globals['_AUDITDECISION']._serialized_start=772
+  _globals['_AUDITDECISION']._serialized_end=895
   _globals['_AUDITENTRY']._serialized_start=72
-  _globals['_AUDITENTRY']._serialized_end=498
-  _globals['_CHECKPOINT']._serialized_start=500
-  _globals['_CHECKPOINT']._serialized_end=581
+  _globals['_AUDITENTRY']._serialized_end=548
+  _globals['_CHECKPOINT']._serialized_start=550
+  _globals['_CHECKPOINT']._serialized_end=631
+  _globals['_RECEIPT']._serialized_start=634
+  _globals['_RECEIPT']._serialized_end=770
 # @@protoc_insertion_point(module_scope)

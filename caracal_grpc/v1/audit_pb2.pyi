@@ -20,7 +20,7 @@ AUDIT_DECISION_DENY: AuditDecision
 AUDIT_DECISION_DONE: AuditDecision
 
 class AuditEntry(_message.Message):
-    __slots__ = ("index", "id", "time", "type", "decision", "reason", "application_id", "application_name", "subject", "resource", "requested_scopes", "granted_scopes", "session_id", "jti", "request_id", "policy_version", "canonical", "leaf_hash", "checkpoint")
+    __slots__ = ("index", "id", "time", "type", "decision", "reason", "application_id", "application_name", "subject", "resource", "requested_scopes", "granted_scopes", "session_id", "jti", "request_id", "policy_version", "canonical", "leaf_hash", "checkpoint", "personal", "erased", "pruned")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
@@ -40,6 +40,9 @@ class AuditEntry(_message.Message):
     CANONICAL_FIELD_NUMBER: _ClassVar[int]
     LEAF_HASH_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    PERSONAL_FIELD_NUMBER: _ClassVar[int]
+    ERASED_FIELD_NUMBER: _ClassVar[int]
+    PRUNED_FIELD_NUMBER: _ClassVar[int]
     index: int
     id: str
     time: _timestamp_pb2.Timestamp
@@ -59,7 +62,10 @@ class AuditEntry(_message.Message):
     canonical: bytes
     leaf_hash: bytes
     checkpoint: str
-    def __init__(self, index: _Optional[int] = ..., id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., type: _Optional[str] = ..., decision: _Optional[_Union[AuditDecision, str]] = ..., reason: _Optional[str] = ..., application_id: _Optional[str] = ..., application_name: _Optional[str] = ..., subject: _Optional[str] = ..., resource: _Optional[str] = ..., requested_scopes: _Optional[_Iterable[str]] = ..., granted_scopes: _Optional[_Iterable[str]] = ..., session_id: _Optional[str] = ..., jti: _Optional[str] = ..., request_id: _Optional[str] = ..., policy_version: _Optional[str] = ..., canonical: _Optional[bytes] = ..., leaf_hash: _Optional[bytes] = ..., checkpoint: _Optional[str] = ...) -> None: ...
+    personal: bytes
+    erased: bool
+    pruned: bool
+    def __init__(self, index: _Optional[int] = ..., id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., type: _Optional[str] = ..., decision: _Optional[_Union[AuditDecision, str]] = ..., reason: _Optional[str] = ..., application_id: _Optional[str] = ..., application_name: _Optional[str] = ..., subject: _Optional[str] = ..., resource: _Optional[str] = ..., requested_scopes: _Optional[_Iterable[str]] = ..., granted_scopes: _Optional[_Iterable[str]] = ..., session_id: _Optional[str] = ..., jti: _Optional[str] = ..., request_id: _Optional[str] = ..., policy_version: _Optional[str] = ..., canonical: _Optional[bytes] = ..., leaf_hash: _Optional[bytes] = ..., checkpoint: _Optional[str] = ..., personal: _Optional[bytes] = ..., erased: bool = ..., pruned: bool = ...) -> None: ...
 
 class Checkpoint(_message.Message):
     __slots__ = ("note", "size", "root_hash", "verifier_key")
@@ -72,3 +78,19 @@ class Checkpoint(_message.Message):
     root_hash: bytes
     verifier_key: str
     def __init__(self, note: _Optional[str] = ..., size: _Optional[int] = ..., root_hash: _Optional[bytes] = ..., verifier_key: _Optional[str] = ...) -> None: ...
+
+class Receipt(_message.Message):
+    __slots__ = ("zone", "index", "leaf_hash", "canonical", "hashes", "checkpoint")
+    ZONE_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    LEAF_HASH_FIELD_NUMBER: _ClassVar[int]
+    CANONICAL_FIELD_NUMBER: _ClassVar[int]
+    HASHES_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    zone: str
+    index: int
+    leaf_hash: bytes
+    canonical: bytes
+    hashes: _containers.RepeatedScalarFieldContainer[bytes]
+    checkpoint: Checkpoint
+    def __init__(self, zone: _Optional[str] = ..., index: _Optional[int] = ..., leaf_hash: _Optional[bytes] = ..., canonical: _Optional[bytes] = ..., hashes: _Optional[_Iterable[bytes]] = ..., checkpoint: _Optional[_Union[Checkpoint, _Mapping]] = ...) -> None: ...

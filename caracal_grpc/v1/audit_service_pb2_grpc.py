@@ -48,6 +48,36 @@ class AuditServiceStub(object):
                 request_serializer=caracal_dot_v1_dot_audit__service__pb2.ExplainRequest.SerializeToString,
                 response_deserializer=caracal_dot_v1_dot_audit__service__pb2.ExplainResponse.FromString,
                 _registered_method=True)
+        self.Read = channel.unary_stream(
+                '/caracal.v1.AuditService/Read',
+                request_serializer=caracal_dot_v1_dot_audit__service__pb2.ReadRequest.SerializeToString,
+                response_deserializer=caracal_dot_v1_dot_audit__service__pb2.ReadResponse.FromString,
+                _registered_method=True)
+        self.GetInclusionProof = channel.unary_unary(
+                '/caracal.v1.AuditService/GetInclusionProof',
+                request_serializer=caracal_dot_v1_dot_audit__service__pb2.GetInclusionProofRequest.SerializeToString,
+                response_deserializer=caracal_dot_v1_dot_audit__service__pb2.GetInclusionProofResponse.FromString,
+                _registered_method=True)
+        self.GetConsistencyProof = channel.unary_unary(
+                '/caracal.v1.AuditService/GetConsistencyProof',
+                request_serializer=caracal_dot_v1_dot_audit__service__pb2.GetConsistencyProofRequest.SerializeToString,
+                response_deserializer=caracal_dot_v1_dot_audit__service__pb2.GetConsistencyProofResponse.FromString,
+                _registered_method=True)
+        self.GetRangeProof = channel.unary_unary(
+                '/caracal.v1.AuditService/GetRangeProof',
+                request_serializer=caracal_dot_v1_dot_audit__service__pb2.GetRangeProofRequest.SerializeToString,
+                response_deserializer=caracal_dot_v1_dot_audit__service__pb2.GetRangeProofResponse.FromString,
+                _registered_method=True)
+        self.AddCosignature = channel.unary_unary(
+                '/caracal.v1.AuditService/AddCosignature',
+                request_serializer=caracal_dot_v1_dot_audit__service__pb2.AddCosignatureRequest.SerializeToString,
+                response_deserializer=caracal_dot_v1_dot_audit__service__pb2.AddCosignatureResponse.FromString,
+                _registered_method=True)
+        self.GetIntegrity = channel.unary_unary(
+                '/caracal.v1.AuditService/GetIntegrity',
+                request_serializer=caracal_dot_v1_dot_audit__service__pb2.GetIntegrityRequest.SerializeToString,
+                response_deserializer=caracal_dot_v1_dot_audit__service__pb2.GetIntegrityResponse.FromString,
+                _registered_method=True)
         self.GetCheckpoint = channel.unary_unary(
                 '/caracal.v1.AuditService/GetCheckpoint',
                 request_serializer=caracal_dot_v1_dot_audit__service__pb2.GetCheckpointRequest.SerializeToString,
@@ -68,9 +98,10 @@ class AuditServiceServicer(object):
     """
 
     def Search(self, request, context):
-        """Finds entries page by page. The caller must hold `caracal:audit:read` in that zone or in the
-        zone `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND for an unknown zone, ZONE_FORBIDDEN,
-        AUDIT_UNAVAILABLE.
+        """Finds entries page by page, all of them of what was there when the first page was read. A page may
+        be short, even empty, although there are more: go on until there is no token. The caller must hold
+        `caracal:audit:read` in that zone or in the zone `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND
+        for an unknown zone, ZONE_FORBIDDEN, AUDIT_UNAVAILABLE.
         LIMIT_EXCEEDED when the page would be over 32 MiB: ask for a smaller one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -81,6 +112,64 @@ class AuditServiceServicer(object):
         """Tells how one decision came about and whether what it granted is alive. The caller must hold
         `caracal:audit:read` in that zone or in the zone `caracal`. Answers FIELD_INVALID,
         OBJECT_NOT_FOUND, ZONE_FORBIDDEN, AUDIT_UNAVAILABLE also for an entry that was tampered with.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Read(self, request, context):
+        """Streams entries in the order of the tree, however many, and with `follow` those to come: each once,
+        behind `page_token`. An answer that is not read in time holds up nobody; it is slowed down. The
+        caller must hold `caracal:audit:read` in that zone or in the zone `caracal`. Answers FIELD_INVALID,
+        OBJECT_NOT_FOUND for an unknown zone, ZONE_FORBIDDEN, AUDIT_UNAVAILABLE, LIMIT_EXCEEDED when too many
+        read at once: 64 at one replica, 16 of one application.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetInclusionProof(self, request, context):
+        """Proves that an entry is in the ledger. The caller must hold `caracal:audit:read` in that zone or in
+        the zone `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND for an unknown zone or entry,
+        ZONE_FORBIDDEN, AUDIT_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetConsistencyProof(self, request, context):
+        """Proves that a ledger only grew from one checkpoint to another. The caller must hold
+        `caracal:audit:read` in that zone or in the zone `caracal`. Answers FIELD_INVALID, also for a size
+        that the ledger has not, OBJECT_NOT_FOUND, ZONE_FORBIDDEN, AUDIT_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRangeProof(self, request, context):
+        """Proves a range of entries at once. The caller must hold `caracal:audit:read` in that zone or in the
+        zone `caracal`. Answers FIELD_INVALID, OBJECT_NOT_FOUND, ZONE_FORBIDDEN, AUDIT_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddCosignature(self, request, context):
+        """Takes the cosignature of a witness that the authority was told of (`witnesses` of its settings), for
+        a checkpoint that is one of this ledger. The newest of each witness is kept and shown by
+        GetCheckpoint. The caller must hold `caracal:audit:cosign` in that zone or in the zone `caracal`.
+        Answers FIELD_INVALID for a note that is malformed, of another ledger or by nobody known, and for a
+        cosignature of the future or older than the one that is kept; OBJECT_NOT_FOUND, ZONE_FORBIDDEN,
+        AUDIT_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetIntegrity(self, request, context):
+        """Tells what the sweep of this replica, which reads the whole ledger again and again, has found. The
+        caller must hold `caracal:audit:read` in that zone or in the zone `caracal`. Answers FIELD_INVALID,
+        OBJECT_NOT_FOUND, ZONE_FORBIDDEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,8 +190,9 @@ class AuditServiceServicer(object):
         hold `caracal:audit:record` in that zone; the built-in policy grants it to every application,
         modules of a zone's own must do so themselves. Answers FIELD_INVALID for the first decision that
         is malformed, as `decisions[3].method`, OBJECT_NOT_FOUND for an unknown zone, ZONE_FORBIDDEN for
-        any other than the caller's own, and RATE_LIMITED when the application reports more than 200
-        decisions a second and 10,000 at once, saying when to come back: then nothing is recorded. After
+        any other than the caller's own, and RATE_LIMITED when the application reports more than 2,000
+        decisions a second and 120,000 at once, saying when to come back: then nothing is recorded. The
+        same bounds how fast it can make the ledger grow, about a kilobyte an entry. After
         AUDIT_UNAVAILABLE the same may be sent again, too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -121,6 +211,36 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.Explain,
                     request_deserializer=caracal_dot_v1_dot_audit__service__pb2.ExplainRequest.FromString,
                     response_serializer=caracal_dot_v1_dot_audit__service__pb2.ExplainResponse.SerializeToString,
+            ),
+            'Read': grpc.unary_stream_rpc_method_handler(
+                    servicer.Read,
+                    request_deserializer=caracal_dot_v1_dot_audit__service__pb2.ReadRequest.FromString,
+                    response_serializer=caracal_dot_v1_dot_audit__service__pb2.ReadResponse.SerializeToString,
+            ),
+            'GetInclusionProof': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetInclusionProof,
+                    request_deserializer=caracal_dot_v1_dot_audit__service__pb2.GetInclusionProofRequest.FromString,
+                    response_serializer=caracal_dot_v1_dot_audit__service__pb2.GetInclusionProofResponse.SerializeToString,
+            ),
+            'GetConsistencyProof': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetConsistencyProof,
+                    request_deserializer=caracal_dot_v1_dot_audit__service__pb2.GetConsistencyProofRequest.FromString,
+                    response_serializer=caracal_dot_v1_dot_audit__service__pb2.GetConsistencyProofResponse.SerializeToString,
+            ),
+            'GetRangeProof': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRangeProof,
+                    request_deserializer=caracal_dot_v1_dot_audit__service__pb2.GetRangeProofRequest.FromString,
+                    response_serializer=caracal_dot_v1_dot_audit__service__pb2.GetRangeProofResponse.SerializeToString,
+            ),
+            'AddCosignature': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddCosignature,
+                    request_deserializer=caracal_dot_v1_dot_audit__service__pb2.AddCosignatureRequest.FromString,
+                    response_serializer=caracal_dot_v1_dot_audit__service__pb2.AddCosignatureResponse.SerializeToString,
+            ),
+            'GetIntegrity': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetIntegrity,
+                    request_deserializer=caracal_dot_v1_dot_audit__service__pb2.GetIntegrityRequest.FromString,
+                    response_serializer=caracal_dot_v1_dot_audit__service__pb2.GetIntegrityResponse.SerializeToString,
             ),
             'GetCheckpoint': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCheckpoint,
@@ -191,6 +311,168 @@ class AuditService(object):
             '/caracal.v1.AuditService/Explain',
             caracal_dot_v1_dot_audit__service__pb2.ExplainRequest.SerializeToString,
             caracal_dot_v1_dot_audit__service__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Read(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/caracal.v1.AuditService/Read',
+            caracal_dot_v1_dot_audit__service__pb2.ReadRequest.SerializeToString,
+            caracal_dot_v1_dot_audit__service__pb2.ReadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetInclusionProof(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caracal.v1.AuditService/GetInclusionProof',
+            caracal_dot_v1_dot_audit__service__pb2.GetInclusionProofRequest.SerializeToString,
+            caracal_dot_v1_dot_audit__service__pb2.GetInclusionProofResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetConsistencyProof(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caracal.v1.AuditService/GetConsistencyProof',
+            caracal_dot_v1_dot_audit__service__pb2.GetConsistencyProofRequest.SerializeToString,
+            caracal_dot_v1_dot_audit__service__pb2.GetConsistencyProofResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRangeProof(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caracal.v1.AuditService/GetRangeProof',
+            caracal_dot_v1_dot_audit__service__pb2.GetRangeProofRequest.SerializeToString,
+            caracal_dot_v1_dot_audit__service__pb2.GetRangeProofResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddCosignature(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caracal.v1.AuditService/AddCosignature',
+            caracal_dot_v1_dot_audit__service__pb2.AddCosignatureRequest.SerializeToString,
+            caracal_dot_v1_dot_audit__service__pb2.AddCosignatureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetIntegrity(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caracal.v1.AuditService/GetIntegrity',
+            caracal_dot_v1_dot_audit__service__pb2.GetIntegrityRequest.SerializeToString,
+            caracal_dot_v1_dot_audit__service__pb2.GetIntegrityResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from caracal_grpc.v1 import audit_pb2 as caracal_dot_v1_dot_audit__pb2
 from caracal_grpc.v1 import authority_pb2 as caracal_dot_v1_dot_authority__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63\x61racal/v1/token_service.proto\x12\ncaracal.v1\x1a\x1a\x63\x61racal/v1/authority.proto\x1a\x1egoogle/protobuf/duration.proto\"m\n\x14\x43lientAuthentication\x12\x16\n\x0e\x61pplication_id\x18\x01 \x01(\t\x12\x17\n\rclient_secret\x18\x02 \x01(\tH\x00\x12\x1a\n\x10\x63lient_assertion\x18\x03 \x01(\tH\x00\x42\x08\n\x06method\"\x97\x03\n\x0f\x45xchangeRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\x30\n\x06\x63lient\x18\x02 \x01(\x0b\x32 .caracal.v1.ClientAuthentication\x12\x10\n\x08resource\x18\x03 \x01(\t\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12\x15\n\rsubject_token\x18\x05 \x01(\t\x12\x12\n\nsession_id\x18\x06 \x01(\t\x12&\n\x03ttl\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x39\n\x07\x63ontext\x18\t \x03(\x0b\x32(.caracal.v1.ExchangeRequest.ContextEntry\x12\x0c\n\x04\x62ind\x18\n \x01(\x08\x12\x13\n\x0b\x61\x63tor_token\x18\x0b \x01(\t\x12\x13\n\x0b\x61pproval_id\x18\x0c \x01(\t\x12\x18\n\x10lease_generation\x18\r \x01(\x03\x1a.\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xbc\x01\n\x10\x45xchangeResponse\x12\x0f\n\x07mandate\x18\x01 \x01(\t\x12-\n\nexpires_in\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12\x10\n\x08\x61udit_id\x18\x04 \x01(\t\x12\x19\n\x11issued_token_type\x18\x05 \x01(\t\x12\x0b\n\x03jti\x18\x06 \x01(\t\x12\x1e\n\x16\x63\x65rtificate_thumbprint\x18\x07 \x01(\t\"S\n\x0e\x43onsumeRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\x0f\n\x07mandate\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x0e\n\x06method\x18\x04 \x01(\t\"5\n\x0f\x43onsumeResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x10\n\x08\x61udit_id\x18\x02 \x01(\t2\x8a\x02\n\x0cTokenService\x12~\n\x08\x45xchange\x12\x1b.caracal.v1.ExchangeRequest\x1a\x1c.caracal.v1.ExchangeResponse\"7\xaa\xe2\"3\x10\x01\x1a/the request carries the caller\'s own credential\x12\x62\n\x07\x43onsume\x12\x1a.caracal.v1.ConsumeRequest\x1a\x1b.caracal.v1.ConsumeResponse\"\x1e\xaa\xe2\"\x1a\n\x18\x63\x61racal:mandates:consume\x1a\x16\xaa\xe2\"\x12resource://caracalb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63\x61racal/v1/token_service.proto\x12\ncaracal.v1\x1a\x16\x63\x61racal/v1/audit.proto\x1a\x1a\x63\x61racal/v1/authority.proto\x1a\x1egoogle/protobuf/duration.proto\"m\n\x14\x43lientAuthentication\x12\x16\n\x0e\x61pplication_id\x18\x01 \x01(\t\x12\x17\n\rclient_secret\x18\x02 \x01(\tH\x00\x12\x1a\n\x10\x63lient_assertion\x18\x03 \x01(\tH\x00\x42\x08\n\x06method\"\xa8\x03\n\x0f\x45xchangeRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\x30\n\x06\x63lient\x18\x02 \x01(\x0b\x32 .caracal.v1.ClientAuthentication\x12\x10\n\x08resource\x18\x03 \x01(\t\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12\x15\n\rsubject_token\x18\x05 \x01(\t\x12\x12\n\nsession_id\x18\x06 \x01(\t\x12&\n\x03ttl\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x39\n\x07\x63ontext\x18\t \x03(\x0b\x32(.caracal.v1.ExchangeRequest.ContextEntry\x12\x0c\n\x04\x62ind\x18\n \x01(\x08\x12\x13\n\x0b\x61\x63tor_token\x18\x0b \x01(\t\x12\x13\n\x0b\x61pproval_id\x18\x0c \x01(\t\x12\x18\n\x10lease_generation\x18\r \x01(\x03\x12\x0f\n\x07receipt\x18\x0e \x01(\x08\x1a.\n\x0c\x43ontextEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe2\x01\n\x10\x45xchangeResponse\x12\x0f\n\x07mandate\x18\x01 \x01(\t\x12-\n\nexpires_in\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12\x10\n\x08\x61udit_id\x18\x04 \x01(\t\x12\x19\n\x11issued_token_type\x18\x05 \x01(\t\x12\x0b\n\x03jti\x18\x06 \x01(\t\x12\x1e\n\x16\x63\x65rtificate_thumbprint\x18\x07 \x01(\t\x12$\n\x07receipt\x18\x08 \x01(\x0b\x32\x13.caracal.v1.Receipt\"S\n\x0e\x43onsumeRequest\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\x0f\n\x07mandate\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x0e\n\x06method\x18\x04 \x01(\t\"5\n\x0f\x43onsumeResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x10\n\x08\x61udit_id\x18\x02 \x01(\t2\x8a\x02\n\x0cTokenService\x12~\n\x08\x45xchange\x12\x1b.caracal.v1.ExchangeRequest\x1a\x1c.caracal.v1.ExchangeResponse\"7\xaa\xe2\"3\x10\x01\x1a/the request carries the caller\'s own credential\x12\x62\n\x07\x43onsume\x12\x1a.caracal.v1.ConsumeRequest\x1a\x1b.caracal.v1.ConsumeResponse\"\x1e\xaa\xe2\"\x1a\n\x18\x63\x61racal:mandates:consume\x1a\x16\xaa\xe2\"\x12resource://caracalb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,18 +42,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOKENSERVICE'].methods_by_name['Exchange']._serialized_options = b'\252\342\"3\020\001\032/the request carries the caller\'s own credential'
   _globals['_TOKENSERVICE'].methods_by_name['Consume']._loaded_options = None
   _globals['_TOKENSERVICE'].methods_by_name['Consume']._serialized_options = b'\252\342\"\032\n\030caracal:mandates:consume'
-  _globals['_CLIENTAUTHENTICATION']._serialized_start=106
-  _globals['_CLIENTAUTHENTICATION']._serialized_end=215
-  _globals['_EXCHANGEREQUEST']._serialized_start=218
-  _globals['_EXCHANGEREQUEST']._serialized_end=625
-  _globals['_EXCHANGEREQUEST_CONTEXTENTRY']._serialized_start=579
-  _globals['_EXCHANGEREQUEST_CONTEXTENTRY']._serialized_end=625
-  _globals['_EXCHANGERESPONSE']._serialized_start=628
-  _globals['_EXCHANGERESPONSE']._serialized_end=816
-  _globals['_CONSUMEREQUEST']._serialized_start=818
-  _globals['_CONSUMEREQUEST']._serialized_end=901
-  _globals['_CONSUMERESPONSE']._serialized_start=903
-  _globals['_CONSUMERESPONSE']._serialized_end=956
-  _globals['_TOKENSERVICE']._serialized_start=959
-  _globals['_TOKENSERVICE']._serialized_end=1225
+  _globals['_CLIENTAUTHENTICATION']._serialized_start=130
+  _globals['_CLIENTAUTHENTICATION']._serialized_end=239
+  _globals['_EXCHANGEREQUEST']._serialized_start=242
+  _globals['_EXCHANGEREQUEST']._serialized_end=666
+  _globals['_EXCHANGEREQUEST_CONTEXTENTRY']._serialized_start=620
+  _globals['_EXCHANGEREQUEST_CONTEXTENTRY']._serialized_end=666
+  _globals['_EXCHANGERESPONSE']._serialized_start=669
+  _globals['_EXCHANGERESPONSE']._serialized_end=895
+  _globals['_CONSUMEREQUEST']._serialized_start=897
+  _globals['_CONSUMEREQUEST']._serialized_end=980
+  _globals['_CONSUMERESPONSE']._serialized_start=982
+  _globals['_CONSUMERESPONSE']._serialized_end=1035
+  _globals['_TOKENSERVICE']._serialized_start=1038
+  _globals['_TOKENSERVICE']._serialized_end=1304
 # @@protoc_insertion_point(module_scope)

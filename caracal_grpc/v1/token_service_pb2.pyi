@@ -1,3 +1,4 @@
+from caracal_grpc.v1 import audit_pb2 as _audit_pb2
 from caracal_grpc.v1 import authority_pb2 as _authority_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf.internal import containers as _containers
@@ -19,7 +20,7 @@ class ClientAuthentication(_message.Message):
     def __init__(self, application_id: _Optional[str] = ..., client_secret: _Optional[str] = ..., client_assertion: _Optional[str] = ...) -> None: ...
 
 class ExchangeRequest(_message.Message):
-    __slots__ = ("zone", "client", "resource", "scopes", "subject_token", "session_id", "ttl", "request_id", "context", "bind", "actor_token", "approval_id", "lease_generation")
+    __slots__ = ("zone", "client", "resource", "scopes", "subject_token", "session_id", "ttl", "request_id", "context", "bind", "actor_token", "approval_id", "lease_generation", "receipt")
     class ContextEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -40,6 +41,7 @@ class ExchangeRequest(_message.Message):
     ACTOR_TOKEN_FIELD_NUMBER: _ClassVar[int]
     APPROVAL_ID_FIELD_NUMBER: _ClassVar[int]
     LEASE_GENERATION_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
     zone: str
     client: ClientAuthentication
     resource: str
@@ -53,10 +55,11 @@ class ExchangeRequest(_message.Message):
     actor_token: str
     approval_id: str
     lease_generation: int
-    def __init__(self, zone: _Optional[str] = ..., client: _Optional[_Union[ClientAuthentication, _Mapping]] = ..., resource: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., subject_token: _Optional[str] = ..., session_id: _Optional[str] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., request_id: _Optional[str] = ..., context: _Optional[_Mapping[str, str]] = ..., bind: bool = ..., actor_token: _Optional[str] = ..., approval_id: _Optional[str] = ..., lease_generation: _Optional[int] = ...) -> None: ...
+    receipt: bool
+    def __init__(self, zone: _Optional[str] = ..., client: _Optional[_Union[ClientAuthentication, _Mapping]] = ..., resource: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., subject_token: _Optional[str] = ..., session_id: _Optional[str] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., request_id: _Optional[str] = ..., context: _Optional[_Mapping[str, str]] = ..., bind: bool = ..., actor_token: _Optional[str] = ..., approval_id: _Optional[str] = ..., lease_generation: _Optional[int] = ..., receipt: bool = ...) -> None: ...
 
 class ExchangeResponse(_message.Message):
-    __slots__ = ("mandate", "expires_in", "scopes", "audit_id", "issued_token_type", "jti", "certificate_thumbprint")
+    __slots__ = ("mandate", "expires_in", "scopes", "audit_id", "issued_token_type", "jti", "certificate_thumbprint", "receipt")
     MANDATE_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_IN_FIELD_NUMBER: _ClassVar[int]
     SCOPES_FIELD_NUMBER: _ClassVar[int]
@@ -64,6 +67,7 @@ class ExchangeResponse(_message.Message):
     ISSUED_TOKEN_TYPE_FIELD_NUMBER: _ClassVar[int]
     JTI_FIELD_NUMBER: _ClassVar[int]
     CERTIFICATE_THUMBPRINT_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
     mandate: str
     expires_in: _duration_pb2.Duration
     scopes: _containers.RepeatedScalarFieldContainer[str]
@@ -71,7 +75,8 @@ class ExchangeResponse(_message.Message):
     issued_token_type: str
     jti: str
     certificate_thumbprint: str
-    def __init__(self, mandate: _Optional[str] = ..., expires_in: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., scopes: _Optional[_Iterable[str]] = ..., audit_id: _Optional[str] = ..., issued_token_type: _Optional[str] = ..., jti: _Optional[str] = ..., certificate_thumbprint: _Optional[str] = ...) -> None: ...
+    receipt: _audit_pb2.Receipt
+    def __init__(self, mandate: _Optional[str] = ..., expires_in: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., scopes: _Optional[_Iterable[str]] = ..., audit_id: _Optional[str] = ..., issued_token_type: _Optional[str] = ..., jti: _Optional[str] = ..., certificate_thumbprint: _Optional[str] = ..., receipt: _Optional[_Union[_audit_pb2.Receipt, _Mapping]] = ...) -> None: ...
 
 class ConsumeRequest(_message.Message):
     __slots__ = ("zone", "mandate", "request_id", "method")

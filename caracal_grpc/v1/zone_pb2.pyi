@@ -114,7 +114,7 @@ class Policy(_message.Message):
     def __init__(self, grants: _Optional[_Iterable[_Union[Grant, _Mapping]]] = ..., modules: _Optional[_Iterable[_Union[PolicyModule, _Mapping]]] = ..., version: _Optional[str] = ..., tests: _Optional[_Iterable[_Union[PolicyModule, _Mapping]]] = ...) -> None: ...
 
 class ZoneSettings(_message.Message):
-    __slots__ = ("default_ttl_seconds", "max_hops", "key_publish_seconds", "chain_visibility", "jwks_max_age_seconds", "key_rotate_seconds", "limits", "record_context")
+    __slots__ = ("default_ttl_seconds", "max_hops", "key_publish_seconds", "chain_visibility", "jwks_max_age_seconds", "key_rotate_seconds", "limits", "record_context", "retention_days")
     DEFAULT_TTL_SECONDS_FIELD_NUMBER: _ClassVar[int]
     MAX_HOPS_FIELD_NUMBER: _ClassVar[int]
     KEY_PUBLISH_SECONDS_FIELD_NUMBER: _ClassVar[int]
@@ -123,6 +123,7 @@ class ZoneSettings(_message.Message):
     KEY_ROTATE_SECONDS_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     RECORD_CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    RETENTION_DAYS_FIELD_NUMBER: _ClassVar[int]
     default_ttl_seconds: int
     max_hops: int
     key_publish_seconds: int
@@ -131,7 +132,8 @@ class ZoneSettings(_message.Message):
     key_rotate_seconds: int
     limits: RateLimits
     record_context: bool
-    def __init__(self, default_ttl_seconds: _Optional[int] = ..., max_hops: _Optional[int] = ..., key_publish_seconds: _Optional[int] = ..., chain_visibility: _Optional[_Union[ChainVisibility, str]] = ..., jwks_max_age_seconds: _Optional[int] = ..., key_rotate_seconds: _Optional[int] = ..., limits: _Optional[_Union[RateLimits, _Mapping]] = ..., record_context: bool = ...) -> None: ...
+    retention_days: int
+    def __init__(self, default_ttl_seconds: _Optional[int] = ..., max_hops: _Optional[int] = ..., key_publish_seconds: _Optional[int] = ..., chain_visibility: _Optional[_Union[ChainVisibility, str]] = ..., jwks_max_age_seconds: _Optional[int] = ..., key_rotate_seconds: _Optional[int] = ..., limits: _Optional[_Union[RateLimits, _Mapping]] = ..., record_context: bool = ..., retention_days: _Optional[int] = ...) -> None: ...
 
 class RateLimits(_message.Message):
     __slots__ = ("application_per_second", "application_burst", "zone_per_second", "zone_burst")

@@ -90,13 +90,15 @@ class ZoneServiceServicer(object):
     def Apply(self, request, context):
         """Brings a zone to the declared state, or shows what that would change. Makes the zone, with its
         keys and ledger, when it is new. Removing an application revokes everything that it holds. A policy
-        that is declared becomes a version and is activated. The caller must hold `caracal:zones:write` and
-        `caracal:policies:activate` in the zone `caracal`.
+        that is declared becomes a version and is activated. The caller must hold `caracal:zones:write`,
+        `caracal:policies:write` and `caracal:policies:activate` in the zone `caracal`, for a dry run, too.
 
         It is one atomic commit of up to about 120 writes: an application is two, one removed three, and
         anything else one. A larger change goes in several commits and closes the zone to exchanges
-        until all are done; for the zone `caracal` it is refused. The next apply takes up one that broke
-        off: it makes what is missing, and new secrets for the applications that it could not answer.
+        until all are done; for the zone `caracal` it is refused. What is begun is written to its end when
+        the caller hangs up, and each commit has an entry of its own, all with one `request_id`. The next
+        apply takes up one that broke off: it makes what is missing, and new secrets for the applications
+        that it could not answer.
 
         Answers FIELD_INVALID, with the path of each violation below `zone`, such as
         `applications[3].ceiling.scopes`; of what is not declared and stays, but would no longer fit, it is
