@@ -2,7 +2,8 @@
 
 An event is the entry as a JSON object, format version 1: empty fields are left out, numbers are
 integers, text holds no control characters. So any text of an entry can be canonicalised (RFC 8785),
-stored by any engine and shown on a terminal as it is.
+stored by any engine and shown on a terminal as it is. Version 2 is the same without what is
+personal (`core.personal`); the ledger writes that.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 
+from caracal_grpc.core import personal
 from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.core.ids import AUDIT, require_id, require_slug
 from caracal_grpc.core.reason import Reason
@@ -41,6 +43,9 @@ _ALWAYS: Final = frozenset({"id", "zone", "time_ms", "type", "decision"})
 _NUMBERS: Final = ("time_ms", "hops", "expires_at")
 _LISTS: Final = ("actor_chain", "requested_scopes", "granted_scopes", "policy_reasons")
 _LONG: Final = {"question": MAX_QUESTION, "answer": MAX_ANSWER}
+_DECIDES: Final = frozenset({"exchange", "edge.decision"})
+_ABOUT: Final = ("hold", "anchor", "approval", "delegation", "session", "key")
+"""Details that say what a change is about, the first that there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +115,18 @@ class Entry:
             _require_narrowing(self.narrowing)
         object.__setattr__(self, "details", _frozen_details(self.details))
 
+    @property
+    def about(self) -> str:
+        """The id of what a change of state was made to, such as the anchor that was revoked; empty
+        of a decision, which names what it is about in fields of its own.
+        """
+        if self.type in _DECIDES:
+            return ""
+        named = (self.details.get(name) for name in _ABOUT)
+        return next((each for each in named if isinstance(each, str) and each), "")
+
     def to_event(self) -> dict[str, Any]:
-        """The entry as a JSON-able object without its empty fields."""
+        """The entry as a JSON-able object of version 1, without its empty fields."""
         event: dict[str, Any] = {"v": VERSION}
         for name in _FIELDS:
             value = getattr(self, name)
@@ -121,13 +136,15 @@ class Entry:
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Entry:
-        """The entry that an event holds; raises `FIELD_INVALID` when it is not such an event.
+        """The entry that an event of either version holds; of version 2 what is in it. Raises
+        `FIELD_INVALID` when it is not such an event.
 
         `index`, which the ledger adds, is the place of the entry and no part of it.
         """
-        values = {name: value for name, value in event.items() if name not in _PLACE}
-        if type(event.get("v")) is not int or event["v"] != VERSION:
-            raise field_invalid("v", f"must be {VERSION}; a newer release wrote this event")
+        version = event.get("v")
+        if type(version) is not int or version not in _NO_FIELDS:
+            raise field_invalid("v", "must be 1 or 2; a newer release wrote this event")
+        values = {name: each for name, each in event.items() if name not in _NO_FIELDS[version]}
         if unknown := values.keys() - set(_FIELDS):
             raise field_invalid(min(unknown), "is not a field of an event")
         if missing := _ALWAYS - values.keys():
@@ -249,6 +266,8 @@ def _parse_step(name: str, step: object) -> Narrowing:
 
 
 _PLACE: Final = frozenset({"v", "index"})
+_NO_FIELDS: Final = {VERSION: _PLACE, personal.VERSION: _PLACE | {personal.COMMITMENT}}
+"""What an event of each version has besides fields of the entry."""
 _FIELDS: Final = tuple(each.name for each in fields(Entry))
 _SPECIAL: Final = {"id", "zone", "type", "decision", "reason", "narrowing", "details"}
 _NOT_TEXTS: Final = {*_SPECIAL, *_NUMBERS, *_LISTS, *_LONG}

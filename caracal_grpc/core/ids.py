@@ -26,6 +26,7 @@ REPLICA: Final = "rep"
 WAIT: Final = "wai"
 CREDENTIAL: Final = "crd"
 UPSTREAM: Final = "ups"
+HOLD: Final = "hld"
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS: Final = tuple(high + low for high in _ALPHABET for low in _ALPHABET)

@@ -27,6 +27,8 @@ leeway longer, and the clocks of the two may each be off by as much.
 DEFAULT_MAX_HOPS: Final = 5
 MAX_HOPS: Final = 10
 DEFAULT_KEY_PUBLISH: Final = 15
+MIN_KEY_PUBLISH: Final = 2
+"""Less than two heartbeats of a feed would refuse good mandates at every hiccup."""
 MAX_KEY_PUBLISH: Final = 86_400
 MAX_JWKS_AGE: Final = 86_400
 DEFAULT_KEY_ROTATE: Final = 30 * 86_400
@@ -128,6 +130,19 @@ MAX_WAITS_EACH: Final = 10
 MAX_ZONE_WAITS: Final = 64
 """Waits in one zone, at all replicas: each replica writes how far it is with each of them."""
 
+MAX_RETENTION_DAYS: Final = 36_500
+"""How long a zone may keep the entries of its ledger, unless it keeps them for ever."""
+MIN_RETENTION: Final = 86_400
+"""How old an entry is at least that is pruned."""
+MAX_HOLDS: Final = 1_000
+"""Legal holds of one zone."""
+MAX_HOLD_REASON: Final = 256
+
+MAX_READERS: Final = 64
+"""Who read the ledger at one authority at the same time, each with a page in memory."""
+MAX_READERS_EACH: Final = 16
+"""Those of one application."""
+
 DEFAULT_APPLICATION_RATE: Final = 1_000
 MAX_APPLICATION_RATE: Final = 100_000
 DEFAULT_ZONE_RATE: Final = 5_000
@@ -165,8 +180,10 @@ AUTHORITY_SCOPES: Final = (
     "caracal:approvals:decide",
     "caracal:approvals:read",
     "caracal:approvals:release",
+    "caracal:audit:cosign",
     "caracal:audit:read",
     "caracal:audit:record",
+    "caracal:audit:retain",
     "caracal:credentials:read",
     "caracal:credentials:write",
     "caracal:delegations:create",

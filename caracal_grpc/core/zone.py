@@ -18,7 +18,8 @@ class Zone:
     `frozen` grants nothing but what is for the authority itself. `jwks_max_age` is how long a
     consumer that is not on the feed may keep the key set, `key_rotate` how old the signing key may
     get. Rates are exchanges a second at one replica, bursts those at once. `record_context` lets
-    the ledger keep what callers say in the context of a request. `hidden_until` is the Unix time
+    the ledger keep what callers say in the context of a request; after `retention_days` its entries
+    are pruned, never if that is 0. `hidden_until` is the Unix time
     until which mandates may be alive that hid their lineage before the zone was told to show it; 0
     when there are none. `copied_until` is that until which copies of the key set may be kept that
     were made while `jwks_max_age` was longer; 0 when it was not.
@@ -40,6 +41,7 @@ class Zone:
     zone_rate: int = limits.DEFAULT_ZONE_RATE
     zone_burst: int = 2 * limits.DEFAULT_ZONE_RATE
     record_context: bool = False
+    retention_days: int = 0
 
     def to_value(self) -> dict[str, Any]:
         """The JSON form for the store."""

@@ -113,8 +113,9 @@ def test_bad_field_is_named(field: str, value: Any) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"v": 2},
+        {"v": 3},
         {"v": "1"},
+        {"personal": "a hash"},
         {"v": None},
         {"unknown": 1},
         {"actor_chain": "a"},
