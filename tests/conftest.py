@@ -1,3 +1,3 @@
 """Fixtures that every room of tests may use."""
 
-pytest_plugins = ["tests.support.etcd", "tests.support.contract"]
+pytest_plugins = ["tests.support.etcd", "tests.support.postgres", "tests.support.contract"]

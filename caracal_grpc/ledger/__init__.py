@@ -1,6 +1,7 @@
 """The provable record of decisions, and the only room of SQLAlchemy.
 
-An entry becomes a leaf, leaves become a tree (RFC 6962), the root of the tree becomes a signed
-checkpoint (C2SP). `port` says what the authority may ask and `sql` answers it; `export` writes the
-file that anybody checks offline with `verify`.
+An entry becomes a leaf, leaves become a tree (RFC 9162), the root of the tree becomes a signed
+checkpoint (C2SP). `port` says what the authority may ask and `sql` answers it, over either engine:
+`writer` gathers what waits into groups, `commit` makes a group one transaction, and `work` has the
+threads for it. The rooms hold what these do it with; `schema` is the tables that all of them share.
 """

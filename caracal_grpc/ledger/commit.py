@@ -1,46 +1,56 @@
-"""One group of entries into one transaction: rows, trees and signed checkpoints, or nothing.
+"""One group of entries into one transaction: rows, trees, tiles and checkpoints, or nothing.
 
-Runs on the writer's thread only. The trees are cached between commits; any failure drops the cache,
-so the next group starts from what the engine really holds.
+Runs on the writer's thread only. The trees are cached between commits and used as long as what is
+stored is the same; any failure drops the cache, so the next group starts from what the engine has.
+What was once seen of a tree is remembered all the same: a tree never gets smaller.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, bindparam, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Engine, bindparam, func, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.ledger.leaf import Draft
-from caracal_grpc.ledger.note import Signer, Verify, sign_head
+from caracal_grpc.ledger.entries.leaf import Draft
+from caracal_grpc.ledger.entries.rows import TakenError, insert_rows
+from caracal_grpc.ledger.notes.note import Signer, Verify, sign_head
 from caracal_grpc.ledger.port import Receipt, unavailable
 from caracal_grpc.ledger.schema import ENTRIES, SEARCHED, TREES
-from caracal_grpc.ledger.stored_tree import TreeMismatchError, load_tree
-from caracal_grpc.ledger.tree import Frontier, leaf_hash
+from caracal_grpc.ledger.trees.stored_tree import (
+    PLANTED,
+    KeptTree,
+    TreeMismatchError,
+    load_tree,
+    lock_trees,
+    require_growth,
+)
+from caracal_grpc.ledger.trees.tiling import write_tiles
+from caracal_grpc.ledger.trees.tree import Frontier, leaf_hash
 
 KEPT_EVERY: Final = 64
 """A checkpoint is kept with its entry whenever a zone's size passes a multiple of this."""
 
-ROWS_AT_ONCE: Final = 60
-"""Rows in one statement, so that its parameters stay under SQLite's oldest limit of 999.
+PAUSE: Final = 0.5
+"""Seconds in which nobody waits for a server that was just lost: everybody is refused at once."""
 
-One statement of many rows and not one row many times: the driver gives up the interpreter lock for
-every single step, and beside a busy event loop each return costs more than the step.
-"""
-
-_PLANT: Final = insert(TREES)
 _GROW: Final = (
     update(TREES)
     .where(TREES.c.zone == bindparam("of_zone"), TREES.c.size == bindparam("old_size"))
     .values({name: bindparam(name) for name in ("size", "frontier", "checkpoint")})
 )
-_COLUMNS: Final = tuple(ENTRIES.c.keys())
+_SOME: Final = select(ENTRIES.c.id).where(ENTRIES.c.id.in_(bindparam("ids", expanding=True)))
+_FIND: Final = {
+    "sqlite": _SOME.where(ENTRIES.c.zone == bindparam("zone")),
+    # The index of ids begins with the id here; see `rows`.
+    "postgresql": _SOME.where(func.coalesce(ENTRIES.c.zone, "") == bindparam("zone")),
+}
 _LOG: Final = logging.getLogger(__name__)
 
 Outcome = Receipt | CaracalError
@@ -59,84 +69,139 @@ class Job:
         return self.draft.entry.zone, self.draft.entry.id
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A tree that this process believes, and the checkpoint that is stored with it."""
+
+    frontier: Frontier
+    checkpoint: str
+
+
 @dataclass(slots=True)
 class Committer:
-    """Commits groups of entries on one engine, answering each entry by itself."""
+    """Commits groups of entries on one engine, answering each entry by itself.
+
+    `answers` says whether the engine took the newest group.
+    """
 
     engine: Engine
     verify: Verify
-    _trees: dict[str, Frontier] = field(default_factory=dict)
+    answers: bool = True
+    _trees: dict[str, _Known] = field(default_factory=dict)
+    _seen: dict[str, Frontier] = field(default_factory=dict)
     _refused: dict[str, str] = field(default_factory=dict)
+    _lost_at: float = -PAUSE
 
     def commit(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Records the jobs in order; never raises, so that every caller is answered."""
+        if time.monotonic() - self._lost_at < PAUSE:
+            return [_failed(None) for _ in jobs]
         try:
-            return self._commit(jobs)
+            outcomes = self._commit(jobs)
         except Exception as exc:  # noqa: BLE001 - whatever fails, each caller must be refused
             self._trees.clear()
+            self.answers = False
+            if self.engine.dialect.name != "sqlite" and _is_loss(exc):
+                self._lost_at = time.monotonic()
             _LOG.error("audit commit of %d entries failed", len(jobs), exc_info=exc)
             return [_failed(exc) for _ in jobs]
+        self.answers = True
+        return outcomes
+
+    def refuse(self, zone: str, why: str) -> None:
+        """Takes no more entries of `zone`, of which was found what `why` says."""
+        self._refused.setdefault(zone, why)
 
     def _commit(self, jobs: Sequence[Job]) -> list[Outcome]:
+        alone = len({job.place for job in jobs}) == len(jobs)
         try:
-            return self._transaction(jobs)
-        except IntegrityError:
+            return self._transaction(jobs, sift=not alone)
+        except (IntegrityError, TakenError):
             self._trees.clear()
-            taken = self._taken(jobs)
-            if not taken:
-                raise
-        fresh = [job for i, job in enumerate(jobs) if i not in taken]
-        outcomes = iter(self._transaction(fresh) if fresh else ())
-        return [_exists() if i in taken else next(outcomes) for i in range(len(jobs))]
+            return self._transaction(jobs, sift=True)
 
-    def _transaction(self, jobs: Sequence[Job]) -> list[Outcome]:
+    def _transaction(self, jobs: Sequence[Job], *, sift: bool) -> list[Outcome]:
         outcomes: dict[int, Outcome] = {}
-        grown: dict[str, Frontier] = {}
+        grown: dict[str, _Known] = {}
         rows: list[dict[str, Any]] = []
+        groups = _by_zone(jobs)
         with self.engine.begin() as connection:
-            for zone, places in _by_zone(jobs).items():
+            planted = groups.keys() <= self._seen.keys()
+            kept = lock_trees(connection, list(groups), planted=planted)
+            for i in _taken(connection, jobs, groups) if sift else ():
+                outcomes[i] = _exists()
+            for zone, all_places in groups.items():
+                places = [i for i in all_places if i not in outcomes]
                 group = [jobs[i] for i in places]
+                if not group:
+                    continue
                 try:
-                    tree = self._tree(connection, zone, group[-1].signer)
+                    new_rows, grown[zone] = self._grow(connection, zone, kept.get(zone), group)
                 except CaracalError as refusal:
                     outcomes.update((i, unavailable(refusal.message)) for i in places)
                     continue
-                new_rows, grown[zone] = _grow(tree, group)
-                _keep_tree(connection, zone, tree, grown[zone], new_rows[-1], group[-1].signer)
                 rows += new_rows
                 outcomes.update(zip(places, map(_receipt, new_rows), strict=True))
-            _insert(connection, rows)
+            insert_rows(connection, rows)
         self._trees |= grown
+        self._seen |= {zone: known.frontier for zone, known in grown.items()}
         return [outcomes[i] for i in range(len(jobs))]
 
-    def _tree(self, connection: Connection, zone: str, signer: Signer) -> Frontier:
-        if zone in self._trees:
-            return self._trees[zone]
-        if zone not in self._refused:
-            try:
-                return load_tree(connection, zone, signer, self.verify)
-            except TreeMismatchError as exc:
-                _LOG.error("the ledger of zone %s takes no entries: %s", zone, exc)
-                self._refused[zone] = str(exc)
-        raise unavailable(
+    def _grow(
+        self, connection: Connection, zone: str, kept: KeptTree | None, group: Sequence[Job]
+    ) -> tuple[list[dict[str, Any]], _Known]:
+        """The rows of a group, behind the tree of their zone, which is written with its tiles."""
+        signer = group[-1].signer
+        try:
+            tree = self._tree(connection, zone, kept or PLANTED, signer)
+            rows = [_row(job, index) for index, job in enumerate(group, tree.size)]
+            leaves = [row["leaf"] for row in rows]
+            write_tiles(connection, zone, tree, leaves)
+        except TreeMismatchError as exc:
+            _LOG.error("the ledger of zone %s takes no entries: %s", zone, exc)
+            self.refuse(zone, str(exc))
+            raise self._refusal(zone) from exc
+        grown = tree.extend(leaves)
+        note = _keep_tree(connection, zone, tree, grown, signer)
+        if tree.size // KEPT_EVERY != grown.size // KEPT_EVERY:
+            rows[-1]["checkpoint"] = note
+        return rows, _Known(grown, note)
+
+    def _tree(self, connection: Connection, zone: str, kept: KeptTree, signer: Signer) -> Frontier:
+        """The stored tree, checked unless it is the one that we left."""
+        if zone in self._refused:
+            raise self._refusal(zone)
+        known = self._trees.get(zone)
+        if known and (known.frontier.size, known.checkpoint) == (kept.size, kept.checkpoint):
+            return known.frontier
+        if known is None:
+            frontier = load_tree(connection, zone, kept, signer, self.verify)
+        else:
+            frontier = kept.frontier(signer, self.verify)
+        if seen := self._seen.get(zone):
+            require_growth(connection, zone, seen, frontier)
+        return frontier
+
+    def _refusal(self, zone: str) -> CaracalError:
+        return unavailable(
             f"the ledger of zone {zone} does not agree with itself and takes no entries: "
             f"{self._refused[zone]}; export it and run caracal-grpc audit verify"
         )
 
-    def _taken(self, jobs: Sequence[Job]) -> set[int]:
-        """The places in `jobs` whose ids are recorded already, or come earlier in `jobs`."""
-        seen: set[tuple[str, str]] = set()
-        with self.engine.begin() as connection:
-            for zone, places in _by_zone(jobs).items():
-                ids = [jobs[i].draft.entry.id for i in places]
-                query = select(ENTRIES.c.id).where(ENTRIES.c.zone == zone, ENTRIES.c.id.in_(ids))
-                seen.update((zone, found) for (found,) in connection.execute(query))
-        taken: set[int] = set()
-        for i, job in enumerate(jobs):
-            if job.place in seen:
-                taken.add(i)
-            seen.add(job.place)
-        return taken
+
+def _taken(connection: Connection, jobs: Sequence[Job], groups: dict[str, list[int]]) -> list[int]:
+    """The places in `jobs` whose ids are recorded already, or come earlier in `jobs`."""
+    seen: set[tuple[str, str]] = set()
+    for zone, places in groups.items():
+        ids = [jobs[i].draft.entry.id for i in places]
+        found = connection.scalars(_FIND[connection.dialect.name], {"zone": zone, "ids": ids})
+        seen.update((zone, audit_id) for audit_id in found)
+    taken: list[int] = []
+    for i, job in enumerate(jobs):
+        if job.place in seen:
+            taken.append(i)
+        seen.add(job.place)
+    return taken
 
 
 def _by_zone(jobs: Iterable[Job]) -> dict[str, list[int]]:
@@ -146,65 +211,43 @@ def _by_zone(jobs: Iterable[Job]) -> dict[str, list[int]]:
     return groups
 
 
-def _grow(tree: Frontier, group: Sequence[Job]) -> tuple[list[dict[str, Any]], Frontier]:
-    rows = [_row(job, index) for index, job in enumerate(group, tree.size)]
-    return rows, tree.extend(row["leaf"] for row in rows)
-
-
 def _row(job: Job, index: int) -> dict[str, Any]:
     entry = job.draft.entry
     event = job.draft.at(index)
     row: dict[str, Any] = {name: getattr(entry, name) or None for name in SEARCHED}
     row.update(zone=entry.zone, idx=index, id=entry.id, leaf=leaf_hash(event), event=event)
-    row.update(checkpoint=None, time_ms=entry.time_ms)
+    row.update(checkpoint=None, time_ms=entry.time_ms, personal=job.draft.personal or None)
     return row
 
 
-def _insert(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        chunk = rows[start : start + ROWS_AT_ONCE]
-        values = tuple(row[name] for row in chunk for name in _COLUMNS)
-        connection.exec_driver_sql(_insert_text(len(chunk), mark), values)
-
-
-@lru_cache(maxsize=ROWS_AT_ONCE)
-def _insert_text(rows: int, mark: str) -> str:
-    row = "(" + ",".join([mark] * len(_COLUMNS)) + ")"
-    columns = ",".join(_COLUMNS)
-    # Names of our own schema and marks; every value is a parameter.
-    return f"INSERT INTO {ENTRIES.name} ({columns}) VALUES {','.join([row] * rows)}"  # noqa: S608
-
-
 def _keep_tree(
-    connection: Connection,
-    zone: str,
-    old: Frontier,
-    new: Frontier,
-    last_row: dict[str, Any],
-    signer: Signer,
-) -> None:
-    """Writes the grown tree and its checkpoint; fails when another writer moved the tree."""
+    connection: Connection, zone: str, old: Frontier, new: Frontier, signer: Signer
+) -> str:
+    """Writes the grown tree under a signed checkpoint, which is returned."""
     note = sign_head(signer, new.size, new.root())
     values = {"size": new.size, "frontier": new.to_bytes(), "checkpoint": note}
-    if not old.size:
-        connection.execute(_PLANT, {"zone": zone, **values})
-    else:
-        place = {"of_zone": zone, "old_size": old.size}
-        if connection.execute(_GROW, {**place, **values}).rowcount != 1:
-            raise TreeMismatchError(f"the tree of zone {zone} was moved by another writer")
-    if old.size // KEPT_EVERY != new.size // KEPT_EVERY:
-        last_row["checkpoint"] = note
+    place = {"of_zone": zone, "old_size": old.size}
+    if connection.execute(_GROW, {**place, **values}).rowcount != 1:
+        # Locked as it is, nobody can have moved it: the engine does not keep its promises.
+        raise RuntimeError(f"the tree of zone {zone} was moved by another writer")
+    return note
 
 
 def _receipt(row: dict[str, Any]) -> Receipt:
     return Receipt(row["idx"], row["leaf"])
 
 
-def _failed(cause: Exception) -> CaracalError:
+def _failed(cause: Exception | None) -> CaracalError:
     refusal = unavailable("the audit record cannot be written; try again later")
     refusal.__cause__ = cause
     return refusal
+
+
+def _is_loss(exc: Exception) -> bool:
+    """Whether a server was lost or cannot be reached, and not one statement that failed."""
+    if not isinstance(exc, DBAPIError):
+        return isinstance(exc, CaracalError)
+    return exc.connection_invalidated or exc.statement is None
 
 
 def _exists() -> CaracalError:

@@ -1,63 +1,81 @@
-"""The ledger over SQL: one code path, today on SQLite.
+"""The ledger over SQL: one code path for SQLite and PostgreSQL.
 
-One thread writes and owns the trees, a small pool reads beside it. Nothing else holds the engine.
+One thread writes and owns the trees, a small pool reads beside it. Nothing else holds the engine;
+on PostgreSQL other processes have theirs.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Concatenate, Final, ParamSpec, TypeVar
-
-from sqlalchemy import Connection, insert, select
-from sqlalchemy.exc import SQLAlchemyError
+from typing import Final
 
 from caracal_grpc.core.entry import Entry
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.core.retention import Erased, Hold, Pruned
+from caracal_grpc.ledger.checks.sweep import Sweep
+from caracal_grpc.ledger.checks.swept import sweep_on, swept_zones
 from caracal_grpc.ledger.commit import Committer, Job
-from caracal_grpc.ledger.leaf import draft
-from caracal_grpc.ledger.note import NoteError, Signer, Verify, parse_head, sign_head
+from caracal_grpc.ledger.entries.leaf import draft
+from caracal_grpc.ledger.entries.query import find_one, find_page, find_range, tree_size
+from caracal_grpc.ledger.entries.stored import Stored
+from caracal_grpc.ledger.notes.cosigned import find_cosigned, keep_cosigned
+from caracal_grpc.ledger.notes.note import NoteError, Signer, Verify, parse_head, sign_head
 from caracal_grpc.ledger.port import (
     EVERYTHING,
     Checkpoint,
+    Cosigned,
     Filter,
     Page,
+    Proof,
+    RangeProof,
     Receipt,
-    Stored,
     unavailable,
 )
-from caracal_grpc.ledger.query import find_one, find_page, find_range
-from caracal_grpc.ledger.schema import FORMAT, FORMATS, METADATA, TREES
-from caracal_grpc.ledger.sqlite import READERS, SqliteFile, file_of, open_file
-from caracal_grpc.ledger.tree import EMPTY_ROOT
+from caracal_grpc.ledger.retention.erasure import erase
+from caracal_grpc.ledger.retention.holds import find_holds, put_hold, take_hold
+from caracal_grpc.ledger.retention.pruning import prune
+from caracal_grpc.ledger.trees.proving import (
+    Notary,
+    prove_consistency,
+    prove_inclusion,
+    prove_range,
+    read_leaves,
+)
+from caracal_grpc.ledger.trees.stored_tree import kept_tree
+from caracal_grpc.ledger.trees.tile import TileRoots
+from caracal_grpc.ledger.trees.tree import EMPTY_ROOT
+from caracal_grpc.ledger.upkeep import Upkeep
+from caracal_grpc.ledger.work import Work
 from caracal_grpc.ledger.writer import CAPACITY, GroupWriter
 
 _CHUNK: Final = 500
 _SLICE: Final = 25
 """Entries that are made ready in one go, about a millisecond, before others get their turn."""
-_LOG: Final = logging.getLogger(__name__)
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 
 
 class SqlLedger:
-    """A `Ledger` in one SQLite file; made by `open`, and `close` must be awaited."""
+    """A `Ledger` in a database; made by `open`, and `close` must be awaited."""
 
     def __init__(
         self,
-        file: SqliteFile,
-        threads: tuple[ThreadPoolExecutor, ThreadPoolExecutor],
-        writer: GroupWriter,
+        work: Work,
         signer_for: Callable[[str], Signer],
+        verify: Verify,
+        capacity: int,
     ) -> None:
-        self._file = file
-        self._writing, self._reading = threads
-        self._writer = writer
+        self._work = work
+        self._database = work.database
+        self._read, self._write = work.read, work.write
+        self._committer = Committer(work.database.writer, verify)
+        self._writer = GroupWriter(self._committer.commit, work.writing, capacity=capacity)
+        self._upkeep = Upkeep(work, self._committer)
         self._signer_for = signer_for
+        self._verify = verify
+        self._tile_roots = TileRoots()
         self._closing: asyncio.Future[None] | None = None
 
     @classmethod
@@ -67,27 +85,30 @@ class SqlLedger:
         signer_for: Callable[[str], Signer],
         verify: Verify,
         *,
+        password: str | None = None,
         capacity: int = CAPACITY,
     ) -> SqlLedger:
-        """Opens or creates the ledger at a path or `sqlite:///` URL, for this process alone.
+        """Opens or creates the ledger at a path or `sqlite:///` URL, for this process alone, or on
+        a PostgreSQL server, which takes a `password`.
 
         `signer_for` gives the signer of a zone; it is asked at each append, on the event loop, and
         what it raises reaches the caller. `verify` checks the stored checkpoint of a zone before
         the zone's first append. `capacity` bounds the entries that may wait. Raises
-        `FIELD_INVALID` for another kind of location, `AUDIT_UNAVAILABLE` when the file cannot be
-        opened or is in use.
+        `FIELD_INVALID` naming `ledger` for another kind of location or one that is not safe,
+        `AUDIT_UNAVAILABLE` when the file cannot be opened or is in use, or the server does not
+        answer or may lose what it acknowledged.
         """
-        path = file_of(location)
-        writing = ThreadPoolExecutor(1, thread_name_prefix="caracal-ledger-write")
-        try:
-            file = await asyncio.get_running_loop().run_in_executor(writing, _open, path)
-        except BaseException:
-            writing.shutdown()
-            raise
-        reading = ThreadPoolExecutor(READERS, thread_name_prefix="caracal-ledger-read")
-        committer = Committer(file.writer, verify)
-        writer = GroupWriter(committer.commit, writing, capacity=capacity)
-        return cls(file, (writing, reading), writer, signer_for)
+        return cls(await Work.open(location, password), signer_for, verify, capacity)
+
+    @property
+    def answers(self) -> bool:
+        """Whether the engine took what it was last given; while not, it is tried each second."""
+        return self._committer.answers
+
+    @property
+    def shared(self) -> bool:
+        """Whether other authority processes may record into it, too."""
+        return self._database.shared
 
     async def append(self, entry: Entry) -> Receipt:
         """Records an entry durably; see `Ledger.append`."""
@@ -111,25 +132,54 @@ class SqlLedger:
         return len(outcomes) - len(refusals)
 
     async def search(
-        self, zone: str, query: Filter = EVERYTHING, *, page_size: int = 100, page_token: str = ""
+        self,
+        zone: str,
+        query: Filter = EVERYTHING,
+        *,
+        page_size: int = 100,
+        page_token: str = "",
+        briefly: bool = False,
     ) -> Page:
         """The next page of a search; see `Ledger.search`."""
-        return await self._read(find_page, zone, query, page_size, page_token)
+        while True:
+            page = await self._read(find_page, zone, query, page_size, page_token)
+            page_token = page.next_page_token
+            if page.entries or briefly or not page_token:
+                return page
 
     async def get(self, zone: str, audit_id: str) -> Stored | None:
         """The entry with this id, or `None`."""
         return await self._read(find_one, zone, audit_id)
 
+    async def size(self, zone: str) -> int:
+        """How many entries a zone has, the pruned ones included."""
+        return await self._read(tree_size, zone)
+
     async def checkpoint(self, zone: str) -> Checkpoint:
         """The newest signed checkpoint of a zone; see `Ledger.checkpoint`."""
-        note = await self._read(_kept_note, zone)
-        if note is None:
-            note = sign_head(self._signer_for(zone), 0, EMPTY_ROOT)
+        kept = await self._read(kept_tree, zone)
+        note = kept.checkpoint if kept else sign_head(self._signer_for(zone), 0, EMPTY_ROOT)
         try:
             head = parse_head(note.rpartition("\n\n")[0] + "\n")
         except NoteError as exc:
             raise unavailable(f"the checkpoint of zone {zone} is damaged") from exc
         return Checkpoint(note, head.size, head.root)
+
+    async def inclusion(self, zone: str, index: int, size: int = 0) -> Proof:
+        """Proves an entry; see `Ledger.inclusion`."""
+        return await self._read(prove_inclusion, zone, self._notary(zone), index, size)
+
+    async def consistency(self, zone: str, first: int, second: int = 0) -> Proof:
+        """Proves that the tree grew; see `Ledger.consistency`."""
+        return await self._read(prove_consistency, zone, self._notary(zone), first, second)
+
+    async def range_proof(self, zone: str, start: int, end: int = 0, size: int = 0) -> RangeProof:
+        """Proves a range; see `Ledger.range_proof`."""
+        return await self._read(prove_range, zone, self._notary(zone), start, end, size)
+
+    async def leaf_hashes(self, zone: str, start: int, end: int) -> tuple[bytes, ...]:
+        """The leaf hashes of a range; see `Ledger.leaf_hashes`."""
+        return await self._read(read_leaves, zone, start, end)
 
     async def export(
         self, zone: str, start: int = 0, end: int | None = None
@@ -140,18 +190,57 @@ class SqlLedger:
                 yield stored
             start = chunk[-1].index + 1
 
-    async def free_bytes(self) -> int:
-        """How many bytes are left on the disk of the file."""
-        if self._closing is not None:
-            raise unavailable("the audit ledger is closed")
-        loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._reading, self._file.free_bytes)
-        except OSError as exc:
-            raise unavailable("the disk of the audit ledger does not answer") from exc
+    async def add_hold(self, zone: str, hold: Hold) -> None:
+        """Puts entries on hold; see `Ledger.add_hold`."""
+        await self._write(put_hold, zone, hold)
+
+    async def remove_hold(self, zone: str, hold: str) -> bool:
+        """Ends a hold; whether there was one of that id."""
+        return await self._write(take_hold, zone, hold)
+
+    async def list_holds(self, zone: str) -> tuple[Hold, ...]:
+        """The holds of a zone, oldest first."""
+        return await self._read(find_holds, zone)
+
+    async def prune(self, zone: str, before: int, *, dry_run: bool = False) -> Pruned:
+        """Takes old entries away; see `Ledger.prune`."""
+        return await prune(self._read, self._write, zone, before, dry_run=dry_run)
+
+    async def erase(self, zone: str, subject: str, *, dry_run: bool = False) -> Erased:
+        """Takes away what is personal of a subject; see `Ledger.erase`."""
+        erased = await erase(self._read, self._write, zone, subject, dry_run=dry_run)
+        if not dry_run:
+            thread = self._work.reading if self.shared else self._work.writing
+            await self._work.on(thread, self._database.scrub)
+        return erased
+
+    async def cosign(self, zone: str, cosigned: Cosigned) -> None:
+        """Keeps a cosigned checkpoint; see `Ledger.cosign`."""
+        await self._write(keep_cosigned, zone, cosigned)
+
+    async def cosigned(self, zone: str) -> tuple[Cosigned, ...]:
+        """The newest checkpoint that each witness has cosigned."""
+        return await self._read(find_cosigned, zone)
+
+    async def zones(self) -> tuple[str, ...]:
+        """Every zone that has a tree, in order."""
+        return await self._read(swept_zones)
+
+    async def sweep(self, sweep: Sweep) -> bool:
+        """Checks the next part of a sweep; see `Ledger.sweep`."""
+        return await self._read(sweep_on, sweep)
+
+    async def quarantine(self, zone: str, why: str) -> None:
+        """Takes no more entries of a zone; see `Ledger.quarantine`."""
+        await self._work.on(self._work.writing, partial(self._committer.refuse, zone, why))
+
+    async def free_bytes(self) -> int | None:
+        """How many bytes are left on the disk of the file; a server does not tell."""
+        return await self._work.on(self._work.reading, self._database.free_bytes)
 
     async def close(self) -> None:
-        """Records what was accepted, joins the threads and closes the file; idempotent."""
+        """Records what was accepted, joins the threads and closes the database; idempotent."""
+        self._work.refuse()
         if self._closing is None:
             self._closing = asyncio.ensure_future(self._close())
         await asyncio.shield(self._closing)
@@ -159,51 +248,11 @@ class SqlLedger:
     def _job(self, entry: Entry) -> Job:
         return Job(draft(entry), self._signer_for(entry.zone))
 
+    def _notary(self, zone: str) -> Notary:
+        return Notary(self._signer_for(zone), self._verify, self._tile_roots)
+
     async def _close(self) -> None:
         await self._writer.close()
-        await asyncio.to_thread(self._shut)
-
-    def _shut(self) -> None:
-        self._reading.shutdown()
-        self._writing.shutdown()
-        self._file.close()
-
-    async def _read(
-        self,
-        question: Callable[Concatenate[Connection, _P], _T],
-        *args: _P.args,
-        **kwargs: _P.kwargs,
-    ) -> _T:
-        def ask() -> _T:
-            with self._file.reader.connect() as connection:
-                return question(connection, *args, **kwargs)
-
-        if self._closing is not None:
-            raise unavailable("the audit ledger is closed")
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._reading, ask)
-        except (SQLAlchemyError, OSError) as exc:
-            _LOG.error("audit read failed", exc_info=exc)
-            raise unavailable("the audit record cannot be read; try again later") from exc
-
-
-def _open(path: Path) -> SqliteFile:
-    file = open_file(path)
-    try:
-        with file.writer.begin() as connection:
-            METADATA.create_all(connection)
-            versions = connection.scalars(select(FORMATS.c.version)).all()
-            if not versions:
-                connection.execute(insert(FORMATS), {"version": FORMAT})
-    except SQLAlchemyError as exc:
-        file.close()
-        text = f"the file {path} cannot be used as a ledger; restore it, or use another file"
-        raise unavailable(text) from exc
-    if versions not in ([], [FORMAT]):
-        file.close()
-        raise unavailable(f"the ledger file {path} is of another release; use that release")
-    return file
-
-
-def _kept_note(connection: Connection, zone: str) -> str | None:
-    return connection.scalar(select(TREES.c.checkpoint).where(TREES.c.zone == zone))
+        await self._upkeep.rest()
+        await self._work.close()
+        await self._upkeep.close()

@@ -36,6 +36,9 @@ LINGER: Final = 0.0025
 LINGERS: Final = 6
 """How often a group waits at most: what a saturated loop brings one by one shares a commit."""
 
+CROWD: Final = 8
+"""Callers who share a commit so well that more would gain little."""
+
 _Waiting = tuple[Sequence[Job], "asyncio.Future[list[Outcome]]"]
 
 
@@ -96,13 +99,20 @@ class GroupWriter:
             _refuse(self._waiting)
 
     async def _gather(self) -> None:
-        """Lets others join for as long as they come, when the last group was one of several."""
+        """Lets others join for as long as they come, when the last group was one of several.
+
+        Whom that answered may be back at once. When as many are here, and enough to be worth a
+        commit, nobody else is waited for.
+        """
         if self._last_group < 2:
             return
         for _ in range(LINGERS):
             here = self._jobs
+            enough = len(self._waiting) >= max(self._last_group, CROWD)
+            if enough or here >= GROUP or self._closing:
+                return
             await asyncio.sleep(LINGER)
-            if self._jobs == here or self._jobs >= GROUP or self._closing:
+            if self._jobs == here:
                 return
 
     async def _commit_group(self) -> None:

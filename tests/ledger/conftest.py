@@ -9,12 +9,16 @@ import pytest
 
 from caracal_grpc.ledger.sql import SqlLedger
 from tests.ledger.support import open_ledger
+from tests.support.postgres import PostgresProcess
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where a fresh ledger of the engine may be kept."""
-    return {"sqlite": f"sqlite:///{tmp_path}/ledger.db"}[request.param]
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/ledger.db"
+    server: PostgresProcess = request.getfixturevalue("postgres")
+    return server.url(request.getfixturevalue("database"))
 
 
 @pytest.fixture

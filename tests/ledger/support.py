@@ -11,9 +11,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from caracal_grpc.core.entry import Entry
-from caracal_grpc.ledger.export import Header, entry_line, header_line
-from caracal_grpc.ledger.note import verifier_key
-from caracal_grpc.ledger.port import Ledger
+from caracal_grpc.ledger.checks.export import Header, entry_line, header_line
+from caracal_grpc.ledger.entries.stored import Stored
+from caracal_grpc.ledger.notes.note import verifier_key
+from caracal_grpc.ledger.port import Ledger, RangeProof
 from caracal_grpc.ledger.sql import SqlLedger
 from tests.support.clock import SequenceIds
 
@@ -75,13 +76,23 @@ async def fill(ledger: Ledger, count: int, zone: str = "shop", **fields: Any) ->
     return entries
 
 
-async def export_lines(ledger: Ledger, zone: str = "shop") -> list[str]:
-    """The exported file of a zone, as lines."""
-    checkpoint = await ledger.checkpoint(zone)
+async def export_lines(
+    ledger: Ledger, zone: str = "shop", start: int = 0, end: int = 0, size: int = 0
+) -> list[str]:
+    """The exported file of a zone, or of a range of it, as lines; the pruned by their hashes."""
+    if start or end or size:
+        proof = await ledger.range_proof(zone, start, end, size)
+    else:
+        proof = RangeProof((), (), await ledger.checkpoint(zone))
+    end = end or proof.checkpoint.size
     key = signer_for(zone)
-    lines = [header_line(Header(zone, key.name, verifier_key(key), checkpoint.note))]
-    lines.extend([entry_line(stored) async for stored in ledger.export(zone)])
-    return lines
+    named = zone, key.name, verifier_key(key), proof.checkpoint.note
+    lines = [header_line(Header(*named, start, end, proof.before, proof.after))]
+    pruned = min(end, max(start, (await ledger.search(zone, page_size=1)).pruned))
+    leaves = enumerate(await ledger.leaf_hashes(zone, start, pruned), start)
+    kept = {index: Stored(index, b"", leaf) for index, leaf in leaves}
+    kept |= {stored.index: stored async for stored in ledger.export(zone, start, end)}
+    return lines + [entry_line(each) for _, each in sorted(kept.items())]
 
 
 def kinds(findings: Sequence[Any]) -> list[tuple[int | None, str]]:

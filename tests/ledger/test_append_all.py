@@ -5,13 +5,26 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.ledger.checks.verify import verify_file
 from caracal_grpc.ledger.sql import SqlLedger
-from caracal_grpc.ledger.verify import verify_file
 from tests.ledger.support import entry, export_lines, fill, open_ledger, verify
+
+FULL = {
+    "sqlite": [
+        """create trigger no_third before insert on entries when new.idx = 2
+           begin select raise(abort, 'full'); end"""
+    ],
+    "postgresql": [
+        """create function full_disk() returns trigger language plpgsql as
+           $$begin if new.idx = 2 then raise disk_full; end if; return new; end$$""",
+        """create trigger no_third before insert on entries
+           for each row execute function full_disk()""",
+    ],
+}
+"""What makes an engine refuse the third entry."""
 
 
 async def ids(ledger: SqlLedger) -> list[str]:
@@ -81,21 +94,16 @@ async def test_a_commit_that_fails_records_none(location: str) -> None:
     """The engine refuses the last of three: none of them is there, and all may be sent again."""
     ledger = await open_ledger(location)
     entries = [entry() for _ in range(3)]
-    engine = create_engine(location)
-    with engine.begin() as connection:
-        connection.execute(
-            text(
-                "create trigger full before insert on entries when new.idx = 2 "
-                "begin select raise(abort, 'full'); end"
-            )
-        )
+    with ledger._database.writer.begin() as connection:
+        for statement in FULL[connection.dialect.name]:
+            connection.exec_driver_sql(statement)
     with pytest.raises(CaracalError) as refusal:
         await ledger.append_all(entries)
     assert refusal.value.reason is Reason.AUDIT_UNAVAILABLE
     assert await ids(ledger) == []
-    with engine.begin() as connection:
-        connection.execute(text("drop trigger full"))
-    engine.dispose()
+    with ledger._database.writer.begin() as connection:
+        on = " on entries" if connection.dialect.name == "postgresql" else ""
+        connection.exec_driver_sql(f"drop trigger no_third{on}")
     assert await ledger.append_all(entries) == 3
     await ledger.close()
 

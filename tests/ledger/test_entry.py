@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from caracal_grpc.core.entry import MAX_ANSWER, MAX_INT, MAX_QUESTION, Entry, Narrowing, plain_text
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.ledger.leaf import draft
+from caracal_grpc.ledger.entries.disclosure import whole_event
+from caracal_grpc.ledger.entries.leaf import draft
 from tests.ledger.support import entry
 
 TEXT = st.text(max_size=60).map(plain_text)
@@ -55,8 +56,14 @@ def test_an_event_gives_back_its_entry(one: Entry) -> None:
 
 @given(ENTRIES, st.integers(0, MAX_INT))
 def test_a_leaf_is_the_canonical_json_of_event_and_index(one: Entry, index: int) -> None:
-    """The bytes are those that a general RFC 8785 canonicaliser writes."""
-    assert draft(one).at(index) == rfc8785.dumps({**one.to_event(), "index": index})
+    """The bytes are those that a general RFC 8785 canonicaliser writes, and so is the rest."""
+    made = draft(one)
+    event = json.loads(made.at(index))
+    assert made.at(index) == rfc8785.dumps(event)
+    assert event.pop("index") == index
+    assert Entry.from_event(whole_event(event, made.personal)) == one
+    if made.personal:
+        assert made.personal == rfc8785.dumps(json.loads(made.personal))
 
 
 def test_an_event_leaves_out_what_is_empty() -> None:
@@ -108,7 +115,7 @@ def test_a_field_out_of_bounds_is_refused_by_name(field: str, value: Any) -> Non
 @pytest.mark.parametrize(
     "change",
     [
-        {"v": 2},
+        {"v": 3},
         {"v": None},
         {"v": True},
         {"extra": 1},

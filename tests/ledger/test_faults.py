@@ -16,8 +16,8 @@ import pytest
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.ledger.checks.verify import verify_file
 from caracal_grpc.ledger.sql import SqlLedger
-from caracal_grpc.ledger.verify import verify_file
 from tests.ledger.support import (
     IDS,
     Key,
@@ -68,7 +68,7 @@ async def test_killed_in_the_middle_no_acknowledged_entry_is_lost(file: Path) ->
 
 
 def _on_writer(ledger: SqlLedger, statement: str) -> None:
-    with ledger._file.writer.connect() as connection:
+    with ledger._database.writer.connect() as connection:
         connection.exec_driver_sql(statement)
 
 
@@ -106,7 +106,7 @@ async def test_a_locked_file_refuses_and_recovers(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While another program holds the write lock appends fail; afterwards they work."""
-    monkeypatch.setattr("caracal_grpc.ledger.sqlite.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("caracal_grpc.ledger.engines.sqlite.BUSY_SECONDS", 0.05)
     ledger = await open_ledger(file)
     await fill(ledger, 2)
     intruder = sqlite3.connect(file, isolation_level=None)
@@ -124,7 +124,7 @@ async def test_a_locked_file_refuses_and_recovers(
 async def test_every_commit_is_synced(file: Path) -> None:
     """The connection that writes uses the write-ahead log and syncs it at each commit."""
     ledger = await open_ledger(file)
-    with ledger._file.writer.connect() as connection:
+    with ledger._database.writer.connect() as connection:
         settings = [
             connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("journal_mode", "synchronous")
@@ -166,7 +166,7 @@ async def test_a_file_that_is_no_ledger_is_refused(file: Path) -> None:
 async def test_a_ledger_of_another_release_is_refused(file: Path) -> None:
     """A newer format is left alone."""
     await (await open_ledger(file)).close()
-    _edit(file, "UPDATE ledger_format SET version = 2")
+    _edit(file, "UPDATE ledger_format SET version = 3")
     with pytest.raises(CaracalError, match="another release"):
         await open_ledger(file)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caracal_grpc.ledger.note import (
+from caracal_grpc.ledger.notes.note import (
     NoteError,
     TreeHead,
     UnknownKeyError,
@@ -15,9 +15,10 @@ from caracal_grpc.ledger.note import (
     open_note,
     parse_head,
     sign_head,
+    signature_line,
     verifier_key,
 )
-from caracal_grpc.ledger.tree import EMPTY_ROOT
+from caracal_grpc.ledger.trees.tree import EMPTY_ROOT
 from tests.ledger.support import Key, signer_for, verify
 
 # The key and the note that the documentation of Go's sumdb/note shows.
@@ -97,6 +98,20 @@ def test_what_is_no_note_is_refused(note: str) -> None:
     """Text without a proper signature block is never opened."""
     with pytest.raises(NoteError):
         open_note(note, KEY, verify)
+
+
+@pytest.mark.parametrize("text", ["te\x1bxt\n", "text\r\n", "\t\n", "te\x00xt\n"])
+def test_control_characters_are_refused_even_if_signed(text: str) -> None:
+    """A note is shown to people, and C2SP allows none but the newline."""
+    note = f"{text}\n{signature_line(KEY, SIGNER.sign(text.encode()))}"
+    with pytest.raises(NoteError, match="control characters"):
+        open_note(note, KEY, verify)
+
+
+def test_text_that_no_encoding_has_is_refused() -> None:
+    """Half of a surrogate pair comes out of JSON."""
+    with pytest.raises(NoteError, match="control characters"):
+        open_note(f"te\ud800xt\n\n{signature_line(KEY, bytes(64))}", KEY, verify)
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.ledger.finding import MAX_FINDINGS
-from caracal_grpc.ledger.note import sign_head, verifier_key
-from caracal_grpc.ledger.tree import leaf_hash, root_of
-from caracal_grpc.ledger.verify import verify_file
+from caracal_grpc.ledger.checks.finding import MAX_FINDINGS
+from caracal_grpc.ledger.checks.verify import verify_file
+from caracal_grpc.ledger.notes.note import sign_head, verifier_key
+from caracal_grpc.ledger.trees.tree import leaf_hash, root_of
 from tests.ledger.support import (
     Key,
     entry,
@@ -174,21 +174,21 @@ def test_a_tail_cut_to_an_older_checkpoint_shows_against_a_newer_one(lines: list
     cut = next(i for i, line in enumerate(lines[1:], 1) if "checkpoint" in json.loads(line))
     older = json.loads(lines[cut])["checkpoint"]
     newest = json.loads(lines[0])["checkpoint"]
-    short = [relined(lines[0], checkpoint=older), *lines[1 : cut + 1]]
+    short = [relined(lines[0], checkpoint=older, end=cut), *lines[1 : cut + 1]]
     assert found(short) == []
     assert (cut, "tail") in found(short, checkpoint=newest)
     assert found(lines, checkpoint=older) == []
 
 
 def test_a_rewritten_ledger_shows_against_a_kept_checkpoint(lines: list[str]) -> None:
-    """Even the holder of the key cannot rewrite what an older checkpoint covers."""
+    """Even the holder of the key cannot rewrite what an older checkpoint covers: it is a fork."""
     older = next(json.loads(line)["checkpoint"] for line in lines[1:] if "checkpoint" in line)
     lines = [lines[0], *(relined(line, checkpoint="") for line in lines[1:])]
     lines[1 + 5] = edited(lines[1 + 5], rehash=True, decision="deny")
     leaves = [bytes.fromhex(json.loads(line)["leaf"]) for line in lines[1:]]
     lines[0] = relined(lines[0], checkpoint=sign_head(signer_for("shop"), 200, root_of(leaves)))
     assert found(lines, verifier_key=KEY) == []
-    assert [kind for _, kind in found(lines, checkpoint=older)] == ["root"]
+    assert found(lines, checkpoint=older) == [(0, "fork")]
 
 
 def test_entries_after_the_checkpoint_are_reported_as_uncovered(lines: list[str]) -> None:

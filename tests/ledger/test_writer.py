@@ -85,6 +85,17 @@ async def test_a_group_waits_while_others_come(
     assert books.groups[1] == ["c", *(str(number) for number in range(LINGERS))]
 
 
+async def test_a_crowd_that_is_back_waits_for_nobody_else(
+    writer: GroupWriter, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as shared the commit before: a group that large is worth one."""
+    crowd = [str(number) for number in range(writing.CROWD)]
+    await submit(writer, *crowd)
+    monkeypatch.setattr(writing, "LINGER", 3600.0)
+    await submit(writer, *crowd)
+    assert books.groups == [crowd, crowd]
+
+
 async def test_what_fills_a_group_waits_for_nobody_else(writer: GroupWriter, books: Books) -> None:
     """One report of an edge may be as large as a whole group."""
     await submit(writer, "a", "b")

@@ -12,19 +12,19 @@ from binascii import Error as Base64Error
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol, Self
 
-from caracal_grpc.ledger.tree import HASH_SIZE
+from caracal_grpc.ledger.trees.tree import HASH_SIZE
 
 Verify = Callable[[bytes, bytes, bytes], bool]
 """Whether an Ed25519 signature holds: (public key, signature, data) to truth, never raising."""
 
 MAX_NOTE: Final = 16_384
-_ED25519: Final = b"\x01"
 _KEY_SIZE: Final = 32
 _NAME: Final = re.compile(r"[^\s+\x00-\x1f]{1,512}")
 _SIGNATURE: Final = re.compile(r"— ([^\s+]+) ([A-Za-z0-9+/=]+)")
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,15}")
+_UNFIT: Final = re.compile(r"[\x00-\x09\x0b-\x1f\ud800-\udfff]")
 
 
 class Signer(Protocol):
@@ -54,34 +54,65 @@ class UnknownKeyError(NoteError):
 
 
 @dataclass(frozen=True, slots=True)
-class VerifierKey:
-    """The public side of a signer, written `name+hash+base64(0x01 || public)`."""
+class NoteKey:
+    """The public side of an Ed25519 key of notes, written `name+hash+base64(type || public)`.
+
+    Its subclasses say of which type: the same bytes make different keys under different types.
+    """
+
+    TYPE: ClassVar[bytes]
+    """The byte that C2SP `signed-note` assigns to what the key signs."""
 
     name: str
     public: bytes
 
     @property
     def key_id(self) -> bytes:
-        """The first four bytes of SHA-256 over name, newline, 0x01 and public key."""
-        text = self.name.encode() + b"\n" + _ED25519 + self.public
+        """The first four bytes of SHA-256 over name, newline, type and public key."""
+        text = self.name.encode() + b"\n" + self.TYPE + self.public
         return sha256(text).digest()[:4]
 
     def __str__(self) -> str:
-        key = b64encode(_ED25519 + self.public).decode()
+        key = b64encode(self.TYPE + self.public).decode()
         return f"{self.name}+{self.key_id.hex()}+{key}"
 
     @classmethod
-    def parse(cls, text: str) -> VerifierKey:
+    def parse(cls, text: str) -> Self:
         """The key that its written form names; raises `NoteError` when that is not such a form."""
         name, _, rest = text.partition("+")
         key_id, _, encoded = rest.partition("+")
         raw = _decode(encoded)
-        if len(raw) != 1 + _KEY_SIZE or raw[:1] != _ED25519 or not _NAME.fullmatch(name):
-            raise NoteError("is not a verifier key of the form name+hash+key for Ed25519")
+        if len(raw) != 1 + _KEY_SIZE or raw[:1] != cls.TYPE or not _NAME.fullmatch(name):
+            kind = f"type 0x{cls.TYPE.hex()}"
+            raise NoteError(f"is not a verifier key of the form name+hash+key for Ed25519, {kind}")
         key = cls(name, raw[1:])
         if key.key_id.hex() != key_id:
             raise NoteError("is a verifier key whose hash does not fit its key")
         return key
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierKey(NoteKey):
+    """The public side of what signs the checkpoints of a log."""
+
+    TYPE: ClassVar[bytes] = b"\x01"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One signature of a note, unchecked: by which key it says that it is, and its bytes."""
+
+    name: str
+    key_id: bytes
+    value: bytes
+
+    def names(self, key: NoteKey) -> bool:
+        """Whether it says that it is by `key`."""
+        return (self.name, self.key_id) == (key.name, key.key_id)
+
+    def __str__(self) -> str:
+        """Its line, with the newline."""
+        return f"— {self.name} {b64encode(self.key_id + self.value).decode()}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +137,7 @@ def sign_head(signer: Signer, size: int, root: bytes) -> str:
     """The signed checkpoint of a tree; the origin is the name of the signer."""
     text = TreeHead(signer.name, size, root).text()
     key = VerifierKey(signer.name, signer.public)
-    signature = b64encode(key.key_id + signer.sign(text.encode())).decode()
-    return f"{text}\n— {signer.name} {signature}\n"
+    return f"{text}\n{signature_line(key, signer.sign(text.encode()))}"
 
 
 def open_note(note: str, key: VerifierKey, verify: Verify) -> str:
@@ -117,11 +147,8 @@ def open_note(note: str, key: VerifierKey, verify: Verify) -> str:
     malformed or a signature by `key` does not hold. Signatures by other keys are ignored, as C2SP
     asks.
     """
-    text, signatures = _split(note)
-    ours = [raw[4:] for name, raw in signatures if name == key.name and raw[:4] == key.key_id]
-    if not ours:
-        raise UnknownKeyError(f"is not signed by the key {key.name}+{key.key_id.hex()}")
-    if not all(verify(key.public, signature, text.encode()) for signature in ours):
+    text, signatures = signatures_by(key, note)
+    if not all(verify(key.public, each, text.encode()) for each in signatures):
         raise NoteError(f"has a bad signature by the key {key.name}+{key.key_id.hex()}")
     return text
 
@@ -142,20 +169,40 @@ def open_checkpoint(note: str, key: VerifierKey, verify: Verify) -> TreeHead:
     return parse_head(open_note(note, key, verify))
 
 
-def _split(note: str) -> tuple[str, list[tuple[str, bytes]]]:
+def split_note(note: str) -> tuple[str, tuple[Signature, ...]]:
+    """The text of a note, with its last newline, and its signatures; raises `NoteError`."""
+    if len(note) > MAX_NOTE or _UNFIT.search(note):
+        raise NoteError("is longer than a note may be, or holds control characters")
     text, separator, tail = note.rpartition("\n\n")
     lines = tail.split("\n")
-    if len(note) > MAX_NOTE or not separator or len(lines) < 2 or lines.pop():
+    if not separator or len(lines) < 2 or lines.pop():
         raise NoteError("is not a note of text, an empty line and signatures")
-    return text + "\n", [_signature(line) for line in lines]
+    return text + "\n", tuple(_signature(line) for line in lines)
 
 
-def _signature(line: str) -> tuple[str, bytes]:
+def signatures_by(key: NoteKey, note: str) -> tuple[str, list[bytes]]:
+    """The text of a note and its signatures by `key`, unchecked, one at least.
+
+    Raises `UnknownKeyError` when there is none, and `NoteError` when the note is malformed.
+    """
+    text, signatures = split_note(note)
+    ours = [each.value for each in signatures if each.names(key)]
+    if not ours:
+        raise UnknownKeyError(f"is not signed by the key {key.name}+{key.key_id.hex()}")
+    return text, ours
+
+
+def signature_line(key: NoteKey, signature: bytes) -> str:
+    """The line of a note that holds a signature by `key`, with its newline."""
+    return str(Signature(key.name, key.key_id, signature))
+
+
+def _signature(line: str) -> Signature:
     match = _SIGNATURE.fullmatch(line)
     raw = _decode(match[2]) if match else b""
     if not match or len(raw) <= 4:
         raise NoteError("has a line that is not a signature")
-    return match[1], raw
+    return Signature(match[1], raw[:4], raw[4:])
 
 
 def _decode(text: str) -> bytes:

@@ -27,11 +27,17 @@ BUSY_SECONDS: Final = 2.0
 
 READERS: Final = 2
 
+_SCRUBS: Final = 3
+"""Times that the log is tried to be emptied, each for as long as a statement waits."""
+
 _PRAGMAS: Final = (
+    # Of a new file: three exchanges to a page, where one of 4 KiB has room for one and a half.
+    "PRAGMA page_size=8192",
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA journal_size_limit=67108864",
     "PRAGMA trusted_schema=OFF",
+    "PRAGMA secure_delete=ON",
 )
 
 
@@ -43,10 +49,43 @@ class SqliteFile:
     reader: Engine
     lock: int
 
+    @property
+    def readers(self) -> int:
+        """How many connections read."""
+        return READERS
+
     def free_bytes(self) -> int:
         """Bytes that are left on its disk for who is not root; raises `OSError`."""
         disk = os.fstatvfs(self.lock)
         return disk.f_bavail * disk.f_frsize
+
+    def cut_hung(self) -> None:
+        """Nothing: a file has no connection that could be lost."""
+
+    def keep_up(self) -> None:
+        """Nothing: the entries are in one table."""
+
+    @property
+    def shared(self) -> bool:
+        """Nobody else writes, by the lock."""
+        return False
+
+    def scrub(self) -> None:
+        """Empties the log, which has pages as they were; raises `OSError` while a reader needs it.
+
+        What a page no longer holds is overwritten there (`secure_delete`).
+        """
+        connection = self.writer.raw_connection()
+        try:
+            for _ in range(_SCRUBS):
+                cursor = connection.cursor()
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                busy, *_ = cursor.fetchone() or (1,)
+                if not busy:
+                    return
+        finally:
+            connection.close()
+        raise OSError("the log of the ledger is still read")
 
     def close(self) -> None:
         """Closes every connection, then lets another process in."""

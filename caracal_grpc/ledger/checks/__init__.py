@@ -1,0 +1,1 @@
+"""Whether what was handed out, or what is kept, is what was recorded."""

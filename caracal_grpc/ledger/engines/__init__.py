@@ -1,0 +1,1 @@
+"""Where the tables are: SQLite or PostgreSQL, made and upgraded by alembic."""

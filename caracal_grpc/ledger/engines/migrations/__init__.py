@@ -1,0 +1,1 @@
+"""The tables of the ledger, from one release to the next."""

@@ -1,0 +1,1 @@
+"""Entries as they are kept: what is hashed of one, its row, and how rows are found again."""

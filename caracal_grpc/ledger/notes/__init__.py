@@ -1,0 +1,1 @@
+"""Signed notes (C2SP): checkpoints, and the cosignatures of witnesses."""
