@@ -14,7 +14,7 @@ async def test_bound_mandate_is_recorded_and_explained_as_such(rig: Rig) -> None
     """The entry names the certificate, and so does the outcome of the explanation."""
     mandate = (await rig.exchange("agent", ORDERS, binding=MINE)).mandate
     assert rig.operator is not None
-    explained = await rig.authority.audit.explain(rig.operator, "shop", jti=mandate.jti)
+    explained = await rig.authority.explaining.explain(rig.operator, "shop", jti=mandate.jti)
     assert mandate.binding == MINE
     assert explained.entry.details["bound_to"] == MINE
     assert explained.steps[-1].text == f"granted, bound to the certificate {MINE}"

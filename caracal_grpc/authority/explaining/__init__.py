@@ -1,0 +1,1 @@
+"""How a decision came about, what became of it, and what would have changed it."""
