@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import aiohttp
@@ -13,13 +15,14 @@ from yarl import URL
 
 from caracal_grpc.outbound.egress import Network, is_loopback, is_permitted
 from caracal_grpc.outbound.names import LOCALHOST, Names
-from caracal_grpc.outbound.port import OutboundError
+from caracal_grpc.outbound.port import Answer, OutboundError
 
 TIMEOUT: Final = 10.0
 """Seconds for a whole request: name, connection, TLS and answer."""
 
 _CONNECTIONS: Final = 256
 _PIECE: Final = 16_384
+_MAX_DIGITS: Final = 8
 # Compressed answers are neither asked for nor taken: a bound on bytes would not bound what they
 # grow to.
 _HEADERS: Final = {"User-Agent": "caracal-grpc", "Accept-Encoding": "identity"}
@@ -81,6 +84,16 @@ class HttpOutbound:
             if response.status != 200:
                 raise OutboundError(f"the answer is {response.status}, not 200")
             return await _body(response, limit)
+
+    async def deliver(
+        self, url: str, body: bytes, headers: Mapping[str, str], limit: int
+    ) -> Answer:
+        """What is answered to a POST of `body`, whatever its status; at most `limit` bytes of its
+        body are kept. Raises `OutboundError` without an answer.
+        """
+        async with self._answer("POST", url, data=body, headers=headers) as response:
+            kept = await _beginning(response, limit)
+            return Answer(response.status, kept, _retry_after(response.headers))
 
     async def close(self) -> None:
         """Lets go of connections; later requests are `OutboundError`."""
@@ -156,6 +169,29 @@ def _why(error: Exception) -> str:
     """What went wrong, without the URL that most errors of the client repeat."""
     cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None)
     return f"{type(error).__name__}: {cause}" if cause else type(error).__name__
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds; of a date, those from now. `None` when there is none that can be read."""
+    said = headers.get("Retry-After", "").strip()
+    if said.isascii() and said.isdigit() and len(said) < _MAX_DIGITS:
+        return float(said)
+    try:
+        moment = parsedate_to_datetime(said)
+    except ValueError:
+        return None
+    at = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (at - datetime.now(UTC)).total_seconds())
+
+
+async def _beginning(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """At most `limit` bytes; the rest of a longer answer is not waited for."""
+    taken = bytearray()
+    async for piece in response.content.iter_chunked(_PIECE):
+        taken += piece
+        if len(taken) > limit:
+            break
+    return bytes(taken[:limit])
 
 
 async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:

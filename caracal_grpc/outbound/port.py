@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered: the status, the beginning of the body, and the seconds to wait that
+    it asked for, if it did (`Retry-After`, RFC 9110 section 10.2.3).
+    """
+
+    status: int
+    body: bytes
+    retry_after: float | None = None
 
 
 class OutboundError(Exception):

@@ -1,0 +1,1 @@
+"""Delivery of the ledger to sinks."""
