@@ -64,7 +64,14 @@ def _application(settings: ServeSettings, authority: Authority, around: Around) 
     def ready() -> bool:
         return around.health.serving
 
-    metrics = Metrics(authority.state, authority.feed, authority.recorder, around.drain, ready)
+    metrics = Metrics(
+        authority.state,
+        authority.feed,
+        authority.recorder,
+        around.drain,
+        ready,
+        authority.proving.sweeping.integrities,
+    )
     shown = metrics if settings.http_metrics else None
     return application(published, cases, Health(ready), settings.public_url, metrics=shown)
 

@@ -147,9 +147,12 @@ class Server:
         self._closing.push_async_callback(authority.approvals.close)
         self._closing.callback(authority.propagation.drain)
         self._closing.callback(authority.trials.replays.drain)
+        self._closing.callback(authority.reading.drain)
         self._closing.callback(self._drain.close)
         await make_operator(self.settings, authority, address)
-        self._own(self._health.follow(authority.state, self.settings.max_staleness), "health")
+        ready = authority.proving.sweeping.ready
+        following = self._health.follow(authority.state, self.settings.max_staleness, ready)
+        self._own(following, "health")
         return address
 
     async def _open(self, store: Store, keks: Keks) -> Authority:
@@ -163,7 +166,12 @@ class Server:
         self._closing.push_async_callback(keyring.close)
         await keyring.start()
         require_matching_kek(keyring, state, self.settings.kek_setting)
-        ledger = await SqlLedger.open(self.settings.ledger, Signers(state, keyring), verify_ed25519)
+        ledger = await SqlLedger.open(
+            self.settings.ledger,
+            Signers(state, keyring),
+            verify_ed25519,
+            password=self.settings.ledger_password(),
+        )
         self._closing.push_async_callback(ledger.close)
         await require_possible(self.settings, state, ledger, partial(is_made, store))
         deciding, local = engines(self.settings, self._clock)
@@ -180,6 +188,7 @@ class Server:
             self._outbound(),
             lambda: self._certificate,
             deciding,
+            self.settings.witness_keys(),
         )
         self._closing.push_async_callback(authority.close)
         return authority

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import grpc.aio
@@ -21,6 +22,34 @@ def server_interceptors(*, enabled: bool) -> list[grpc.aio.ServerInterceptor]:
 
     interceptor: grpc.aio.ServerInterceptor = aio_server_interceptor()
     return [interceptor]
+
+
+def observe_lag(
+    tell: Callable[[], Iterable[tuple[Mapping[str, str], float, int]]],
+) -> Callable[[], None]:
+    """Gauges of how far shipping is behind: labels, seconds and entries, as `tell` gives them.
+
+    They are made with the meter provider of the process, and tell no more once what is returned was
+    called.
+    """
+    from opentelemetry.metrics import CallbackOptions, Observation, get_meter
+
+    telling = [tell]
+
+    def seconds(_: CallbackOptions) -> Iterator[Observation]:
+        yield from (Observation(late, dict(by)) for each in telling for by, late, _ in each())
+
+    def entries(_: CallbackOptions) -> Iterator[Observation]:
+        yield from (Observation(count, dict(by)) for each in telling for by, _, count in each())
+
+    meter = get_meter("caracal_grpc.shipping")
+    meter.create_observable_gauge(
+        "caracal.shipping.lag", [seconds], "s", "Age of the oldest entry that a sink has not got"
+    )
+    meter.create_observable_gauge(
+        "caracal.shipping.lag.entries", [entries], "{entry}", "Entries that a sink has not got"
+    )
+    return telling.clear
 
 
 class JsonLines(logging.Formatter):

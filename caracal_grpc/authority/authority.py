@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from caracal_grpc.authority.diagnosis.ground import CertificateSource
 from caracal_grpc.authority.keys.keyring import Keyring
 from caracal_grpc.authority.state.debts import Debts
@@ -16,6 +18,7 @@ from caracal_grpc.authority.wiring.sessions import open_sessions
 from caracal_grpc.authority.wiring.upstreams import open_upstreams
 from caracal_grpc.authority.wiring.zones import open_zones
 from caracal_grpc.core.ports import Clock, Ids
+from caracal_grpc.ledger.notes.cosignature import WitnessKey
 from caracal_grpc.ledger.port import Ledger
 from caracal_grpc.outbound.port import Outbound
 from caracal_grpc.policy.port import Engine
@@ -38,6 +41,7 @@ class Authority:
         outbound: Outbound,
         certificate: CertificateSource = lambda: None,
         deciding: Engine | None = None,
+        witnesses: Sequence[WitnessKey] = (),
     ) -> None:
         """`engine` runs what does not decide yet, and what decides unless another is `deciding`."""
         self.recorder = recorder = Recorder(ledger, clock, ids)
@@ -71,10 +75,13 @@ class Authority:
         self.credentials, self.removal = declared.credentials, declared.removal
 
         self.upstreams = open_upstreams(on, mandates.presented)
-        care = open_care(on, policies, mandates, edges, certificate)
+        care = open_care(on, policies, mandates, edges, certificate, witnesses)
         self.keys, self.key_care, self.trials = care.keys, care.key_care, care.trials
         self.audit, self.edge_decisions = care.audit, care.edge_decisions
-        self.diagnostics = care.diagnostics
+        self.reading = care.reading
+        self.retention, self._daily_pruning = care.retention, care.daily_pruning
+        self.explaining = care.explaining
+        self.diagnostics, self.proving = care.diagnostics, care.proving
 
     async def start(self) -> None:
         """Says that this replica runs, then begins to feed edges; raises `STORE_UNAVAILABLE`."""
@@ -84,6 +91,8 @@ class Authority:
         self.feed.start()
         self._deliveries.start()
         self.key_care.start()
+        self._daily_pruning.start()
+        self.proving.sweeping.start()
         self._loads.start()
         self.debts.start()
 

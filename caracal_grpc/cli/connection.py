@@ -67,12 +67,13 @@ def ask(
     method: str,
     request: Message,
     overrides: Overrides = NO_OVERRIDES,
+    timeout: float = CALL_TIMEOUT,
 ) -> Any:
     """The answer to one call of `method`; a failed call raises `CliError`."""
 
     async def work() -> Any:
         async with connected(target, overrides) as channel:
-            return await getattr(stub_type(channel), method)(request, timeout=CALL_TIMEOUT)
+            return await getattr(stub_type(channel), method)(request, timeout=timeout)
 
     return run(target, work())
 

@@ -26,6 +26,7 @@ class ExitCode(IntEnum):
     FAULT = 7
     OUTPUT = 8
     TIMEOUT = 9
+    FORK = 10
     HUNG_UP = 129
     INTERRUPTED = 130
     BROKEN_PIPE = 141
@@ -43,6 +44,7 @@ MEANINGS: Final = {
     ExitCode.FAULT: "a fault of the authority or of this program, or a demo that misbehaved",
     ExitCode.OUTPUT: "stdout cannot be written, though what was asked for may be done already",
     ExitCode.TIMEOUT: "the time to wait was over before what was waited for came to pass",
+    ExitCode.FORK: "a ledger contradicts what it signed before: both notes are kept as evidence",
     ExitCode.HUNG_UP: "ended by SIGHUP (dev ends with 0 once it has begun)",
     ExitCode.INTERRUPTED: "interrupted (dev and serve end with 0 instead)",
     ExitCode.BROKEN_PIPE: "the reader of stdout went away (SIGPIPE)",

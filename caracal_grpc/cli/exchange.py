@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import AbstractContextManager, nullcontext
+from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -50,6 +52,10 @@ def exchange(
     bind: Annotated[
         bool, typer.Option("--bind", help="Bind it to the client certificate of the profile.")
     ] = False,
+    receipt: Annotated[
+        Path | None,
+        typer.Option(help="New file for the proof that it is recorded, for audit verify."),
+    ] = None,
     profile: ProfileOption = None,
     zone: ZoneOption = None,
     json: JsonOption = False,
@@ -58,6 +64,7 @@ def exchange(
 
     Prints the mandate, which is a secret while it lives, on stdout, and the rest on stderr.
     """
+    from caracal_grpc.cli.audit.receipt import proof_json
     from caracal_grpc.cli.connection import run
     from caracal_grpc.cli.terminal.output import note, print_json, print_line
     from caracal_grpc.crypto.system import SystemIds
@@ -83,7 +90,10 @@ def exchange(
         request_id=request_id,
         actor_token=actor,
     )
-    response, ask = run(target, _exchange(target, ask, timeout if wait else None))
+    with _receipt_file(receipt) as proof:
+        patience = timeout if wait else None
+        response, ask = run(target, _exchange(target, ask, patience, receipt is not None))
+        proof.write(proof_json(response.receipt))
     scope, life = " ".join(response.scopes), response.expires_in.seconds
     try:
         if json:
@@ -99,25 +109,34 @@ def exchange(
         raise CliError(error.code, *error.lines, f"{lost}; {again}") from error
 
 
-async def _exchange(target: Target, ask: Ask, patience: int | None) -> tuple[Any, Ask]:
+def _receipt_file(path: Path | None) -> AbstractContextManager[IO[str]]:
+    """Where the receipt goes: opened before the mandate is made, which must not be lost for it."""
+    from caracal_grpc.cli.audit.written import written
+
+    return nullcontext(StringIO()) if path is None else written(path)
+
+
+async def _exchange(
+    target: Target, ask: Ask, patience: int | None, receipt: bool
+) -> tuple[Any, Ask]:
     """The answer, and the request that it is to: with an approval, when one was waited for."""
     import grpc.aio
 
     from caracal_grpc.cli.approval.held import approval_of, wait_decided
 
     try:
-        return await answer(target, ask), ask
+        return await answer(target, ask, receipt=receipt), ask
     except grpc.aio.AioRpcError as error:
         approval = approval_of(error)
         if patience is None or not approval:
             raise
     await wait_decided(target, approval, patience)
     released = dataclasses.replace(ask, approval=approval)
-    return await answer(target, released), released
+    return await answer(target, released, receipt=receipt), released
 
 
-async def answer(target: Target, ask: Ask) -> Any:
-    """The answer to one exchange; a refusal is a `grpc.RpcError`."""
+async def answer(target: Target, ask: Ask, *, receipt: bool = False) -> Any:
+    """The answer to one exchange, with a receipt when asked for; a refusal is a `grpc.RpcError`."""
     from caracal_grpc.cli.connection import CALL_TIMEOUT
     from caracal_grpc.interceptors.client.channel import aio_channel
     from caracal_grpc.interceptors.client.exchange import exchange_request
@@ -125,6 +144,7 @@ async def answer(target: Target, ask: Ask) -> Any:
 
     asker = dataclasses.replace(target.profile, zone=target.zone)
     request = exchange_request(asker, ask)
+    request.receipt = receipt
     async with aio_channel(target.profile) as channel:
         stub: Any = TokenServiceStub(channel)
         return await stub.Exchange(request, timeout=CALL_TIMEOUT)

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 
+from caracal_grpc.authority.audit.integrity import Integrities
 from caracal_grpc.authority.revocation.feed import Feed
 from caracal_grpc.authority.state.recorder import Recorder
 from caracal_grpc.authority.state.state import State
@@ -35,6 +36,7 @@ class Metrics(Collector):
     recorder: Recorder
     drain: Drain
     ready: Ready
+    integrities: Integrities
 
     async def shown(self, _: Request) -> Response:
         """All of them."""
@@ -52,6 +54,8 @@ class Metrics(Collector):
         yield _gauge("caracal_calls_running", "Calls in work, of both ports", self.drain.running)
         yield self._edges()
         yield self._entries()
+        yield self._zones()
+        yield self._findings()
 
     def _edges(self) -> Metric:
         fed = self.feed.fed()
@@ -65,6 +69,21 @@ class Metrics(Collector):
         found = CounterMetricFamily("caracal_entries", about, labels=_LABELS)
         for labels, count in sorted(self.recorder.counted.items()):
             found.add_metric(labels, count)
+        return found
+
+    def _zones(self) -> Metric:
+        about = "1 while nothing was found wrong with the ledger of the zone"
+        found = GaugeMetricFamily("caracal_ledger_ready", about, labels=["zone"])
+        for zone in self.state.zones():
+            found.add_metric([zone.name], float(self.integrities.ready(zone.name)))
+        return found
+
+    def _findings(self) -> Metric:
+        about = "What sweeps of the ledger by this replica found wrong, again each time"
+        labels = ["zone", "kind"]
+        found = CounterMetricFamily("caracal_ledger_findings", about, labels=labels)
+        for each, count in sorted(self.integrities.counted.items()):
+            found.add_metric(each, count)
         return found
 
 

@@ -17,6 +17,7 @@ from caracal_grpc.services.key import KeyServicer
 from caracal_grpc.services.policy import PolicyServicer
 from caracal_grpc.services.proof_system import ProofSystemServicer
 from caracal_grpc.services.resource import ResourceServicer
+from caracal_grpc.services.retention import RetentionServicer
 from caracal_grpc.services.revocation import RevocationServicer
 from caracal_grpc.services.session import SessionServicer
 from caracal_grpc.services.token import TokenServicer
@@ -46,6 +47,8 @@ from caracal_grpc.v1 import (
     proof_system_service_pb2_grpc,
     resource_service_pb2,
     resource_service_pb2_grpc,
+    retention_service_pb2,
+    retention_service_pb2_grpc,
     revocation_service_pb2,
     revocation_service_pb2_grpc,
     session_service_pb2,
@@ -74,6 +77,7 @@ SERVICES = tuple(
         (policy_service_pb2, "PolicyService"),
         (proof_system_service_pb2, "ProofSystemService"),
         (resource_service_pb2, "ResourceService"),
+        (retention_service_pb2, "RetentionService"),
         (revocation_service_pb2, "RevocationService"),
         (session_service_pb2, "SessionService"),
         (token_service_pb2, "TokenService"),
@@ -93,7 +97,14 @@ def add_services(server: grpc.aio.Server, authority: Authority, peers: Peers) ->
         ApprovalServicer(authority.approvals), server
     )
     audit_service_pb2_grpc.add_AuditServiceServicer_to_server(
-        AuditServicer(authority.audit, authority.edge_decisions), server
+        AuditServicer(
+            authority.audit,
+            authority.reading,
+            authority.explaining,
+            authority.edge_decisions,
+            authority.proving,
+        ),
+        server,
     )
     delegation_service_pb2_grpc.add_DelegationServiceServicer_to_server(
         DelegationServicer(authority.delegations), server
@@ -105,6 +116,9 @@ def add_services(server: grpc.aio.Server, authority: Authority, peers: Peers) ->
     policy_service_pb2_grpc.add_PolicyServiceServicer_to_server(
         PolicyServicer(authority.catalogue, authority.activations, authority.trials), server
     )
+    retention_service_pb2_grpc.add_RetentionServiceServicer_to_server(
+        RetentionServicer(authority.retention), server
+    )
     revocation_service_pb2_grpc.add_RevocationServiceServicer_to_server(
         RevocationServicer(authority.revocations, feed, authority.propagation), server
     )
@@ -112,7 +126,8 @@ def add_services(server: grpc.aio.Server, authority: Authority, peers: Peers) ->
         SessionServicer(authority.sessions, authority.leases, authority.suspensions), server
     )
     token_service_pb2_grpc.add_TokenServiceServicer_to_server(
-        TokenServicer(authority.exchange, authority.consumption, peers), server
+        TokenServicer(authority.exchange, authority.consumption, authority.proving.proofs, peers),
+        server,
     )
 
 

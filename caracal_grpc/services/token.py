@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import grpc.aio
 
+from caracal_grpc.authority.audit.proofs import AuditProofs
 from caracal_grpc.authority.exchange.case import ExchangeRequest
 from caracal_grpc.authority.exchange.consumption import Consumption, Use
 from caracal_grpc.authority.exchange.exchange import Exchange
@@ -23,6 +24,7 @@ from caracal_grpc.core.ids import (
 )
 from caracal_grpc.core.peer import Peer
 from caracal_grpc.interceptors.context.current import current_mandate
+from caracal_grpc.services.audit_receipt import receipt_message
 from caracal_grpc.services.peer import peer_of
 from caracal_grpc.services.render import (
     context_facts,
@@ -42,9 +44,12 @@ _TOKEN_TYPE: Final = "urn:ietf:params:oauth:token-type:jwt"  # noqa: S105 - RFC 
 class TokenServicer(token_service_pb2_grpc.TokenServiceServicer):
     """Parses what is asked, has it decided, renders the answer."""
 
-    def __init__(self, exchange: Exchange, consumption: Consumption, peers: Peers) -> None:
+    def __init__(
+        self, exchange: Exchange, consumption: Consumption, proofs: AuditProofs, peers: Peers
+    ) -> None:
         self._exchange = exchange
         self._consumption = consumption
+        self._proofs = proofs
         self._peers = peers
 
     async def Exchange(
@@ -63,6 +68,9 @@ class TokenServicer(token_service_pb2_grpc.TokenServiceServicer):
             jti=mandate.jti,
             certificate_thumbprint=mandate.binding or "",
         )
+        if request.receipt:
+            proven = await self._proofs.receipt(mandate.zone, mandate.audit_id)
+            response.receipt.CopyFrom(receipt_message(proven))
         response.expires_in.seconds = self._exchange.remaining(mandate)
         return response
 

@@ -92,6 +92,7 @@ def settings(declared: zone_pb2.ZoneSettings) -> Settings:
         zone_rate=limits.zone_per_second,
         zone_burst=limits.zone_burst,
         record_context=declared.record_context,
+        retention_days=declared.retention_days,
     )
 
 

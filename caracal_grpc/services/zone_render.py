@@ -74,6 +74,7 @@ def settings(zone: Zone) -> zone_pb2.ZoneSettings:
             zone_burst=zone.zone_burst,
         ),
         record_context=zone.record_context,
+        retention_days=zone.retention_days,
     )
 
 

@@ -13,18 +13,21 @@ from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.core.limits import DEFAULT_MAX_STALENESS, MAX_STALENESS
 from caracal_grpc.core.spiffe import is_spiffe_id
 from caracal_grpc.core.workload import is_thumbprint
+from caracal_grpc.ledger.notes.cosignature import WitnessKey
+from caracal_grpc.ledger.notes.note import NoteError
 from caracal_grpc.outbound.egress import LOOPBACK, Network
 from caracal_grpc.settings.addresses import MAX_PORT, is_loopback, is_network, port_of
 from caracal_grpc.settings.checked import Problems
 from caracal_grpc.settings.etcd import EtcdPart
 from caracal_grpc.settings.files import read_pair, read_secret
 from caracal_grpc.settings.kek import KekPart
+from caracal_grpc.settings.ledger import LedgerPart
 from caracal_grpc.settings.policy import PolicyPart
 
 _LISTEN: Final = re.compile(r".+:\d{1,5}")
 
 
-class ServeSettings(EtcdPart, KekPart, PolicyPart):
+class ServeSettings(EtcdPart, KekPart, LedgerPart, PolicyPart):
     """What `serve` runs with; use `load`, which names the setting that is wrong."""
 
     listen: str = Field("127.0.0.1:7420", description="host:port to listen on; port 0 picks one")
@@ -61,9 +64,14 @@ class ServeSettings(EtcdPart, KekPart, PolicyPart):
         "x-forwarded-client-cert; default: none",
     )
 
-    ledger: Path = Field(description="the SQLite file of the ledger")
     bootstrap_profile: Path | None = Field(
         None, description="a new file for the operator's profile, for the very first start"
+    )
+
+    witnesses: list[str] = Field(
+        [],
+        description="verifier keys, name+hash+key, of the witnesses that may cosign checkpoints; "
+        "caracal-grpc audit witness prints its own; default: none",
     )
 
     egress_allow: list[str] = Field(
@@ -97,6 +105,7 @@ class ServeSettings(EtcdPart, KekPart, PolicyPart):
             problems.append(("tls_client_ca_file", "needs tls_cert_file"))
         problems += self._wrong_proxies()
         problems += self._wrong_http()
+        problems += self._wrong_witnesses()
         if not self.public_url.startswith(("https://", "http://")):
             problems.append(("public_url", "must be an http or https URL"))
         strange = [network for network in self.egress_allow if not is_network(network)]
@@ -126,6 +135,14 @@ class ServeSettings(EtcdPart, KekPart, PolicyPart):
             return [("http_listen", "must be a loopback address, or needs tls_cert_file")]
         return []
 
+    def _wrong_witnesses(self) -> Problems:
+        """What is wrong with the keys of witnesses."""
+        try:
+            self.witness_keys()
+        except NoteError as error:
+            return [("witnesses", str(error))]
+        return []
+
     @property
     def tls(self) -> bool:
         """Whether the server speaks TLS."""
@@ -136,6 +153,10 @@ class ServeSettings(EtcdPart, KekPart, PolicyPart):
         if self.tls_cert_file is None or self.tls_key_file is None:
             raise field_invalid("tls_cert_file", "and tls_key_file are needed for TLS")
         return read_pair("tls_cert_file", self.tls_cert_file, "tls_key_file", self.tls_key_file)
+
+    def witness_keys(self) -> tuple[WitnessKey, ...]:
+        """The keys of `witnesses`, each once; raises `NoteError`."""
+        return tuple({str(key): key for key in map(WitnessKey.parse, self.witnesses)}.values())
 
     def egress_networks(self) -> tuple[Network, ...]:
         """The networks of `egress_allow`."""

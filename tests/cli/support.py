@@ -123,6 +123,11 @@ class Running:
         """The line with which it said that it is ready."""
         return json.loads(self.first)
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def children(self) -> list[int]:
         """The process ids of the processes that it has started."""
         listed = Path(f"/proc/{self._process.pid}/task").glob("*/children")

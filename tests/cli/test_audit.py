@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from caracal_grpc.crypto.ledger_key import LedgerKey
-from caracal_grpc.ledger.note import VerifierKey
+from caracal_grpc.ledger.notes.note import VerifierKey
 from tests.cli.conftest import Shop
 from tests.cli.support import Dev, Ended, caracal
 
@@ -85,6 +85,38 @@ def test_a_decision_is_explained_by_any_of_its_ids(dev: Dev, shop: Shop) -> None
     assert "alive until" in shown.out
     assert dev.run(*explain, mandate[0]).out == shown.out
     assert dev.run(*explain, "why-1").out == shown.out
+
+
+def test_a_decision_is_explained_from_the_mandate_itself(
+    dev: Dev, shop: Shop, tmp_path: Path
+) -> None:
+    """From a file or stdin; what is none is refused before anything is asked."""
+    issued = shop.as_agent("exchange", "resource://orders")
+    file = tmp_path / "mandate"
+    file.write_text(issued.out)
+    explain = ("audit", "explain", "--zone", shop.zone)
+    shown = dev.run(*explain, "--mandate-file", file)
+    assert shown.code == 0
+    assert "agent asked for" in shown.out
+    file.write_text("no mandate")
+    for wrong in (("--mandate-file", file), (), ("r-1", "--mandate-file", file)):
+        assert dev.run(*explain, *wrong).code == 2
+
+
+def test_a_decision_is_told_asked_again_and_mended(dev: Dev, shop: Shop) -> None:
+    """The story in order, whether it still holds, and the grant that is missing."""
+    refusal = shop.as_agent("exchange", "resource://payments")
+    found = re.search(r"aud_\w+", refusal.err)
+    assert found
+    explain = ("audit", "explain", found[0], "--zone", shop.zone, "--reevaluate", "--suggest")
+    shown = dev.run(*explain)
+    assert shown.code == 0
+    assert "asked again: it holds" in shown.out
+    assert "which policy allows" in shown.out
+    told = dev.run(*explain, "--json").json
+    assert [event["kind"] for event in told["story"]][-1] == "refused"
+    assert told["reevaluation"]["holds"] is True
+    assert told["remedies"][-1]["who"] == "operator"
 
 
 def test_what_was_not_recorded_is_not_found(dev: Dev, shop: Shop) -> None:

@@ -77,6 +77,7 @@ TALKING = (
     ["audit", "search"],
     ["audit", "explain"],
     ["audit", "export"],
+    ["audit", "integrity"],
     ["rules", "check"],
 )
 

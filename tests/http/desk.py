@@ -52,7 +52,10 @@ async def open_desk(
     )
     published = Published(rig.state, rig.keyring, rig.clock, certificates=False)
     health = Health(lambda: desk.ready)
-    metrics = Metrics(rig.state, authority.feed, authority.recorder, drain, lambda: desk.ready)
+    found = authority.proving.sweeping.integrities
+    metrics = Metrics(
+        rig.state, authority.feed, authority.recorder, drain, lambda: desk.ready, found
+    )
     app = application(published, cases, health, public_url, bounds, metrics)
     server = HttpServer(app, "127.0.0.1:0", None, bounds)
     desk.port.address = await server.start()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.http.desk import Desk
 from tests.support.shop import ORDERS
+from tests.support.sweeps import edit_from_outside
 
 Labels = dict[str, str]
 
@@ -78,3 +81,16 @@ async def test_no_metric_tells_who_or_what(desk: Desk) -> None:
     body = (await desk.port.get("/metrics")).body.decode()
     for each in (token, token.rpartition(".")[2], *client.values(), "_0"):
         assert each not in body
+
+
+async def test_what_sweeps_of_ledgers_found_is_counted(desk: Desk, tmp_path: Path) -> None:
+    """By zone and kind, and which zones are ready."""
+    before = await measured(desk)
+    assert before["caracal_ledger_ready"] == [({"zone": "caracal"}, 1), ({"zone": "shop"}, 1)]
+    assert "caracal_ledger_findings_total" not in before
+    forged = "UPDATE entries SET jti = 'mnd_1' WHERE zone = 'shop' AND idx = 0"
+    assert edit_from_outside(tmp_path / "ledger.db", forged) == 1
+    await desk.rig.authority.proving.sweeping.sweep("shop")
+    found = await measured(desk)
+    assert found["caracal_ledger_ready"] == [({"zone": "caracal"}, 1), ({"zone": "shop"}, 0)]
+    assert found["caracal_ledger_findings_total"] == [({"zone": "shop", "kind": "column"}, 1)]

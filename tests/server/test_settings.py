@@ -9,7 +9,11 @@ import pytest
 
 from caracal_grpc.core.limits import LEEWAY, MAX_SESSION_TTL, MAX_STALENESS, REVOCATION_TTL
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.crypto.secret_file import write_secret_file
+from caracal_grpc.ledger.notes.cosignature import WitnessKey
+from caracal_grpc.ledger.notes.note import VerifierKey
 from caracal_grpc.settings.addresses import is_loopback
+from caracal_grpc.settings.backup import CaptureSettings, RestoreSettings
 from caracal_grpc.settings.serve import ServeSettings
 from tests.support.refusals import refused
 
@@ -30,6 +34,11 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "certificate without key": ({"tls_cert_file": "cert.pem"}, "tls_key_file"),
     "key without certificate": ({"tls_key_file": "key.pem"}, "tls_key_file"),
     "client CA without TLS": ({"tls_client_ca_file": "ca.pem"}, "tls_client_ca_file"),
+    "witness without a key": ({"witnesses": ["witness.example/one"]}, "witnesses"),
+    "witness with the key of a log": (
+        {"witnesses": [str(VerifierKey("a.example", bytes(32)))]},
+        "witnesses",
+    ),
     "proxy of no name": ({"trusted_proxies": ["gate"]}, "trusted_proxies"),
     "proxy by a pattern": ({"trusted_proxies": ["spiffe://a.example/*"]}, "trusted_proxies"),
     "trust domain for a proxy": ({"trusted_proxies": ["spiffe://a.example"]}, "trusted_proxies"),
@@ -53,6 +62,9 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "user without password": ({"etcd_username": "me"}, "etcd_password_file"),
     "password without user": ({"etcd_password_file": "password"}, "etcd_password_file"),
+    "ledger in the clear": ({"ledger": "postgresql://u@db.example/caracal"}, "ledger"),
+    "password in the ledger's URL": ({"ledger": "postgresql://u:p@localhost/caracal"}, "ledger"),
+    "password for a file": ({"ledger_password_file": "password"}, "ledger_password_file"),
     "no etcd": ({"etcd_endpoints": []}, "etcd_endpoints"),
     "no url": ({"public_url": "a.example"}, "public_url"),
     "trust for ever": ({"max_staleness": MAX_STALENESS + 1}, "max_staleness"),
@@ -96,6 +108,13 @@ def test_longest_trust_outlives_no_revocation() -> None:
     """
     most = ServeSettings.load(GOOD | {"max_staleness": MAX_STALENESS}).max_staleness
     assert most + LEEWAY + MAX_SESSION_TTL + LEEWAY + LEEWAY <= REVOCATION_TTL
+
+
+def test_each_witness_counts_once() -> None:
+    """However often its key is written."""
+    key = WitnessKey("witness.example/one", bytes(32))
+    loaded = ServeSettings.load(GOOD | {"witnesses": [str(key), str(key)]})
+    assert loaded.witness_keys() == (key,)
 
 
 @pytest.mark.parametrize("setting", GOOD)
@@ -185,3 +204,29 @@ def test_token_of_the_policy_server_is_for_nobody_else_to_read(tmp_path: Path) -
     assert seen.fields == ["opa_token_file"]
     path.chmod(0o600)
     assert loaded.opa_token() == "t-1"
+
+
+@pytest.mark.parametrize("name", ["missing", "open"])
+def test_password_of_the_ledger_is_for_its_owner_alone(tmp_path: Path, name: str) -> None:
+    """A file that others may read, or that is not there, is refused by the setting's name."""
+    (tmp_path / "open").write_text("secret")
+    (tmp_path / "open").chmod(0o644)
+    ledger = {"ledger": "postgresql://u@localhost/caracal", "ledger_password_file": tmp_path / name}
+    loaded = ServeSettings.load(GOOD | ledger)
+    with refused(Reason.FIELD_INVALID) as seen:
+        loaded.ledger_password()
+    assert seen.fields == ["ledger_password_file"]
+
+
+@pytest.mark.parametrize("settings", [CaptureSettings, RestoreSettings])
+def test_a_backup_is_of_either_ledger(settings: Any, tmp_path: Path) -> None:
+    """A file, or a database with a password for its owner alone, named as `serve` names it."""
+    secret = tmp_path / "password"
+    write_secret_file(secret, "a password")
+    values = {name: GOOD[name] for name in ("etcd_endpoints", "kek_file")}
+    ledger = {"ledger": "postgresql://u@localhost/caracal", "ledger_password_file": secret}
+    assert settings.load(values | ledger).ledger_password() == "a password"
+    assert settings.load(values | {"ledger": tmp_path / "l.db"}).ledger_password() is None
+    with refused(Reason.FIELD_INVALID) as seen:
+        settings.load(values | {"ledger": "postgresql://u@db.example/caracal"})
+    assert seen.fields == ["ledger"]

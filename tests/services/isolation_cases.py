@@ -40,6 +40,7 @@ class Things:
     proof_system: str
     workload_issuer: str
     upstream: str
+    hold: str
     token: str
 
 
@@ -61,6 +62,7 @@ NOTHING = Things(
     proof_system="no-proofs",
     workload_issuer="no-mesh",
     upstream="no-upstream",
+    hold="hld_01h455vb4pex5vsknk084sn02q",
     token="a.b.c",
 )
 """What nobody has."""
@@ -96,9 +98,20 @@ CASES: dict[str, dict[str, list[Template]]] = {
             {"application_id": "$application_id"},
             {"session_id": "$session"},
             {"jti": "$jti"},
+            {"about": "$session", "order_by": "time desc"},
+        ],
+        "Read": [
+            {},
+            {"query": {"application_id": "$application_id"}},
+            {"query": {"session_id": "$session"}, "follow": True},
         ],
         "Explain": [{"audit_id": "$audit_id"}, {"jti": "$jti"}],
         "GetCheckpoint": [{}],
+        "GetInclusionProof": [{"audit_id": "$audit_id"}, {"index": 0}],
+        "GetConsistencyProof": [{"first_size": 1}],
+        "GetRangeProof": [{}],
+        "AddCosignature": [{"note": "$token"}],
+        "GetIntegrity": [{}],
         "Record": [{"decisions": [_DECISION]}],
     },
     "CredentialService": {
@@ -175,6 +188,13 @@ CASES: dict[str, dict[str, list[Template]]] = {
         "Create": [{"resource": {"name": "resource://new", "scopes": ["a:b"]}}],
         "Update": [{"resource": {"name": "$resource", "scopes": ["a:b"]}}],
         "Delete": [{"resource": "$resource"}],
+    },
+    "RetentionService": {
+        "CreateLegalHold": [{"hold": {"reason": "a case"}}],
+        "ListLegalHolds": [{}],
+        "DeleteLegalHold": [{"id": "$hold"}],
+        "Prune": [{"before": "2026-01-01T00:00:00Z"}],
+        "EraseSubject": [{"subject": "usr_01h455vb4pex5vsknk084sn02q"}],
     },
     "RevocationService": {
         "Revoke": [
@@ -268,6 +288,8 @@ def request_to(path: str, zone: str, template: Template, things: Things, client:
         request.zone.name = zone
     elif field is not None:
         request.zone = zone
+    elif "query" in method.fields_by_name:
+        request.query.zone = zone
     if path == EXCHANGE and not request.client.application_id:
         request.client.CopyFrom(client)
     return request

@@ -68,6 +68,9 @@ def filled(path: str, target: Target) -> Any:
     if service == "ZoneService" and name in {"Apply", "Create", "Update"}:
         request.zone.name = target.zone
         return request
+    if "query" in method.input_type.fields_by_name:
+        request.query.zone = target.zone
+        return request
     request.zone = target.zone
     if service in BY_SERVICE:
         return BY_SERVICE[service](request, target)
@@ -77,12 +80,22 @@ def filled(path: str, target: Target) -> Any:
         request.feed_id = "fed_01h455vb4pex5vsknk084sn02q"
     if name == "WaitApplied":
         request.revision = 1
-    if name == "Explain":
-        request.audit_id = target.entry
     if name == "Consume":
         request.mandate, request.method = target.token, "/shop.v1.Orders/Place"
         request.request_id = "req_01h455vb4pex5vsknk084sn02q"
-    if name == "Record":
+    return request
+
+
+def audit_request(request: Any, target: Target) -> Any:
+    """A good request to a method of the AuditService; of an entry by its index the first."""
+    fields = request.DESCRIPTOR.fields_by_name
+    if "reevaluate" in fields:
+        request.audit_id = target.entry
+    elif "index" in fields:
+        request.index = 0
+    if "first_size" in fields:
+        request.first_size = 1
+    if "decisions" in fields:
         request.decisions.add(
             id="aud_01h455vb4pex5vsknk084sn02q",
             time=Timestamp(seconds=1_790_000_000),
@@ -138,6 +151,20 @@ def policy_request(request: Any, target: Target) -> Any:
     return request
 
 
+def retention_request(request: Any, target: Target) -> Any:
+    """A good request to a method of the RetentionService; the hold is one that there is not."""
+    known = request.DESCRIPTOR.fields_by_name
+    if "hold" in known:
+        request.hold.reason = "a case"
+    if "before" in known:
+        request.before.seconds = 1_700_000_000
+    if "subject" in known:
+        request.subject = "usr_01h455vb4pex5vsknk084sn02q"
+    if "id" in known:
+        request.id = "hld_01h455vb4pex5vsknk084sn02q"
+    return request
+
+
 def object_request(request: Any, target: Target) -> Any:
     """A good request to a standard method of a kind of objects: about the spare one of the zone."""
     known = request.DESCRIPTOR.fields_by_name
@@ -165,10 +192,12 @@ def object_request(request: Any, target: Target) -> Any:
 
 
 BY_SERVICE: dict[str, Callable[[Any, Target], Any]] = {
+    "AuditService": audit_request,
     "KeyService": key_request,
     "ApprovalService": approval_request,
     "DelegationService": delegation_request,
     "PolicyService": policy_request,
+    "RetentionService": retention_request,
     "SessionService": session_request,
     **dict.fromkeys(
         (
@@ -371,11 +400,13 @@ async def test_zone_does_not_declare_itself(authority: Running) -> None:
 
 OWN_AFFAIRS = {
     ACKNOWLEDGE: Reason.OBJECT_NOT_FOUND,
+    "/caracal.v1.AuditService/AddCosignature": Reason.FIELD_INVALID,  # it cosigned nothing
     "/caracal.v1.AuditService/Record": Reason.ZONE_FORBIDDEN,
     DELEGATE: Reason.OBJECT_NOT_FOUND,
     RELEASE: Reason.FIELD_INVALID,
     "/caracal.v1.KeyService/RetireKey": Reason.OBJECT_NOT_FOUND,
     "/caracal.v1.KeyService/CompromiseKey": Reason.OBJECT_NOT_FOUND,
+    "/caracal.v1.RetentionService/DeleteLegalHold": Reason.OBJECT_NOT_FOUND,
     "/caracal.v1.SessionService/Start": Reason.OBJECT_NOT_FOUND,
     HEARTBEAT: Reason.OBJECT_NOT_FOUND,
     TAKE_OVER: Reason.OBJECT_NOT_FOUND,

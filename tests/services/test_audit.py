@@ -17,6 +17,8 @@ from tests.support.authority import Running, reason_of
 from tests.support.refusals import refused
 from tests.support.shop import CARACAL, ORDERS, PAYMENTS, STOCK
 
+MOMENT = Timestamp(seconds=1)
+
 
 async def search(authority: Running, **query: Any) -> Any:
     """One page of the shop's ledger, for the operator."""
@@ -54,11 +56,28 @@ async def test_search_finds_what_matches(authority: Running) -> None:
         ({"session_id": first.session_id, "resource": PAYMENTS}, ids[3:]),
         ({"subject": application, "request_id": "r2"}, ids[2:3]),
         ({"type": "exchange", "newest_first": True}, ids[::-1]),
+        ({"type": "exchange", "order_by": "time desc"}, ids[::-1]),
+        ({"type": "exchange", "order_by": "  request_id   desc "}, ids[::-1]),
+        ({"type": "exchange", "order_by": "reason"}, ids),
+        ({"type": "exchange", "order_by": "resource", "since": MOMENT}, ids),
+        ({"audit_id": ids[1]}, ids[1:2]),
+        ({"audit_id": ids[1], "resource": PAYMENTS}, []),
         ({"type": "nothing"}, []),
     ]
     for query, wanted in queries:
         found = await search(authority, **query)
         assert [entry.id for entry in found.entries] == wanted, query
+
+
+async def test_what_a_change_was_about_is_found(authority: Running) -> None:
+    """By the id of what was revoked."""
+    issued = await authority.exchange("agent", ORDERS)
+    await authority.revoke(issued.jti)
+    (entry,) = (await search(authority, about=issued.jti)).entries
+    assert (entry.type, json.loads(entry.canonical)["details"]["anchor"]) == (
+        "revocation",
+        issued.jti,
+    )
 
 
 async def test_pages_follow_each_other(authority: Running) -> None:
@@ -81,6 +100,14 @@ async def test_pages_follow_each_other(authority: Running) -> None:
         {"page_token": "nonsense"},
         {"page_token": "MTAuMTA="},
         {"decision": 99},
+        {"audit_id": "x"},
+        {"order_by": "leaf_hash"},
+        {"order_by": "application"},
+        {"order_by": "time asc"},
+        {"order_by": "time desc desc"},
+        {"order_by": "time, reason"},
+        {"order_by": "time", "newest_first": True},
+        {"subject": "a\0b"},
     ],
     ids=str,
 )

@@ -18,7 +18,12 @@ from caracal_grpc.authority.state import places
 from caracal_grpc.core.limits import AUTHORITY_SCOPES
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors.status import from_rpc_error
-from caracal_grpc.v1 import credential_service_pb2, key_service_pb2, upstream_service_pb2
+from caracal_grpc.v1 import (
+    credential_service_pb2,
+    key_service_pb2,
+    retention_service_pb2,
+    upstream_service_pb2,
+)
 from tests.services.isolation_cases import (
     CASES,
     EXCHANGE,
@@ -42,7 +47,7 @@ PATHS = sorted(
 LIST_ZONES = f"{SERVICE}ZoneService/List"
 KEY_SET = f"{SERVICE}KeyService/GetKeySet"
 CONSUME, RELEASE = f"{SERVICE}TokenService/Consume", f"{SERVICE}ApprovalService/Release"
-TOLD = frozenset({"revision", "audit_id", "audit_ids", "etag", "next_page_token"})
+TOLD = frozenset({"revision", "audit_id", "audit_ids", "etag", "next_page_token", "resume_token"})
 """Parts of an answer that are different each time, or count what happened in the whole store."""
 
 
@@ -108,6 +113,10 @@ async def things(authority: Running) -> Things:
         ),
         metadata=operator,
     )
+    held = await authority.stubs.retention.CreateLegalHold(
+        retention_service_pb2.CreateLegalHoldRequest(zone="shop", hold={"reason": "a case"}),
+        metadata=operator,
+    )
     listed = await authority.stubs.credentials.List(
         credential_service_pb2.CredentialServiceListRequest(zone="shop", application="keeper"),
         metadata=operator,
@@ -133,6 +142,7 @@ async def things(authority: Running) -> Things:
         proof_system="seal",
         workload_issuer="cluster",
         upstream="crm",
+        hold=held.hold.id,
         token=found.token,
     )
 

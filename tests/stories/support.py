@@ -20,9 +20,9 @@ from caracal_grpc.interceptors import connect
 from caracal_grpc.interceptors.client.channel import aio_channel
 from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.interceptors.rules.rules import Rules
-from caracal_grpc.ledger.export import Header, entry_line, header_line
-from caracal_grpc.ledger.port import Stored
-from caracal_grpc.ledger.verify import verify_file
+from caracal_grpc.ledger.checks.export import Header, entry_line, header_line
+from caracal_grpc.ledger.checks.verify import verify_file
+from caracal_grpc.ledger.entries.stored import Stored
 from caracal_grpc.v1 import audit_service_pb2
 from tests.support.authority import Client, bearer
 from tests.support.shop import ORDERS

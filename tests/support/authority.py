@@ -34,6 +34,7 @@ from caracal_grpc.v1 import (
     policy_service_pb2_grpc,
     proof_system_service_pb2_grpc,
     resource_service_pb2_grpc,
+    retention_service_pb2_grpc,
     revocation_service_pb2,
     revocation_service_pb2_grpc,
     session_service_pb2_grpc,
@@ -68,6 +69,7 @@ class Stubs:
         self.applications: Stub = application_service_pb2_grpc.ApplicationServiceStub(channel)
         self.credentials: Stub = credential_service_pb2_grpc.CredentialServiceStub(channel)
         self.resources: Stub = resource_service_pb2_grpc.ResourceServiceStub(channel)
+        self.retention: Stub = retention_service_pb2_grpc.RetentionServiceStub(channel)
         self.issuers: Stub = issuer_service_pb2_grpc.IssuerServiceStub(channel)
         self.proof_systems: Stub = proof_system_service_pb2_grpc.ProofSystemServiceStub(channel)
         self.upstreams: Stub = upstream_service_pb2_grpc.UpstreamServiceStub(channel)

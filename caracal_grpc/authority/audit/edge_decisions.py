@@ -25,10 +25,14 @@ from caracal_grpc.core.reason import Reason
 KIND: Final = "edge.decision"
 """The type of such an entry."""
 
-RATE: Final = 200.0
-BURST: Final = 10_000.0
-"""Decisions of one application, a second and at once: an edge that comes back after an outage
-delivers what it kept at once, and no edge adds more than some tens of gigabytes a day."""
+RATE: Final = 2_000.0
+BURST: Final = 120_000.0
+"""Decisions of one application, a second and at once, twice what twenty edges of it that decide
+1,000 calls a second together deliver, and what they kept in a minute without the authority.
+
+All that one application can add to the ledger is bounded by it, too: at this rate without end 173
+million entries a day, of about a kilobyte each. What edges record of calls that they let in is
+theirs to choose (`sampling_rate`); how long it is kept, the zone's (`retention_days`)."""
 
 MAX_WAITING: Final = 64
 """Reports that may wait while another is written."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from caracal_grpc.authority.audit.integrity import Integrities
 from caracal_grpc.authority.keys.keyring import Keyring
 from caracal_grpc.authority.keys.signers import Signers
 from caracal_grpc.authority.policies.loads import Loads
@@ -37,6 +38,7 @@ class Parts:
     loads: Loads
     clock: Clock
     certificate: CertificateSource
+    integrities: Integrities
 
 
 @dataclass(frozen=True, slots=True)

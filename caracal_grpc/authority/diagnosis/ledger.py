@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from caracal_grpc.authority.diagnosis.check import Finding, Question, failed, fine, graded
+from caracal_grpc.authority.diagnosis.check import (
+    Finding,
+    Question,
+    failed,
+    fine,
+    graded,
+    warning,
+)
 from caracal_grpc.authority.diagnosis.ground import Ground
 from caracal_grpc.authority.diagnosis.units import counted, size, span
 from caracal_grpc.crypto.ledger_key import verify_ed25519
-from caracal_grpc.ledger.note import NoteError, VerifierKey, open_note
+from caracal_grpc.ledger.notes.note import NoteError, VerifierKey, open_note
 from caracal_grpc.ledger.port import Filter
 
 KIND: Final = "diagnosis"
@@ -16,6 +23,8 @@ KIND: Final = "diagnosis"
 
 _SLOW, _TOO_SLOW = 0.25, 2.0
 _LITTLE, _TOO_LITTLE = 1 << 30, 100 << 20
+_OLD_SWEEP: Final = 86_400.0
+"""Seconds after which somebody should look why no sweep has come to its end."""
 _VERIFY: Final = "run caracal-grpc audit verify on a copy, and keep the file as it is"
 
 
@@ -47,6 +56,8 @@ async def tree(ground: Ground) -> Finding:
 async def space(ground: Ground) -> Finding:
     """How much room is left; a full disk stops every exchange."""
     left = await ground.parts.ledger.free_bytes()
+    if left is None:
+        return fine("PostgreSQL does not tell; watch the disk of its server")
     return graded(
         -left,
         -_LITTLE,
@@ -56,10 +67,33 @@ async def space(ground: Ground) -> Finding:
     )
 
 
+async def sweep(ground: Ground) -> Finding:
+    """What the sweep of this replica found, which reads the whole ledger again and again."""
+    parts = ground.parts
+    known = parts.integrities.of(ground.zone.name)
+    if not known.ready:
+        first, more = known.findings[0], len(known.findings) - 1
+        rest = f", and {counted(more, 'finding')} more" if more else ""
+        return failed(f"{first.kind}: {first.text}{rest}", _SHUT)
+    since = parts.integrities.began if known.checked_at is None else known.checked_at
+    age = parts.clock.now() - since
+    if known.checked_at is None:
+        detail = f"not yet whole, begun {span(age)} ago"
+    else:
+        detail = f"{counted(known.checked_size, 'entry', 'entries')}, whole {span(age)} ago"
+    advice = "see the log of this replica: the ledger cannot be read, or not fast enough"
+    return warning(detail, advice) if age >= _OLD_SWEEP else fine(detail)
+
+
+_SHUT: Final = (
+    "the zone takes no entries: keep the ledger as evidence, run caracal-grpc audit verify on an "
+    "export, restore the ledger, and start this replica again"
+)
 _STOPPED: Final = "no exchange is answered without the ledger: see its disk, and this replica's log"
 
 LEDGER: Final = (
     Question("ledger", "append", append, _STOPPED),
     Question("ledger", "tree", tree, _STOPPED),
     Question("ledger", "space", space, _STOPPED),
+    Question("ledger", "sweep", sweep, _STOPPED),
 )

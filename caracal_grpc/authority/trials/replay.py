@@ -16,7 +16,8 @@ from caracal_grpc.core.entry import Entry
 from caracal_grpc.core.errors import CaracalError, draining, field_invalid
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.ports import Clock
-from caracal_grpc.ledger.port import Filter, Ledger, Stored
+from caracal_grpc.ledger.entries.stored import Stored
+from caracal_grpc.ledger.port import Filter, Ledger
 from caracal_grpc.policy.port import Policy
 
 MAX_REPLAYS: Final = 2

@@ -37,7 +37,9 @@ def open_zones(
     """What operators declare: zones, whole and piece by piece."""
     store, state, keyring, recorder = on.store, on.state, on.keyring, on.recorder
     clock, ids = on.clock, on.ids
-    zones = Zones(store, state, keyring, publishing, revocations, recorder, clock, ids, public_url)
+    zones = on.owned(
+        Zones(store, state, keyring, publishing, revocations, recorder, clock, ids, public_url)
+    )
     editing = on.owned(Editing(store, state, recorder))
     return ZoneParts(
         zones,

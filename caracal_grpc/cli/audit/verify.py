@@ -1,9 +1,10 @@
-"""`audit verify`: checks an exported file offline; it needs no profile and no network."""
+"""`audit verify`: checks an exported file or a receipt offline; it needs no profile, no network."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,13 +13,11 @@ from caracal_grpc.cli.errors import CliError, ExitCode, usage
 from caracal_grpc.core.errors import CaracalError
 
 if TYPE_CHECKING:
-    from caracal_grpc.ledger.finding import Report
-
-_MAX_CHECKPOINT: Final = 65_536
+    from caracal_grpc.ledger.checks.finding import Report
 
 
 def verify(
-    file: Annotated[Path, typer.Argument(help="A file that audit export wrote.")],
+    file: Annotated[Path, typer.Argument(help="A file that audit export or receipt wrote.")],
     key: Annotated[
         str | None, typer.Option(help="The verifier key that must have signed: name+hash+key.")
     ] = None,
@@ -26,12 +25,23 @@ def verify(
         Path | None,
         typer.Option(help="A signed checkpoint kept elsewhere, which the file must contain."),
     ] = None,
+    consistency: Annotated[
+        Path | None,
+        typer.Option(help="What audit consistency wrote, from the older checkpoint to the newer."),
+    ] = None,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option(help="Key of a witness that must have cosigned: name+hash+key. Repeatable."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Check an exported ledger: exit code 0 when nothing is wrong, 6 naming each place when not."""
+    """Check an exported ledger, a part of one, or a receipt, from the file alone.
+
+    Exit code 0 when nothing is wrong, 6 naming each place when something is.
+    """
     from caracal_grpc.cli.terminal.output import print_json
 
-    report = _report(file, key, checkpoint)
+    report = _report(file, key, checkpoint, consistency, witness or [])
     if json:
         print_json(_view(report))
     else:
@@ -42,36 +52,49 @@ def verify(
         raise CliError(ExitCode.FOUND, f"{file} does not verify: {problems}")
 
 
-def _report(file: Path, key: str | None, checkpoint: Path | None) -> Report:
+def _report(
+    file: Path,
+    key: str | None,
+    checkpoint: Path | None,
+    consistency: Path | None,
+    witnesses: list[str],
+) -> Report:
+    from caracal_grpc.cli.audit.proof_file import evidence, read_growth, read_note, receipt_in
     from caracal_grpc.crypto.ledger_key import verify_ed25519
-    from caracal_grpc.ledger.verify import verify_file
+    from caracal_grpc.ledger.checks.verify import unreadable, verify_file, verify_receipt
 
-    note = None if checkpoint is None else _read(checkpoint)
+    against: dict[str, Any] = {
+        "verifier_key": key,
+        "checkpoint": None if checkpoint is None else read_note(checkpoint),
+        "growth": None if consistency is None else read_growth(consistency),
+        "witnesses": witnesses,
+        "verify": verify_ed25519,
+    }
     try:
+        if _is_pipe(file):
+            return verify_file(file, **against)
         if file.exists() and _is_empty(file):
             raise usage(f"{file} is empty; name a file that audit export wrote")
-        return verify_file(file, verifier_key=key, checkpoint=note, verify=verify_ed25519)
+        value = receipt_in(file) if file.exists() else None
+        if value is None:
+            return verify_file(file, **against)
+        told = evidence(value)
+        return unreadable(**against) if told is None else verify_receipt(told, **against)
     except OSError as exc:
         raise usage(f"{file} cannot be read: {exc.strerror}") from exc
     except CaracalError as error:
         raise usage(error.message) from error
 
 
+def _is_pipe(file: Path) -> bool:
+    """Whether what is read is gone, so that nobody can look at it first."""
+    return file.is_fifo()
+
+
 def _is_empty(file: Path) -> bool:
-    """Whether `file` holds nothing at all; a pipe could not be read again to tell more."""
-    if file.is_fifo():
-        return False
+    """Whether `file` holds nothing at all."""
     with file.open("rb") as stream:
         return not stream.read(1)
-
-
-def _read(path: Path) -> str:
-    """The note in a file."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            return file.read(_MAX_CHECKPOINT)
-    except (OSError, UnicodeDecodeError) as exc:
-        raise usage(f"--checkpoint {path} cannot be read; it must hold a signed note") from exc
 
 
 def _view(report: Report) -> dict[str, Any]:
@@ -81,10 +104,15 @@ def _view(report: Report) -> dict[str, Any]:
     return {
         "verified": report.ok,
         "entries": report.entries,
+        "start": report.start,
+        "pruned": report.pruned,
+        "pruned_end": report.pruned_end,
+        "withheld": report.withheld,
         "size": report.size,
         "root": report.root.hex(),
         "verifier_key": report.verifier_key,
         "pinned": report.pinned,
+        "cosigned": [{"witness": name, "time": _time(at)} for name, at in report.cosigned],
         "findings": findings,
         "omitted": report.omitted,
     }
@@ -99,7 +127,29 @@ def _print(report: Report, file: Path) -> None:
     if report.omitted:
         print_line(f"and {report.omitted} more")
     if report.ok:
-        print_line(f"{file} verifies: {report.entries} entries, root {report.root.hex()}")
-        print_line(f"signed by {report.verifier_key}")
+        for line in _proven(report, file):
+            print_line(line)
     if not report.pinned:
         note("the key is the file's own word; name the one that you trust with --key")
+
+
+def _proven(report: Report, file: Path) -> list[str]:
+    """What holds, in words."""
+    count = report.entries
+    entries = "1 entry" if count == 1 else f"{count} entries"
+    lines = [f"{file} verifies: {entries} from {report.start} on, root {report.root.hex()}"]
+    if report.pruned:
+        lines.append(f"{report.pruned} of them are pruned, all before {report.pruned_end}")
+    if report.withheld:
+        lines.append(f"of {report.withheld} what is personal is erased or not told")
+    lines.append(f"signed by {report.verifier_key}, over {report.size} entries")
+    lines += [f"cosigned by {name} at {_time(at)}" for name, at in report.cosigned]
+    return lines
+
+
+def _time(seconds: int) -> str:
+    """RFC 3339; what no calendar holds stays a number."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return str(seconds)

@@ -9,7 +9,7 @@ from caracal_grpc.cli.audit.ledger_file import write_ledger
 from caracal_grpc.cli.demo.agent import TIMEOUT
 from caracal_grpc.cli.demo.stage import Stage
 from caracal_grpc.crypto.ledger_key import verify_ed25519
-from caracal_grpc.ledger.verify import verify_file
+from caracal_grpc.ledger.checks.verify import verify_file
 from caracal_grpc.v1 import audit_service_pb2
 from caracal_grpc.v1.audit_service_pb2_grpc import AuditServiceStub
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from caracal_grpc.authority.audit.audit import Explanation
+from caracal_grpc.authority.explaining.explanation import Explanation
 from caracal_grpc.authority.sessions.sessions import SessionStart
 from caracal_grpc.core.limits import REVOCATION_TTL
 from caracal_grpc.core.reason import Reason
@@ -21,7 +21,7 @@ from tests.support.shop import ORDERS, PAYMENTS
 async def explain(rig: Rig, **target: str) -> Explanation:
     """The explanation that an operator gets."""
     assert rig.operator is not None
-    return await rig.authority.audit.explain(rig.operator, "shop", **target)
+    return await rig.authority.explaining.explain(rig.operator, "shop", **target)
 
 
 async def test_mandate_is_explained_from_itself(rig: Rig) -> None:

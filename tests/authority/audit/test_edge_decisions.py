@@ -250,18 +250,18 @@ async def test_decision_is_explained(rig: Rig) -> None:
     letting_in = shown(mandate, reason="")
     await report(rig, letting_in, refusal, decision(resource=""), dropped=2, sampling_rate=0.5)
     assert rig.operator is not None
-    audit = rig.authority.audit
-    found = await audit.explain(rig.operator, "shop", audit_id=refusal.id)
+    explaining = rig.authority.explaining
+    found = await explaining.explain(rig.operator, "shop", audit_id=refusal.id)
     assert [step.by for step in found.steps] == ["request", "mandate", "edge", "outcome"]
     assert METHOD in found.steps[0].text
     assert mandate.audit_id in found.steps[1].text
     assert rig.application("orders") in found.steps[2].text
     assert "2026-09-21T14:13:19.500+00:00" in found.steps[2].text
     assert found.steps[-1].text == "refused: MANDATE_REVOKED"
-    allowed = await audit.explain(rig.operator, "shop", audit_id=letting_in.id)
+    allowed = await explaining.explain(rig.operator, "shop", audit_id=letting_in.id)
     assert allowed.steps[-1].text == "let in"
     assert "drop 2" in allowed.steps[-2].text
     assert (allowed.grants, allowed.alive, allowed.dead_by) == (False, False, "")
-    granted = await audit.explain(rig.operator, "shop", jti=mandate.jti)
+    granted = await explaining.explain(rig.operator, "shop", jti=mandate.jti)
     assert (granted.entry.id, granted.entry.type) == (mandate.audit_id, "exchange")
     assert granted.grants

@@ -18,7 +18,7 @@ from caracal_grpc.core.decision import Decision
 from caracal_grpc.core.entry import MAX_QUESTION, Entry
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.ledger.port import Stored
+from caracal_grpc.ledger.entries.stored import Stored
 from caracal_grpc.policy.bundle import Bundle
 from caracal_grpc.policy.port import Engine, Policy
 from tests.authority.trials.traffic import (
