@@ -23,13 +23,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "outbound": {"core"},
     # An edge for services that have none of their own.
     "mesh": {"core", "crypto", "interceptors", "settings", "v1"},
+    # Reads the ledger as anybody does, over the wire, and tells it to others.
+    "shipping": {"core", "crypto", "interceptors", "outbound", "settings", "telemetry", "v1"},
     "authority": {"core", "crypto", "policy", "store", "ledger", "outbound"},
     # The authority guards its own API with its own guard.
     "services": {"core", "crypto", "ledger", "policy", "authority", "interceptors", "v1"},
     # The same use cases, parsed from what they are over gRPC.
     "http": {"core", "crypto", "authority", "interceptors", "services", "v1"},
     "backup": {"core", "crypto", "authority", "ledger", "store"},
-    "settings": {"core", "crypto", "outbound", "policy", "store"},
+    "settings": {"core", "crypto", "ledger", "outbound", "policy", "store"},
     "deciding": {"core", "outbound", "policy", "settings"},
     "telemetry": set(),
     "health": {"authority"},
@@ -114,7 +116,9 @@ AUTHORITY_ROOM_MAY_IMPORT: dict[str, set[str]] = {
     "upstreams": {"exchange", "keys", "state", "zones"},
     "webhooks": {"approvals", "keys", "state"},
     "audit": {"exchange", "keys", "state"},
-    "diagnosis": {"keys", "policies", "revocation", "state"},
+    # Asks policy again, as trials do.
+    "explaining": {"audit", "exchange", "keys", "policies", "state", "trials"},
+    "diagnosis": {"audit", "keys", "policies", "revocation", "state"},
 }
 """What each room within `authority` may import of the others; the whole and its wiring, any."""
 
@@ -129,6 +133,8 @@ ONE_ROOM: dict[str, set[str]] = {
     "regorus": {"policy"},
     "regopy": {"policy"},
     "sqlalchemy": {"ledger"},
+    "alembic": {"ledger"},
+    "psycopg": {"ledger"},
     "rfc8785": {"ledger"},
     "typer": {"cli"},
     "click": {"cli"},
@@ -136,7 +142,8 @@ ONE_ROOM: dict[str, set[str]] = {
     "yaml": {"cli"},
     "pydantic": {"cli", "settings"},
     "opentelemetry": {"telemetry", "interceptors"},
-    "tenacity": {"store", "interceptors"},
+    "pyarrow": {"shipping"},
+    "tenacity": {"store", "interceptors", "shipping"},
     "grpc_health": {"health", "mesh", "server", "cli"},
     "starlette": {"http", "http_port"},
     "uvicorn": {"http"},

@@ -18,8 +18,10 @@ from rich.table import Table
 
 from tests.bench import (
     activation,
+    appends,
     apply,
     check,
+    edges,
     envoy,
     exchange,
     exchange_growth,
@@ -28,10 +30,12 @@ from tests.bench import (
     memory,
     narrowing,
     policy,
+    proofs,
     remote_policy,
     replay,
     restart,
     revocation,
+    sweep,
     verification,
 )
 from tests.bench.row import Row
@@ -52,9 +56,13 @@ MEASURES: dict[str, Any] = {
     "exchange-growth": exchange_growth.measure,
     "memory": memory.measure,
     "replay": replay.measure,
+    "appends": appends.measure,
+    "sweep": sweep.measure,
+    "proofs": proofs.measure,
     "check": check.measure,
     "envoy": envoy.measure,
     "restart": restart.measure,
+    "edges": edges.measure,
 }
 IN_WORLD = frozenset(
     {"guard", "exchange", "revocation", "narrowing", "activation", "apply", "check", "envoy"}

@@ -22,6 +22,8 @@ class Scale:
     """Of one tree."""
     decisions: int = 100_000
     """Recorded in a ledger."""
+    entries: int = 1_000_000
+    """Of a large ledger."""
     staleness: int = 10
     """Seconds that an edge goes on without its authority: the default."""
 
@@ -37,5 +39,6 @@ QUICK = Scale(
     readings=500,
     sessions=50,
     decisions=500,
+    entries=2_000,
     staleness=2,
 )

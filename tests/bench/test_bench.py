@@ -22,6 +22,7 @@ QUICKLY = {
     "apply of 100 ": "apply of 1,000 ",
     "replay of 500 ": "replay of 100,000 ",
     "tree of 50 ": "tree of 10,000 ",
+    " 2,000 entries": " 1,000,000 entries",
 }
 """How many a quick run has of something, and how many a whole one."""
 

@@ -97,7 +97,7 @@ def test_house_is_as_drawn() -> None:
     folders = {path.parent for path in ROOT.glob("*/**/*.py")}
     tops = {folder.relative_to(ROOT).parts[0] for folder in folders} - {"build"}
     parts = {f"caracal_grpc/{path.name}" for path in (ROOT / "caracal_grpc").glob("[a-z]*")}
-    for house in ("interceptors", "caracal_grpc/authority"):
+    for house in ("interceptors", "caracal_grpc/authority", "caracal_grpc/ledger"):
         parts |= {f"{house}/{path.name}" for path in (ROOT / house).glob("[a-z]*/")}
     built = {name for name in tops if name[0] != "."} | parts - {"caracal_grpc/py.typed"}
     assert drawn == built
