@@ -74,6 +74,14 @@ class Tail(Running):
         return self._process.wait(PATIENCE), said
 
 
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """Ctrl-C reaches what is started here, also where whoever runs the tests ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_the_newest_come_last(dev: Dev, shop: Shop) -> None:
     """So many lines, of those that match; for people and for programs."""
     ids = record(shop, 30, "/newest")
