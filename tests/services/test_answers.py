@@ -99,9 +99,10 @@ async def test_bad_zone_is_a_bad_field_of_every_method(authority: Running, zone:
     target = await targets(authority)
     for path in METHODS.keys() - {LIST_ZONES}:
         request, metadata = await good(authority, path, target)
-        request.MergeFrom(type(request)(zone={"name": zone} if path in NAMING else zone))
+        asking = request if "zone" in request.DESCRIPTOR.fields_by_name else request.query
+        asking.MergeFrom(type(asking)(zone={"name": zone} if path in NAMING else zone))
         if not zone:
-            request.ClearField("zone")
+            asking.ClearField("zone")
         refusal = await reason_of(call(authority, path, request, metadata))
         wanted = None if path in DEFAULTING and not zone else Reason.FIELD_INVALID
         assert refusal is wanted, path

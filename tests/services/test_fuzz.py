@@ -90,7 +90,7 @@ class Fuzzed:
         """How far the store has come, but for what a replica says of itself."""
         found = self.running.server._authority
         assert found is not None
-        snapshot = asyncio.run_coroutine_threadsafe(found.zones._store.list(), self.loop)
+        snapshot = asyncio.run_coroutine_threadsafe(found.consumption._store.list(), self.loop)
         records = snapshot.result(30).records
         own = {places.REPLICAS, places.POLICY_LOADS}
         return max(record.revision for record in records if record.key.kind not in own)
