@@ -23,6 +23,7 @@ from caracal_grpc.ledger.entries.rows import TakenError, insert_rows
 from caracal_grpc.ledger.notes.note import Signer, Verify, sign_head
 from caracal_grpc.ledger.port import Receipt, unavailable
 from caracal_grpc.ledger.schema import ENTRIES, SEARCHED, TREES
+from caracal_grpc.ledger.tree import Frontier, leaf_hash
 from caracal_grpc.ledger.trees.stored_tree import (
     PLANTED,
     KeptTree,
@@ -32,7 +33,6 @@ from caracal_grpc.ledger.trees.stored_tree import (
     require_growth,
 )
 from caracal_grpc.ledger.trees.tiling import write_tiles
-from caracal_grpc.ledger.trees.tree import Frontier, leaf_hash
 
 KEPT_EVERY: Final = 64
 """A checkpoint is kept with its entry whenever a zone's size passes a multiple of this."""

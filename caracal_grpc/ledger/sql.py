@@ -38,6 +38,7 @@ from caracal_grpc.ledger.port import (
 from caracal_grpc.ledger.retention.erasure import erase
 from caracal_grpc.ledger.retention.holds import find_holds, put_hold, take_hold
 from caracal_grpc.ledger.retention.pruning import prune
+from caracal_grpc.ledger.tree import EMPTY_ROOT
 from caracal_grpc.ledger.trees.proving import (
     Notary,
     prove_consistency,
@@ -47,7 +48,6 @@ from caracal_grpc.ledger.trees.proving import (
 )
 from caracal_grpc.ledger.trees.stored_tree import kept_tree
 from caracal_grpc.ledger.trees.tile import TileRoots
-from caracal_grpc.ledger.trees.tree import EMPTY_ROOT
 from caracal_grpc.ledger.upkeep import Upkeep
 from caracal_grpc.ledger.work import Work
 from caracal_grpc.ledger.writer import CAPACITY, GroupWriter

@@ -11,7 +11,7 @@ import pytest
 from caracal_grpc.core.entry import MAX_ANSWER, MAX_QUESTION, Entry
 from caracal_grpc.ledger.entries.leaf import draft
 from caracal_grpc.ledger.entries.stored import Stored
-from caracal_grpc.ledger.trees.tree import leaf_hash
+from caracal_grpc.ledger.tree import leaf_hash
 
 ALICE = "usr_01h455vb4pex5vsknk084sn02q"
 SALT = bytes(range(16))

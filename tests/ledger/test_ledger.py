@@ -15,7 +15,7 @@ from caracal_grpc.ledger.checks.verify import verify_file
 from caracal_grpc.ledger.notes.note import VerifierKey, open_checkpoint
 from caracal_grpc.ledger.port import MAX_PAGE_BYTES, Filter
 from caracal_grpc.ledger.sql import SqlLedger
-from caracal_grpc.ledger.trees.tree import EMPTY_ROOT, leaf_hash, root_of
+from caracal_grpc.ledger.tree import EMPTY_ROOT, leaf_hash, root_of
 from tests.ledger.support import (
     entry,
     export_lines,

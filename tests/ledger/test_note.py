@@ -18,7 +18,7 @@ from caracal_grpc.ledger.notes.note import (
     signature_line,
     verifier_key,
 )
-from caracal_grpc.ledger.trees.tree import EMPTY_ROOT
+from caracal_grpc.ledger.tree import EMPTY_ROOT
 from tests.ledger.support import Key, signer_for, verify
 
 # The key and the note that the documentation of Go's sumdb/note shows.

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from caracal_grpc.ledger.tree import EMPTY_ROOT, Frontier, leaf_hash, root_of
 from caracal_grpc.ledger.trees.proof import (
     consistency_proof,
     inclusion_proof,
@@ -20,7 +21,6 @@ from caracal_grpc.ledger.trees.proof import (
     verify_consistency,
     verify_inclusion,
 )
-from caracal_grpc.ledger.trees.tree import EMPTY_ROOT, Frontier, leaf_hash, root_of
 from tests.ledger import auditor
 from tests.ledger.test_tree import LEAVES, ROOTS
 

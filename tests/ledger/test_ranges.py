@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from caracal_grpc.ledger.checks.verify import verify_file
 from caracal_grpc.ledger.notes.note import sign_head, verifier_key
-from caracal_grpc.ledger.trees.tree import leaf_hash, root_of
+from caracal_grpc.ledger.tree import leaf_hash, root_of
 from tests.ledger import auditor
 from tests.ledger.support import entry, export_lines, kinds, open_ledger, signer_for, verify
 

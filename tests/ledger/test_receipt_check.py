@@ -14,7 +14,7 @@ from caracal_grpc.ledger.checks.receipt_check import Evidence
 from caracal_grpc.ledger.checks.verify import unreadable, verify_receipt
 from caracal_grpc.ledger.notes.cosignature import cosign, witness_key
 from caracal_grpc.ledger.notes.note import VerifierKey, sign_head, verifier_key
-from caracal_grpc.ledger.trees.tree import leaf_hash
+from caracal_grpc.ledger.tree import leaf_hash
 from tests.ledger.support import Key, entry, kinds, open_ledger, signer_for, verify
 
 LOG = signer_for("shop")

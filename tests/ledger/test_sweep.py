@@ -18,8 +18,8 @@ from caracal_grpc.ledger.notes.note import VerifierKey, sign_head
 from caracal_grpc.ledger.port import Cosigned
 from caracal_grpc.ledger.schema import ENTRIES, TILES, TREES
 from caracal_grpc.ledger.sql import SqlLedger
+from caracal_grpc.ledger.tree import Frontier, leaf_hash, root_of
 from caracal_grpc.ledger.trees.tile import TILE_WIDTH
-from caracal_grpc.ledger.trees.tree import Frontier, leaf_hash, root_of
 from tests.ledger.aged import ALICE, age, at, hold
 from tests.ledger.support import entry, fill, kinds, open_ledger, signer_for, verify
 from tests.ledger.test_migrations import STORED

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, create_engine, event, insert, update
 from caracal_grpc.ledger.notes.note import sign_head
 from caracal_grpc.ledger.port import Proof
 from caracal_grpc.ledger.schema import ENTRIES, METADATA, TILES, TREES
+from caracal_grpc.ledger.tree import Frontier, leaf_hash, root_of
 from caracal_grpc.ledger.trees.proof import subtrees
 from caracal_grpc.ledger.trees.proving import (
     Notary,
@@ -19,7 +20,6 @@ from caracal_grpc.ledger.trees.proving import (
     prove_range,
 )
 from caracal_grpc.ledger.trees.tile import MAX_ROOTS, TILE_WIDTH, MissingHashError, TileRoots, Tiles
-from caracal_grpc.ledger.trees.tree import Frontier, leaf_hash, root_of
 from tests.ledger import auditor
 from tests.ledger.support import signer_for, verify
 

@@ -12,11 +12,11 @@ from sqlalchemy import Connection
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.ledger.engines.database import open_database
 from caracal_grpc.ledger.sql import SqlLedger
+from caracal_grpc.ledger.tree import HASH_SIZE, Frontier, root_of
 from caracal_grpc.ledger.trees.proof import subtrees
 from caracal_grpc.ledger.trees.stored_tree import TreeMismatchError
 from caracal_grpc.ledger.trees.tile import Tiles
 from caracal_grpc.ledger.trees.tiling import write_tiles
-from caracal_grpc.ledger.trees.tree import HASH_SIZE, Frontier, root_of
 from tests.ledger.support import entry, open_ledger
 
 LEAVES = [sha256(number.to_bytes(4)).digest() for number in range(2 * 65_536 + 300)]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caracal_grpc.ledger.trees.tree import EMPTY_ROOT, Frontier, leaf_hash, node_hash, root_of
+from caracal_grpc.ledger.tree import EMPTY_ROOT, Frontier, leaf_hash, node_hash, root_of
 
 # The eight leaves, and the roots over the first n of them, that the reference implementation of
 # Certificate Transparency publishes for RFC 6962.

@@ -16,7 +16,7 @@ from caracal_grpc.ledger.checks.heads import Growth
 from caracal_grpc.ledger.checks.verify import verify_file
 from caracal_grpc.ledger.notes.cosignature import cosign, witness_key
 from caracal_grpc.ledger.notes.note import VerifierKey, sign_head, verifier_key
-from caracal_grpc.ledger.trees.tree import leaf_hash, root_of
+from caracal_grpc.ledger.tree import leaf_hash, root_of
 from tests.ledger.support import Key, entry, export_lines, kinds, open_ledger, signer_for, verify
 
 LOG = signer_for("shop")

@@ -20,7 +20,7 @@ from caracal_grpc.core.reason import Reason
 from caracal_grpc.ledger.checks.finding import MAX_FINDINGS
 from caracal_grpc.ledger.checks.verify import verify_file
 from caracal_grpc.ledger.notes.note import sign_head, verifier_key
-from caracal_grpc.ledger.trees.tree import leaf_hash, root_of
+from caracal_grpc.ledger.tree import leaf_hash, root_of
 from tests.ledger.support import (
     Key,
     entry,

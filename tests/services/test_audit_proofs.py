@@ -13,8 +13,8 @@ from caracal_grpc.crypto.ledger_key import verify_ed25519
 from caracal_grpc.ledger.notes.note import TreeHead, VerifierKey, open_checkpoint
 from caracal_grpc.ledger.port import unavailable
 from caracal_grpc.ledger.sql import SqlLedger
+from caracal_grpc.ledger.tree import Frontier, leaf_hash
 from caracal_grpc.ledger.trees.proof import joined, verify_consistency, verify_inclusion
-from caracal_grpc.ledger.trees.tree import Frontier, leaf_hash
 from caracal_grpc.v1 import audit_service_pb2, zone_service_pb2
 from tests.support.authority import Running, reason_of
 from tests.support.refusals import refused

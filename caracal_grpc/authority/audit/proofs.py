@@ -13,7 +13,7 @@ from caracal_grpc.core.reason import Reason
 from caracal_grpc.ledger.entries.stored import Stored
 from caracal_grpc.ledger.notes.note import verifier_key
 from caracal_grpc.ledger.port import Ledger, Proof, RangeProof
-from caracal_grpc.ledger.trees.tree import leaf_hash
+from caracal_grpc.ledger.tree import leaf_hash
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from typing import Any, Final
 from caracal_grpc.core.entry import MAX_INT
 from caracal_grpc.ledger.entries.leaf import MAX_LEAF
 from caracal_grpc.ledger.entries.stored import Stored
-from caracal_grpc.ledger.trees.tree import HASH_SIZE
+from caracal_grpc.ledger.tree import HASH_SIZE
 
 FORMAT: Final = "caracal-ledger"
 VERSION: Final = 2

@@ -15,8 +15,8 @@ from caracal_grpc.ledger.checks.sequence import Sequence
 from caracal_grpc.ledger.entries.disclosure import committed, is_opened
 from caracal_grpc.ledger.entries.stored import Stored
 from caracal_grpc.ledger.notes.note import VerifierKey, Verify
+from caracal_grpc.ledger.tree import Frontier, leaf_hash
 from caracal_grpc.ledger.trees.proof import joined, subtrees
-from caracal_grpc.ledger.trees.tree import Frontier, leaf_hash
 
 
 @dataclass(slots=True)

@@ -9,8 +9,8 @@ from caracal_grpc.ledger.checks.finding import Findings, Report
 from caracal_grpc.ledger.checks.heads import Heads, SignedHead, Trust
 from caracal_grpc.ledger.entries.disclosure import committed
 from caracal_grpc.ledger.notes.note import NoteError, VerifierKey, Verify
+from caracal_grpc.ledger.tree import EMPTY_ROOT, leaf_hash
 from caracal_grpc.ledger.trees.proof import verify_inclusion
-from caracal_grpc.ledger.trees.tree import EMPTY_ROOT, leaf_hash
 
 _OWN = "the checkpoint of the receipt"
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from caracal_grpc.ledger.checks.finding import MAX_FINDINGS, Findings, Kind
 from caracal_grpc.ledger.checks.heads import SignedHead, fork_text
+from caracal_grpc.ledger.tree import Frontier
 from caracal_grpc.ledger.trees.proof import joined
-from caracal_grpc.ledger.trees.tree import Frontier
 
 _WORDS: Final[dict[Kind, str]] = {
     "changed": "was changed; the leaf hash beside it is the one that was signed",

@@ -13,8 +13,8 @@ from caracal_grpc.ledger.checks.finding import Findings
 from caracal_grpc.ledger.checks.swept_part import SweptPart, SweptTree
 from caracal_grpc.ledger.checks.swept_row import SweptRow, is_filed, is_in_place, is_opened_right
 from caracal_grpc.ledger.notes.note import NoteError, TreeHead, VerifierKey, Verify, open_checkpoint
+from caracal_grpc.ledger.tree import HASH_SIZE, Frontier, leaf_hash, root_of
 from caracal_grpc.ledger.trees.tile import TILE_WIDTH
-from caracal_grpc.ledger.trees.tree import HASH_SIZE, Frontier, leaf_hash, root_of
 
 PART: Final = 64
 """Entries that are checked in one go, which takes a few milliseconds."""

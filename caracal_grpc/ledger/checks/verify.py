@@ -21,7 +21,7 @@ from caracal_grpc.ledger.checks.heads import Growth, Trust
 from caracal_grpc.ledger.checks.receipt_check import Evidence, check_receipt
 from caracal_grpc.ledger.notes.cosignature import WitnessKey
 from caracal_grpc.ledger.notes.note import NoteError, VerifierKey, Verify
-from caracal_grpc.ledger.trees.tree import EMPTY_ROOT
+from caracal_grpc.ledger.tree import EMPTY_ROOT
 
 
 def verify_file(

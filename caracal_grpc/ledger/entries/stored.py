@@ -9,7 +9,7 @@ from typing import Any
 from caracal_grpc.core.entry import Entry
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.ledger.entries.disclosure import committed, is_opened, whole_event
-from caracal_grpc.ledger.trees.tree import leaf_hash
+from caracal_grpc.ledger.tree import leaf_hash
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import ClassVar, Final, Protocol, Self
 
-from caracal_grpc.ledger.trees.tree import HASH_SIZE
+from caracal_grpc.ledger.tree import HASH_SIZE
 
 Verify = Callable[[bytes, bytes, bytes], bool]
 """Whether an Ed25519 signature holds: (public key, signature, data) to truth, never raising."""

@@ -15,8 +15,8 @@ from caracal_grpc.core.retention import Pruned
 from caracal_grpc.ledger.port import unavailable
 from caracal_grpc.ledger.retention.holds import is_held
 from caracal_grpc.ledger.schema import ENTRIES, EVENT, LEAF, TILES, TREES
+from caracal_grpc.ledger.tree import HASH_SIZE, leaf_hash
 from caracal_grpc.ledger.trees.tile import TILE_WIDTH
-from caracal_grpc.ledger.trees.tree import HASH_SIZE, leaf_hash
 
 SPAN: Final = 64 * TILE_WIDTH
 """Entries that are counted in one go."""

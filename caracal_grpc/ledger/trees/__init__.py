@@ -1,1 +1,1 @@
-"""The Merkle tree of a zone (RFC 9162): its arithmetic, how it is kept in tiles, and its proofs."""
+"""The Merkle tree of a zone (RFC 9162) as it is kept in tiles, and its proofs."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 from itertools import compress
 
-from caracal_grpc.ledger.trees.tree import EMPTY_ROOT, HASH_SIZE, Frontier, node_hash
+from caracal_grpc.ledger.tree import EMPTY_ROOT, HASH_SIZE, Frontier, node_hash
 
 Node = Callable[[int, int], bytes]
 """The root of the perfect subtree at (height, index): the 2^height leaves from index * 2^height.

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.ledger.notes.note import Signer, Verify, sign_head
 from caracal_grpc.ledger.port import MAX_LEAVES, Checkpoint, Proof, RangeProof, unavailable
+from caracal_grpc.ledger.tree import EMPTY_ROOT, Frontier
 from caracal_grpc.ledger.trees.proof import (
     consistency_proof,
     inclusion_proof,
@@ -27,7 +28,6 @@ from caracal_grpc.ledger.trees.proof import (
 )
 from caracal_grpc.ledger.trees.stored_tree import TreeMismatchError, kept_tree
 from caracal_grpc.ledger.trees.tile import MissingHashError, TileRoots, Tiles
-from caracal_grpc.ledger.trees.tree import EMPTY_ROOT, Frontier
 
 
 @dataclass(frozen=True, slots=True)

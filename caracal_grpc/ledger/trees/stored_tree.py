@@ -10,9 +10,9 @@ from sqlalchemy import Connection, LargeBinary, Select, bindparam, cast, select,
 
 from caracal_grpc.ledger.notes.note import NoteError, Signer, VerifierKey, Verify, open_checkpoint
 from caracal_grpc.ledger.schema import ENTRIES, EVENT, LEAF, TREES
+from caracal_grpc.ledger.tree import Frontier, leaf_hash
 from caracal_grpc.ledger.trees.proof import subtrees
 from caracal_grpc.ledger.trees.tile import TILE_WIDTH, MissingHashError, Tiles
-from caracal_grpc.ledger.trees.tree import Frontier, leaf_hash
 
 LEAVES_AT_ONCE: Final = 4 * TILE_WIDTH
 """Up to so many new leaves, growth is shown by hashing them; beyond, by subtrees of both trees."""

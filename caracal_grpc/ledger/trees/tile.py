@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import Connection, LargeBinary, cast, select
 
 from caracal_grpc.ledger.schema import ENTRIES, TILES
-from caracal_grpc.ledger.trees.tree import HASH_SIZE, root_of
+from caracal_grpc.ledger.tree import HASH_SIZE, root_of
 
 TILE_HEIGHT: Final = 8
 TILE_WIDTH: Final = 1 << TILE_HEIGHT

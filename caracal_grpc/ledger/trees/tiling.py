@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, insert
 
 from caracal_grpc.ledger.schema import TILES
+from caracal_grpc.ledger.tree import Frontier, root_of
 from caracal_grpc.ledger.trees.stored_tree import TreeMismatchError
 from caracal_grpc.ledger.trees.tile import TILE_HEIGHT, TILE_WIDTH, MissingHashError, Tiles
-from caracal_grpc.ledger.trees.tree import Frontier, root_of
 
 
 def write_tiles(connection: Connection, zone: str, tree: Frontier, leaves: Sequence[bytes]) -> None:

@@ -10,8 +10,8 @@ from sqlalchemy import BigInteger, Column, Connection, Integer, LargeBinary, Tex
 
 from caracal_grpc.core.entry import Entry
 from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.ledger.tree import Frontier
 from caracal_grpc.ledger.trees.tiling import write_tiles
-from caracal_grpc.ledger.trees.tree import Frontier
 
 revision = "0002"
 down_revision = "0001"
