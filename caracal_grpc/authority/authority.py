@@ -77,8 +77,7 @@ class Authority:
         self.upstreams = open_upstreams(on, mandates.presented)
         care = open_care(on, policies, mandates, edges, certificate, witnesses)
         self.keys, self.key_care, self.trials = care.keys, care.key_care, care.trials
-        self.audit, self.edge_decisions = care.audit, care.edge_decisions
-        self.reading = care.reading
+        self.reading, self.edge_decisions = care.reading, care.edge_decisions
         self.retention, self._daily_pruning = care.retention, care.daily_pruning
         self.explaining = care.explaining
         self.diagnostics, self.proving = care.diagnostics, care.proving

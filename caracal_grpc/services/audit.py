@@ -6,7 +6,6 @@ from typing import Any
 
 import grpc.aio
 
-from caracal_grpc.authority.audit.audit import Audit
 from caracal_grpc.authority.audit.edge_decisions import EdgeDecisions
 from caracal_grpc.authority.audit.proving import Proving
 from caracal_grpc.authority.audit.reading import Reading
@@ -27,13 +26,12 @@ class AuditServicer(AuditReads, AuditProofRpcs, audit_service_pb2_grpc.AuditServ
 
     def __init__(
         self,
-        audit: Audit,
         reading: Reading,
         explaining: Explaining,
         edge_decisions: EdgeDecisions,
         proving: Proving,
     ) -> None:
-        super().__init__(audit, reading)
+        super().__init__(proving.audit, reading)
         self._explaining = explaining
         self._edge_decisions = edge_decisions
         self._proving = proving

@@ -98,7 +98,6 @@ def add_services(server: grpc.aio.Server, authority: Authority, peers: Peers) ->
     )
     audit_service_pb2_grpc.add_AuditServiceServicer_to_server(
         AuditServicer(
-            authority.audit,
             authority.reading,
             authority.explaining,
             authority.edge_decisions,

@@ -37,7 +37,6 @@ class CareParts:
 
     keys: Keys
     key_care: KeyCare
-    audit: Audit
     reading: Reading
     retention: Retention
     daily_pruning: DailyPruning
@@ -67,7 +66,6 @@ def open_care(
     return CareParts(
         keys,
         on.owned(KeyCare(store, state, keyring, keys, recorder, edges.replicas)),
-        proving.audit,
         on.owned(Reading(on.ledger, state, on.clock)),
         retention,
         on.owned(DailyPruning(retention, on.ledger, state, ownership)),

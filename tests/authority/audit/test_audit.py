@@ -148,7 +148,7 @@ async def test_checkpoint_covers_everything(rig: Rig) -> None:
     """Its size counts every entry, and its key is named."""
     await rig.exchange("agent", ORDERS)
     assert rig.operator is not None
-    checkpoint, key = await rig.authority.audit.checkpoint(rig.operator, "shop")
+    checkpoint, key = await rig.authority.proving.audit.checkpoint(rig.operator, "shop")
     assert checkpoint.size == len(await rig.entries())
     assert key.startswith("a.example/zones/shop+")
 

@@ -154,7 +154,7 @@ async def test_zone_is_removed_with_all_but_what_keeps_it_dead(any_rig: Rig) -> 
     entry = await rig.last("caracal")
     assert (entry.id, entry.type) == (gone.audit_id, "zone.delete")
     assert entry.details == {"name": "shop"}
-    audit = rig.authority.audit
+    audit = rig.authority.proving.audit
     page = await audit.search(operator(rig), "shop", Filter(), 100, "")
     assert issued.mandate.audit_id in [stored.entry.id for stored in page.entries if stored.entry]
     checkpoint, _ = await audit.checkpoint(operator(rig), "shop")
@@ -170,7 +170,7 @@ async def test_zone_that_is_made_again_knows_nothing_of_the_first(rig: Rig) -> N
     """Nothing of it decides, believes or verifies; its ledger goes on under the same key."""
     issued = await rig.exchange("agent", ORDERS)
     kid = issued.mandate.kid
-    verifier = (await rig.authority.audit.checkpoint(operator(rig), "shop"))[1]
+    verifier = (await rig.authority.proving.audit.checkpoint(operator(rig), "shop"))[1]
     await empty(rig)
     await rig.authority.removal.delete(operator(rig), "shop", "")
     await rig.advance(1)
@@ -181,7 +181,7 @@ async def test_zone_that_is_made_again_knows_nothing_of_the_first(rig: Rig) -> N
     new = await rig.exchange("agent", ORDERS)
     assert new.mandate.kid != kid
     assert new.mandate.application != issued.mandate.application
-    assert (await rig.authority.audit.checkpoint(operator(rig), "shop"))[1] == verifier
+    assert (await rig.authority.proving.audit.checkpoint(operator(rig), "shop"))[1] == verifier
     assert issued.mandate.audit_id in [entry.id for entry in await rig.entries()]
 
 
