@@ -152,7 +152,7 @@ async def test_without_its_store_nothing_is_changed(authority: Running) -> None:
 
 async def test_without_a_ledger_only_revoking_goes_on(authority: Running) -> None:
     """AUDIT_UNAVAILABLE; what was revoked or ended is so, with no entry to name."""
-    audit: Any = parts(authority).audit
+    audit: Any = parts(authority).proving.audit
     target, metadata = await targets(authority), await authority.operator()
     recorded = [ROTATE, START, TAKE_OVER, RESUME, EXCHANGE, CONSUME, APPROVE, REJECT, APPLY]
     recorded += [MAKE, UNMAKE, ACTIVATE, ROLLBACK, FREEZE, UNFREEZE]

@@ -111,7 +111,7 @@ async def test_peer_is_recorded(authority: Running) -> None:
     response = await authority.exchange("agent", ORDERS)
     found = authority.server._authority
     assert found is not None
-    stored = await found.audit._ledger.get("shop", response.audit_id)
+    stored = await found.proving.audit._ledger.get("shop", response.audit_id)
     assert stored is not None
     assert stored.entry is not None
     assert stored.entry.peer.startswith("ipv4:127.0.0.1:")
