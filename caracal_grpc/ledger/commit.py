@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, Engine, bindparam, func, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -19,11 +19,11 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.ledger.entries.leaf import Draft
-from caracal_grpc.ledger.entries.rows import TakenError, insert_rows
+from caracal_grpc.ledger.entries.rows import Placed, TakenError, insert_rows, place
 from caracal_grpc.ledger.notes.note import Signer, Verify, sign_head
 from caracal_grpc.ledger.port import Receipt, unavailable
-from caracal_grpc.ledger.schema import ENTRIES, SEARCHED, TREES
-from caracal_grpc.ledger.tree import Frontier, leaf_hash
+from caracal_grpc.ledger.schema import ENTRIES, TREES
+from caracal_grpc.ledger.tree import Frontier
 from caracal_grpc.ledger.trees.stored_tree import (
     PLANTED,
     KeptTree,
@@ -123,7 +123,7 @@ class Committer:
     def _transaction(self, jobs: Sequence[Job], *, sift: bool) -> list[Outcome]:
         outcomes: dict[int, Outcome] = {}
         grown: dict[str, _Known] = {}
-        rows: list[dict[str, Any]] = []
+        placed: list[Placed] = []
         groups = _by_zone(jobs)
         with self.engine.begin() as connection:
             planted = groups.keys() <= self._seen.keys()
@@ -136,26 +136,26 @@ class Committer:
                 if not group:
                     continue
                 try:
-                    new_rows, grown[zone] = self._grow(connection, zone, kept.get(zone), group)
+                    fresh, grown[zone] = self._grow(connection, zone, kept.get(zone), group)
                 except CaracalError as refusal:
                     outcomes.update((i, unavailable(refusal.message)) for i in places)
                     continue
-                rows += new_rows
-                outcomes.update(zip(places, map(_receipt, new_rows), strict=True))
-            insert_rows(connection, rows)
+                placed += fresh
+                outcomes.update(zip(places, map(_receipt, fresh), strict=True))
+            insert_rows(connection, placed)
         self._trees |= grown
         self._seen |= {zone: known.frontier for zone, known in grown.items()}
         return [outcomes[i] for i in range(len(jobs))]
 
     def _grow(
         self, connection: Connection, zone: str, kept: KeptTree | None, group: Sequence[Job]
-    ) -> tuple[list[dict[str, Any]], _Known]:
-        """The rows of a group, behind the tree of their zone, which is written with its tiles."""
+    ) -> tuple[list[Placed], _Known]:
+        """A group placed behind the tree of its zone, which is written with its tiles."""
         signer = group[-1].signer
         try:
             tree = self._tree(connection, zone, kept or PLANTED, signer)
-            rows = [_row(job, index) for index, job in enumerate(group, tree.size)]
-            leaves = [row["leaf"] for row in rows]
+            placed = [place(job.draft, index) for index, job in enumerate(group, tree.size)]
+            leaves = [each.leaf for each in placed]
             write_tiles(connection, zone, tree, leaves)
         except TreeMismatchError as exc:
             _LOG.error("the ledger of zone %s takes no entries: %s", zone, exc)
@@ -164,8 +164,8 @@ class Committer:
         grown = tree.extend(leaves)
         note = _keep_tree(connection, zone, tree, grown, signer)
         if tree.size // KEPT_EVERY != grown.size // KEPT_EVERY:
-            rows[-1]["checkpoint"] = note
-        return rows, _Known(grown, note)
+            placed[-1] = placed[-1]._replace(checkpoint=note)
+        return placed, _Known(grown, note)
 
     def _tree(self, connection: Connection, zone: str, kept: KeptTree, signer: Signer) -> Frontier:
         """The stored tree, checked unless it is the one that we left."""
@@ -211,15 +211,6 @@ def _by_zone(jobs: Iterable[Job]) -> dict[str, list[int]]:
     return groups
 
 
-def _row(job: Job, index: int) -> dict[str, Any]:
-    entry = job.draft.entry
-    event = job.draft.at(index)
-    row: dict[str, Any] = {name: getattr(entry, name) or None for name in SEARCHED}
-    row.update(zone=entry.zone, idx=index, id=entry.id, leaf=leaf_hash(event), event=event)
-    row.update(checkpoint=None, time_ms=entry.time_ms, personal=job.draft.personal or None)
-    return row
-
-
 def _keep_tree(
     connection: Connection, zone: str, old: Frontier, new: Frontier, signer: Signer
 ) -> str:
@@ -233,8 +224,8 @@ def _keep_tree(
     return note
 
 
-def _receipt(row: dict[str, Any]) -> Receipt:
-    return Receipt(row["idx"], row["leaf"])
+def _receipt(placed: Placed) -> Receipt:
+    return Receipt(placed.index, placed.leaf)
 
 
 def _failed(cause: Exception | None) -> CaracalError:

@@ -6,13 +6,17 @@ single step, and beside a busy event loop each return costs more than the step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import Any, Final
+from itertools import chain
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import BigInteger, Connection, LargeBinary
 
-from caracal_grpc.ledger.schema import ENTRIES
+from caracal_grpc.ledger.entries.leaf import Draft
+from caracal_grpc.ledger.schema import ENTRIES, SEARCHED
+from caracal_grpc.ledger.tree import leaf_hash
 
 ROWS_AT_ONCE: Final = 55
 """Rows in one statement, so that its parameters stay under SQLite's oldest limit of 999."""
@@ -20,27 +24,55 @@ ROWS_AT_ONCE: Final = 55
 _COLUMNS: Final = tuple(ENTRIES.c.keys())
 _NAMES: Final = ",".join(_COLUMNS)
 _INTO: Final = f"INSERT INTO {ENTRIES.name} ({_NAMES})"
+_searched: Final = attrgetter(*SEARCHED)
 
 
 class TakenError(Exception):
     """The id of an entry is recorded in its zone already."""
 
 
-def insert_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Inserts the rows, each with every column of `ENTRIES` and an id that no other of them has.
+class Placed(NamedTuple):
+    """An entry at its place in the tree: the data of its leaf, and the hash of that. `checkpoint`
+    is the signed checkpoint that is kept with it, if one is.
+    """
+
+    draft: Draft
+    index: int
+    event: bytes
+    leaf: bytes
+    checkpoint: str | None = None
+
+
+def place(draft: Draft, index: int) -> Placed:
+    """The entry at `index`."""
+    event = draft.at(index)
+    return Placed(draft, index, event, leaf_hash(event))
+
+
+def insert_rows(connection: Connection, entries: Sequence[Placed]) -> None:
+    """Inserts a row an entry; no two of them have the same id in one zone.
 
     Raises `TakenError` on PostgreSQL, and on SQLite what its unique index does, when an id is
     taken: whoever has locked the trees and sees that begins again without it.
     """
+    rows = [_row(each) for each in entries]
     if connection.dialect.name == "sqlite":
         for start in range(0, len(rows), ROWS_AT_ONCE):
             chunk = rows[start : start + ROWS_AT_ONCE]
-            values = tuple(row[name] for row in chunk for name in _COLUMNS)
+            values = tuple(chain.from_iterable(chunk))
             connection.exec_driver_sql(_values(len(chunk)), values)
     elif rows:
-        columns = tuple([row[name] for row in rows] for name in _COLUMNS)
+        columns = tuple(map(list, zip(*rows, strict=True)))
         if connection.exec_driver_sql(_arrays(), columns).rowcount != len(rows):
             raise TakenError
+
+
+def _row(placed: Placed) -> tuple[Any, ...]:
+    """The values of the columns of `ENTRIES`, in their order; what is empty is none."""
+    draft, index, event, leaf, checkpoint = placed
+    entry = draft.entry
+    kept = (entry.zone, index, entry.id, leaf, event, draft.personal or None, checkpoint)
+    return (*kept, entry.time_ms, *[value or None for value in _searched(entry)])
 
 
 @cache
