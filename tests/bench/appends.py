@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy
+from sqlalchemy import Column, MetaData, Table
 
 from caracal_grpc.core.answer import Answer
 from caracal_grpc.core.entry import Entry, Narrowing
 from caracal_grpc.core.ids import AUDIT
 from caracal_grpc.crypto.system import SystemIds
 from caracal_grpc.ledger.entries.leaf import draft
+from caracal_grpc.ledger.schema import ENTRIES, SEARCHED
 from caracal_grpc.ledger.sql import SqlLedger
 from tests.bench.row import Row, median
 from tests.bench.scale import Scale
@@ -29,11 +31,8 @@ from tests.support.postgres import running
 
 CALLERS = (1, 16, 64, 256)
 IDS = SystemIds()
-_TEXTS = ("id", "application", "subject", "resource", "session", "jti", "request_id")
-_BARE = "CREATE TABLE bare (idx BIGINT, leaf {bytes}, event {bytes}, " + ", ".join(
-    f"{name} TEXT" for name in _TEXTS
-)
-_MARKS = ", ".join(f":{name}" for name in ("idx", "leaf", "event", *_TEXTS))
+_BARE = Table("bare", MetaData(), *(Column(each.name, each.type) for each in ENTRIES.c))
+_MARKS = ", ".join(f":{each.name}" for each in _BARE.c)
 _INSERT = f"INSERT INTO bare VALUES ({_MARKS})"
 
 
@@ -136,9 +135,10 @@ def _plain(engine: sqlalchemy.Engine, together: int, seconds: float) -> float:
 
 def _row(index: int, entry: Entry) -> dict[str, Any]:
     made = draft(entry)
-    event = made.at(index)
-    values = {name: getattr(entry, name) for name in _TEXTS}
-    return {"idx": index, "leaf": bytes(32), "event": event, **values}
+    searched = {name: getattr(entry, name) or None for name in SEARCHED}
+    place = {"zone": entry.zone, "idx": index, "id": entry.id, "time_ms": entry.time_ms}
+    kept = {"leaf": bytes(32), "event": made.at(index), "personal": made.personal}
+    return {**place, **kept, "checkpoint": None, **searched}
 
 
 def _bare_engine(location: str, folder: Path | None) -> sqlalchemy.Engine:
@@ -151,7 +151,5 @@ def _bare_engine(location: str, folder: Path | None) -> sqlalchemy.Engine:
         engine = sqlalchemy.create_engine(
             location.replace("postgresql://", "postgresql+psycopg://")
         )
-    kind = "BLOB" if folder else "BYTEA"
-    with engine.begin() as connection:
-        connection.exec_driver_sql(_BARE.format(bytes=kind) + ")")
+    _BARE.create(engine)
     return engine

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ class Key:
         return self.private.sign(data)
 
 
+@cache
 def signer_for(zone: str) -> Key:
     """The signer of a zone: the same key each time."""
     return Key(ORIGIN + zone)
