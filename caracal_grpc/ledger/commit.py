@@ -225,7 +225,7 @@ def _keep_tree(
 
 
 def _receipt(placed: Placed) -> Receipt:
-    return Receipt(placed.index, placed.leaf)
+    return Receipt(placed.idx, placed.leaf)
 
 
 def _failed(cause: Exception | None) -> CaracalError:

@@ -37,7 +37,7 @@ class Placed(NamedTuple):
     """
 
     draft: Draft
-    index: int
+    idx: int
     event: bytes
     leaf: bytes
     checkpoint: str | None = None
@@ -69,9 +69,9 @@ def insert_rows(connection: Connection, entries: Sequence[Placed]) -> None:
 
 def _row(placed: Placed) -> tuple[Any, ...]:
     """The values of the columns of `ENTRIES`, in their order; what is empty is none."""
-    draft, index, event, leaf, checkpoint = placed
+    draft, idx, event, leaf, checkpoint = placed
     entry = draft.entry
-    kept = (entry.zone, index, entry.id, leaf, event, draft.personal or None, checkpoint)
+    kept = (entry.zone, idx, entry.id, leaf, event, draft.personal or None, checkpoint)
     return (*kept, entry.time_ms, *[value or None for value in _searched(entry)])
 
 
