@@ -6,12 +6,8 @@ import contextlib
 import os
 import sqlite3
 from pathlib import Path
-from typing import Final
 
 from caracal_grpc.ledger.port import unavailable
-
-_PAGES: Final = 1_024
-"""Pages in one go, 4 MiB; between two of them the writer gets its turn."""
 
 
 def copy_ledger(source: Path, target: Path) -> None:
@@ -39,7 +35,9 @@ def _copy(source: Path, target: Path) -> None:
         contextlib.closing(reading) as before,
         contextlib.closing(sqlite3.connect(target)) as after,
     ):
-        before.backup(after, pages=_PAGES, sleep=0.01)
+        # All in one go, beside which a log lets others write: between two goes a commit of theirs
+        # would have it begin again, each time.
+        before.backup(after)
         # A copy of a log that has been checkpointed in needs no log beside it.
         after.execute("PRAGMA journal_mode=DELETE")
     descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
