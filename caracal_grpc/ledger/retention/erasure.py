@@ -15,9 +15,10 @@ from caracal_grpc.core.retention import Erased
 from caracal_grpc.ledger.retention.holds import is_held, mentions, names
 from caracal_grpc.ledger.retention.pruning import Run
 from caracal_grpc.ledger.schema import ENTRIES, TREES
+from caracal_grpc.ledger.trees.stored_tree import lock_trees
 
-SPAN: Final = 5_000
-"""Places that one search looks through: each disclosure is read, some megabytes at a time."""
+SPAN: Final = 1_000
+"""Places that one search looks through: each disclosure is read, and held against all holds."""
 BATCH: Final = 250
 """Entries of one transaction."""
 
@@ -67,6 +68,7 @@ def find_named(connection: Connection, zone: str, subject: str, start: int, end:
 
 def erase_rows(connection: Connection, zone: str, places: list[int]) -> int:
     """Erases what is personal of the entries at these places that are not on hold; how many."""
+    lock_trees(connection, [zone], planted=True)
     row = ENTRIES.c
     gone = (
         update(ENTRIES)

@@ -1,7 +1,7 @@
 """Legal holds as rows, and as the condition that keeps entries from being pruned and erased.
 
-The condition reads the holds in the statement that it is part of: what was put on hold before a
-statement began is kept by it, whoever put it there.
+Whoever puts on hold, prunes or erases has locked the tree of the zone: what was put on hold before
+is kept, whoever put it there.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from caracal_grpc.core.limits import MAX_HOLDS
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.core.retention import Hold
 from caracal_grpc.ledger.schema import ENTRIES, HOLDS
+from caracal_grpc.ledger.trees.stored_tree import lock_trees
 
 
 class mentions(FunctionElement[bool]):  # noqa: N801 - a function of SQL
@@ -75,6 +76,7 @@ def is_held() -> ColumnElement[bool]:
 
 def put_hold(connection: Connection, zone: str, hold: Hold) -> None:
     """Adds a hold; raises `LIMIT_EXCEEDED` when the zone has as many as it may."""
+    lock_trees(connection, [zone], planted=True)
     count = select(func.count()).select_from(HOLDS).where(HOLDS.c.zone == zone)
     if (connection.scalar(count) or 0) >= MAX_HOLDS:
         raise CaracalError(
