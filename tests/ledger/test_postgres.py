@@ -68,6 +68,17 @@ def test_a_safe_url_is_taken(place: str) -> None:
     assert server_parameters(place)["dbname"] == "db"
 
 
+async def test_the_environment_leads_nowhere_else(
+    postgres: PostgresProcess, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address there is not looked at by the check of the hosts, nor by the driver."""
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("PGHOSTADDR", "192.0.2.1")
+        ledger = await open_ledger(postgres.url(database))
+        assert (await ledger.append(entry())).index == 0
+        await ledger.close()
+
+
 async def test_without_psycopg_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """The driver is an extra: whoever uses SQLite needs none."""
     real: Callable[..., Any] = builtins.__import__

@@ -38,6 +38,8 @@ OLDEST: Final = 140_000
 _OURS: Final = {
     "application_name": "caracal-grpc",
     "client_encoding": "utf8",
+    # Neither the environment nor a service file leads elsewhere than to the hosts of the setting.
+    "hostaddr": "",
     "connect_timeout": CONNECT_SECONDS,
     "gssencmode": "disable",
     "keepalives": 1,
