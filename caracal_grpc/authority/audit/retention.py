@@ -17,7 +17,7 @@ from caracal_grpc.authority.state.state import State, not_found
 from caracal_grpc.authority.state.unbroken import Unbroken
 from caracal_grpc.core.entry import MAX_TEXT, Detail, plain_text
 from caracal_grpc.core.errors import field_invalid
-from caracal_grpc.core.ids import HOLD
+from caracal_grpc.core.ids import HOLD, USER, prefix_of
 from caracal_grpc.core.limits import MIN_RETENTION
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.personal import is_personal
@@ -107,14 +107,17 @@ class Retention:
     async def erase(self, caller: Mandate, zone: str, subject: str, *, dry_run: bool) -> Erasure:
         """Erases what is personal of a subject; see `Ledger.erase`.
 
-        Raises `FIELD_INVALID` for the id of an application, `ZONE_FORBIDDEN`, `OBJECT_NOT_FOUND`;
-        and `AUDIT_UNAVAILABLE`, after which part of it may be done.
+        Raises `FIELD_INVALID` for the id of an application and for a part of a user's,
+        `ZONE_FORBIDDEN`, `OBJECT_NOT_FOUND`; and `AUDIT_UNAVAILABLE`, after which part of it may be
+        done.
         """
         self._require(caller, zone)
         if not subject or plain_text(subject) != subject:
             raise field_invalid("subject", f"must be 1 to {MAX_TEXT} characters without controls")
         if not is_personal(subject):
             raise field_invalid("subject", "must be a person; what else has an id stays recorded")
+        if subject.startswith(f"{USER}_") and prefix_of(subject) is None:
+            raise field_invalid("subject", "must be a whole id; others have a part of it, too")
         if dry_run:
             return Erasure(await self._ledger.erase(zone, subject, dry_run=True))
         return await self._unbroken.run(self._erase(caller, zone, subject))

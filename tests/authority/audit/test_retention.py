@@ -93,7 +93,7 @@ async def test_what_does_nothing_is_not_recorded(rig: Rig) -> None:
     assert (would.count, would.audit_id) == (Erased(600, 0, 0), "")
     long_ago = await retention.prune(operator(rig), "shop", 0, dry_run=False)
     assert (long_ago.count, long_ago.audit_id) == (Pruned(0, 0), "")
-    nobody = await retention.erase(operator(rig), "shop", "usr_nobody", dry_run=False)
+    nobody = await retention.erase(operator(rig), "shop", "nobody", dry_run=False)
     assert (nobody.count, nobody.audit_id) == (Erased(0, 0, 0), "")
     assert not [*await of(rig, "audit.prune"), *await of(rig, "audit.erase")]
 
@@ -119,8 +119,9 @@ async def test_erasing_does_not_name_whom(rig: Rig) -> None:
 
 
 async def test_only_people_are_erased(rig: Rig) -> None:
-    """FIELD_INVALID for the id of anything else, and for what no entry can name."""
-    for subject in (rig.application("agent"), "ses_01h455vb4pex5vsknk084sn02q", "", "a\nb"):
+    """FIELD_INVALID for the id of anything else, a part of one, and what no entry can name."""
+    other = "ses_01h455vb4pex5vsknk084sn02q"
+    for subject in (rig.application("agent"), other, ALICE[:20], "", "a\nb"):
         with refused(Reason.FIELD_INVALID) as refusal:
             await rig.authority.retention.erase(operator(rig), "shop", subject, dry_run=False)
         assert refusal.fields == ["subject"]
