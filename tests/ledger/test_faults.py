@@ -94,10 +94,12 @@ async def test_a_full_disk_refuses_and_recovers(file: Path) -> None:
     group = [ledger.append(entry(subject="x" * 500)) for _ in range(30)]
     results = await asyncio.gather(*group, return_exceptions=True)
     assert all(isinstance(each, CaracalError) for each in results)
+    assert not ledger.answers
     assert (await ledger.checkpoint("shop")).size == recorded
 
     _on_writer(ledger, "PRAGMA max_page_count=1073741823")
     assert (await ledger.append(entry())).index == recorded
+    assert ledger.answers
     assert verify_file(await export_lines(ledger), verify=verify).ok
     await ledger.close()
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from caracal_grpc.ledger import upkeep
 from caracal_grpc.ledger.engines.partitions import keep_partitions
 from tests.ledger.support import entry, open_ledger
 from tests.support.postgres import PostgresProcess
@@ -47,6 +48,20 @@ async def test_this_month_and_the_next_ones_are_there(
     assert _partitions(postgres, database) == {"entries_default", *map(_name, range(3))}
     placed = dict(postgres.fetch(database, WHERE))
     assert placed == {0: _name(0), 1: "entries_default", 2: "entries_default"}
+
+
+async def test_months_are_made_while_it_runs(
+    postgres: PostgresProcess, database: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every hour, so that an authority that is never restarted has them, too."""
+    monkeypatch.setattr(upkeep, "_PROBE", 0.01)
+    monkeypatch.setattr(upkeep, "_HOUR", 0.0)
+    ledger = await open_ledger(place)
+    postgres.run(database, f"DROP TABLE {_name(2)}")
+    async with asyncio.timeout(20):
+        while _name(2) not in _partitions(postgres, database):
+            await asyncio.sleep(0.05)
+    await ledger.close()
 
 
 async def test_a_month_whose_entries_came_early_stays_where_they_are(
