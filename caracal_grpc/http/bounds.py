@@ -9,8 +9,9 @@ from dataclasses import dataclass
 class Bounds:
     """Bytes and seconds; every wait for somebody else has an end.
 
-    `connections` are no more than half of the 1,024 files that a process may usually open: the rest
-    is for gRPC, the store and the ledger, which no stranger over HTTP is to shut out.
+    `connections`, those in a handshake included, are no more than half of the 1,024 files that a
+    process may usually open: the rest is for gRPC, the store and the ledger, which no stranger over
+    HTTP is to shut out.
 
     `head_seconds` is for the head of a request to come, counted from the connection or from the
     answer before it; `body_seconds` for its body; `answer_seconds` for what is done with it, and

@@ -29,11 +29,8 @@ class BoundedProtocol(H11Protocol):
         self._request: object = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begins to wait for a head; a connection too many is cut."""
+        """Begins to wait for a head."""
         super().connection_made(transport)
-        if len(self.connections) > self._bounds.connections:
-            transport.abort()
-            return
         tls = transport.get_extra_info("ssl_object")
         self.app_state[CERTIFICATE] = tls.getpeercert(binary_form=True) if tls else None
         self._wait(self._bounds.head_seconds)

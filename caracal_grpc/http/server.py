@@ -8,13 +8,14 @@ import logging
 import math
 import ssl
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.http.bounds import BOUNDS, Bounds
+from caracal_grpc.http.listener import Listener
 from caracal_grpc.http.protocol import BoundedProtocol
 
 _log = logging.getLogger("caracal.http")
@@ -70,28 +71,22 @@ class _Server(uvicorn.Server):
     ) -> None:
         super().__init__(config)
         self._listen = listen
-        self._tls = tls
-        self._bounds = bounds
+        protocol = partial(BoundedProtocol, bounds, config, self.server_state)
+        self._listener = Listener(protocol, self.server_state.connections, tls, bounds)
         self.port = 0
 
     async def startup(self, sockets: object = None) -> None:  # noqa: ARG002 - as it is called
         """Binds; raises `OSError`."""
-        config, loop = self.config, asyncio.get_running_loop()
+        config = self.config
         config.load()
         self.lifespan = config.lifespan_class(config)
-        protocol = partial(BoundedProtocol, self._bounds, config, self.server_state)
         host, _, port = self._listen.rpartition(":")
-        server = await loop.create_server(
-            protocol, host.strip("[]"), int(port), backlog=config.backlog, **self._secured()
-        )
-        self.servers = [server]
-        self.port = server.sockets[0].getsockname()[1]
+        self.port = await self._listener.start(host.strip("[]"), int(port), config.backlog)
         self.started = True
 
     async def end(self, patience: float) -> None:
         """Lets what runs finish, and be sent, within `patience` seconds; the rest is refused."""
-        for server in self.servers:
-            server.close()
+        await self._listener.close()
         state = self.server_state
         for connection in list(state.connections):
             connection.shutdown()
@@ -109,18 +104,6 @@ class _Server(uvicorn.Server):
         for connection in list(state.connections):
             connection.transport.abort()
         await asyncio.gather(*running, return_exceptions=True)
-        for server in self.servers:
-            await server.wait_closed()
-
-    def _secured(self) -> dict[str, Any]:
-        if self._tls is None:
-            return {}
-        seconds = self._bounds.handshake_seconds
-        return {
-            "ssl": self._tls,
-            "ssl_handshake_timeout": seconds,
-            "ssl_shutdown_timeout": seconds,
-        }
 
 
 def _config(app: ASGIApp, bounds: Bounds) -> uvicorn.Config:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import ssl
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from starlette.responses import Response
@@ -18,10 +16,8 @@ from caracal_grpc.http.boundary import Boundary
 from caracal_grpc.http.server import HttpServer
 from tests.http.desk import Desk, open_desk
 from tests.http.raw import SHORT, Connection, connect, serving, statuses
-from tests.support.etcd_tls import CertificateAuthority
 from tests.support.raw_http import exchange
 from tests.support.refusals import refused
-from tests.support.tls import write_tls
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: a.example\r\n"
 GET = HEAD + b"\r\n"
@@ -188,16 +184,6 @@ async def test_connections_have_a_limit(desk: Desk) -> None:
             await first.rest()
             await second.rest()
         assert (await exchange(address, "GET", "/healthz")).status == 200
-
-
-async def test_silent_handshake_ends(etcd_ca: CertificateAuthority, tmp_path: Path) -> None:
-    """Who begins no TLS holds no connection."""
-    files = write_tls(tmp_path, etcd_ca, "authority")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(files.certificate, files.key)
-    async with serving(stuck, tls=context) as address, connect(address) as line:
-        await line.say(b"\x16\x03\x01")
-        assert await line.rest() == b""
 
 
 async def stuck(scope: Scope, receive: Receive, send: Send) -> None:
