@@ -50,10 +50,24 @@ IDENTITY_METADATA: Final = frozenset(
         "remote-user",
         "x-remote-group",
         "x-remote-user",
+        # nginx, and with it ingresses
+        "ssl-client-cert",
+        "ssl-client-issuer-dn",
+        "ssl-client-subject-dn",
+        "ssl-client-verify",
+        "x-client-cert",
+        "x-ssl-client-cert",
+        # Grafana and what imitates it
+        "x-webauth-user",
         # the front ends of clouds
+        "cf-access-authenticated-user-email",
         "x-amzn-oidc-identity",
         "x-goog-authenticated-user-email",
         "x-goog-authenticated-user-id",
+        "x-ms-client-principal",
+        "x-ms-client-principal-id",
+        "x-ms-client-principal-idp",
+        "x-ms-client-principal-name",
     }
 )
 """Names under which meshes and proxies say who calls, signed by nobody.
