@@ -1,13 +1,16 @@
 """The way through a gateway: a mandate goes in, and the upstream's real credential goes on.
 
 The mandate ends here, and the caller never sees the credential. An upstream that answers with what
-it was sent shows it to the caller all the same: put none behind a gateway that does.
+it was sent shows it to the caller all the same: put none behind a gateway that does. A session that
+it begins is as good as the credential: its cookie does not come back through here, and a proxy has
+to take it out of the answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from caracal_grpc.core.errors import CaracalError, field_invalid
 from caracal_grpc.core.ids import require_slug
@@ -21,6 +24,9 @@ from caracal_grpc.mesh.headers import as_variable
 from caracal_grpc.mesh.judging import Judged, Judging
 from caracal_grpc.mesh.question import Question
 from caracal_grpc.mesh.routes import ANY, Route
+
+_SHOWN: Final = frozenset({AUTHORIZATION, "cookie", "proxy-authorization"})
+"""By which a caller shows who it is, be it to us or to the upstream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ class GatewayWay:
         """What goes on; raises the refusal."""
         judged = await self._judging.judge(question)
         upstream = self._upstream(question, judged)
-        gone = untrusted(question.headers, judged.inbound) | {AUTHORIZATION, "proxy-authorization"}
+        gone = untrusted(question.headers, judged.inbound) | _SHOWN
         kept = rewritten(question.headers, judged.inbound)
         if judged.match.rule.public:
             return Allowed(headers=kept, remove=gone, decision_id=judged.decision_id)

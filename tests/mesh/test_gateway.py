@@ -51,6 +51,7 @@ async def test_what_the_caller_calls_a_credential_is_gone() -> None:
         ("x-api_key", "forged"),
         ("x.api.key", "forged"),
         ("proxy-authorization", "forged"),
+        ("cookie", "session=another"),
         ("x-caracal-subject", "forged"),
         ("x-http-method-override", "DELETE"),
         ("x-envoy-original-dst-host", "10.0.0.9:443"),

@@ -145,11 +145,12 @@ async def plain_service() -> AsyncIterator[PlainService]:
 
 
 class PlainWeb(WebServer):
-    """An HTTP service that answers everything with what was asked."""
+    """An HTTP service that answers everything with what was asked, and begins a session."""
 
     def answer(self, request: Request) -> Answer:
         """200, with the path in it."""
-        return Answer(json.dumps({"path": request.path}).encode())
+        session = {"Set-Cookie": "session=of-the-service; HttpOnly"}
+        return Answer(json.dumps({"path": request.path}).encode(), headers=session)
 
 
 @dataclass

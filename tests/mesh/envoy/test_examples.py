@@ -72,6 +72,8 @@ def test_no_route_goes_around_it(name: str) -> None:
         assert "disabled" not in str(manager["route_config"])
         assert manager["normalize_path"] is True
         assert manager["merge_slashes"] is True
+        assert manager["strip_any_host_port"] is True
+        assert manager["strip_trailing_host_dot"] is True
         assert manager["path_with_escaped_slashes_action"] == "REJECT_REQUEST"
 
 

@@ -91,6 +91,16 @@ async def test_the_upstream_gets_its_credential_and_nothing_of_the_caller(
     assert SECRET not in str(answer)
 
 
+async def test_a_session_of_the_upstream_is_nobodys(crm: Lending, granted: Granted) -> None:
+    """It would outlive the mandate; neither is one seen, nor does one count."""
+    own = (("Cookie", "session=of-the-service"),)
+    answer = await crm.http(await granted(), "/contacts/c-1", own)
+    assert (answer.status, answer.header("set-cookie")) == (200, "")
+    assert "cookie" not in crm.web.requests[-1].headers
+    assert (await crm.http("", "/status", own)).status == 200
+    assert "cookie" not in crm.web.requests[-1].headers
+
+
 @pytest.mark.parametrize("upstream", AUTHORIZATIONS)
 async def test_a_credential_may_be_an_authorization(
     crm: Lending, granted: Granted, upstream: str

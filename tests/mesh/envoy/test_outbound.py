@@ -97,6 +97,16 @@ async def test_a_host_that_is_none_of_an_upstream_gets_nothing(
     assert len(orders.web.requests) == before
 
 
+@pytest.mark.parametrize(
+    "host", [f"{PAYING}.", f"{PAYING}:8443", f"{PAYING}.:8443", PAYING.upper()]
+)
+async def test_what_is_judged_as_one_host_is_routed_as_that_one(
+    orders: Leaving, granted: Granted, host: str
+) -> None:
+    """Else a proxy could take the mandate of one to another."""
+    assert (await orders.http(await granted(), "/charges/c-1", host=host)).status == 200
+
+
 async def test_a_public_method_gets_no_mandate(orders: Leaving, granted: Granted) -> None:
     """That of our caller is for us."""
     await orders.call(await granted(), method=PING)

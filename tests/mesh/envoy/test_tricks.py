@@ -166,6 +166,15 @@ async def test_a_rule_is_of_the_method_that_is_sent(orders: Sidecar, granted: Gr
     assert not {name.lower() for name, _ in overrides} & seen.keys()
 
 
+async def test_a_caller_does_not_choose_by_what_a_request_is_known(
+    orders: Sidecar, granted: Granted
+) -> None:
+    """By it the way out may find whoever caused a request."""
+    chosen = (("X-Request-Id", "chosen"),)
+    assert (await orders.http(await granted(), "GET", "/orders/o-1", chosen)).status == 200
+    assert orders.web.requests[-1].headers["x-request-id"] not in {"", "chosen"}
+
+
 @pytest.mark.parametrize("size", [9_000, 40_000, 70_000])
 async def test_headers_that_are_too_large_are_refused(
     orders: Sidecar, granted: Granted, size: int
