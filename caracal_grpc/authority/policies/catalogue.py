@@ -59,7 +59,7 @@ class Catalogue:
         self._state = state
         self._versions = versions
         self._engine = engine
-        self._making = Making(state, versions, recorder)
+        self._making = Making(versions, recorder)
         self._judged = Buckets(lambda: Bucket(clock, JUDGED_RATE, JUDGED_BURST, _JUDGED))
         self._unbroken = Unbroken()
 

@@ -7,7 +7,6 @@ from caracal_grpc.authority.policies.version import Version
 from caracal_grpc.authority.policies.versions import Made, Versions
 from caracal_grpc.authority.state.owed import Owed
 from caracal_grpc.authority.state.recorder import Recorder
-from caracal_grpc.authority.state.state import State
 from caracal_grpc.core.entry import MAX_ITEMS, plain_text
 from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.store.port import Expect, Put
@@ -16,8 +15,7 @@ from caracal_grpc.store.port import Expect, Put
 class Making:
     """Changes what versions there are. `caller` is `None` for the authority itself."""
 
-    def __init__(self, state: State, versions: Versions, recorder: Recorder) -> None:
-        self._state = state
+    def __init__(self, versions: Versions, recorder: Recorder) -> None:
         self._versions = versions
         self._recorder = recorder
 
@@ -26,20 +24,17 @@ class Making:
     ) -> tuple[Made, str]:
         """The version of `content`, and its entry, empty when there was it already.
 
-        In a zone that is about to be made there is no ledger yet: then the commit that makes the
-        zone takes what is `owed` along. Raises what `Versions.make` raises, and
-        `AUDIT_UNAVAILABLE`.
+        Raises what `Versions.make` raises, and `AUDIT_UNAVAILABLE`.
         """
         by = caller.application if caller else ""
-        has_ledger = self._state.find_zone(zone) is not None
         owed: list[Owed] = []
 
         def also(head: Version) -> list[Put]:
-            owed[:] = [self.owed(caller, zone, head)] if has_ledger else []
+            owed[:] = [self.owed(caller, zone, head)]
             return [each.put for each in owed]
 
         made = await self._versions.make(zone, version, content, description, by, also)
-        if not (made.new and owed):
+        if not made.new:
             return made, ""
         return made, await self._recorder.pay(owed[0])
 

@@ -38,7 +38,7 @@ class Unversioned:
         self._store = store
         self._state = state
         self._versions = versions
-        self._making = Making(state, versions, recorder)
+        self._making = Making(versions, recorder)
         self._recorder = recorder
         self._clock = clock
 
@@ -69,11 +69,12 @@ class Unversioned:
         await self._making.make(None, zone, version, content, _DESCRIPTION)
         active = ActivePolicy().activated(version, self._clock.now(), "")
         expects = [Expect(record.key, record.revision), self._versions.held(zone, version)]
-        revision = await self._store.commit([active.put(zone)], expects)
-        await self._state.reached(revision)
-        await self._recorder.done(
+        owed = self._recorder.owed(
             None, zone, "policy.activate", policy_version=version, details={"why": _DESCRIPTION}
         )
+        revision = await self._store.commit([active.put(zone), owed.put], expects)
+        await self._state.reached(revision)
+        await self._recorder.pay(owed)
 
 
 def _content(value: Mapping[str, Any]) -> Content:

@@ -34,16 +34,17 @@ Action = Literal["create", "update", "delete"]
 
 @dataclass(frozen=True, slots=True)
 class PolicyChange:
-    """What lets another policy decide: one write, if nothing moved; `fields` are what differs.
+    """What lets another policy decide, if nothing moved; `fields` are what differs.
 
-    `unrecorded` is the version that it made in a zone that had no ledger yet.
+    `made` is the version that it makes, which is complete with these `puts` and not before: so
+    whoever loses leaves none behind.
     """
 
     fields: tuple[str, ...]
-    put: Put
+    puts: tuple[Put, ...]
     expects: tuple[Expect, ...]
     action: Action
-    unrecorded: Version | None = None
+    made: Version | None = None
 
 
 class Publishing:
@@ -54,7 +55,7 @@ class Publishing:
     ) -> None:
         self._state = state
         self._versions = versions
-        self._making = Making(state, versions, recorder)
+        self._making = Making(versions, recorder)
         self._engine = engine
         self._clock = clock
         self._known: OrderedDict[Expect, Content] = OrderedDict()
@@ -68,26 +69,27 @@ class Publishing:
     ) -> PolicyChange | None:
         """What lets `version`, which is of `content`, decide; `None` when it does already.
 
-        With `make` there is the version afterwards; in its place the oldest that nothing uses goes
-        when there are too many. Raises what `Making.make` raises.
+        With `make` all but that the version is complete is written; in its place the oldest that
+        nothing uses goes when there are too many. Raises what `Versions.upload` raises.
         """
         present, expects = active_policy(self._state, zone), [unmoved(self._state, zone)]
-        unrecorded = None
+        puts, made = list[Put](), None
         if present.active == version:
             return None
+        by = caller.application if caller else ""
         if make:
             await self._make_room(caller, zone, version, present)
-            made, audit_id = await self._making.make(caller, zone, version, content, _DESCRIPTION)
-            expects.append(self._versions.held(zone, version))
-            unrecorded = made.version if made.new and not audit_id else None
-        by = caller.application if caller else ""
-        wanted = present.activated(version, self._clock.now(), by)
+            found = await self._versions.upload(zone, version, content, _DESCRIPTION, by)
+            expects.append(found.expect)
+            if found.put:
+                puts, made = [found.put], found.version
+        puts.append(present.activated(version, self._clock.now(), by).put(zone))
         fields = await self._differing(zone, present, content)
         action: Action = "update" if present.active else "create"
-        return PolicyChange(fields, wanted.put(zone), tuple(expects), action, unrecorded)
+        return PolicyChange(fields, tuple(puts), tuple(expects), action, made)
 
     def owed(self, caller: Mandate | None, zone: str, made: Version) -> Owed:
-        """What says that `made`, which was unrecorded, was made."""
+        """What says that `made` was made, for the commit that completes it."""
         return self._making.owed(caller, zone, made)
 
     def removal(self, zone: str) -> PolicyChange | None:
@@ -96,7 +98,7 @@ class Publishing:
         if not present.active:
             return None
         expects = (unmoved(self._state, zone),)
-        return PolicyChange((), present.removed().put(zone), expects, "delete")
+        return PolicyChange((), (present.removed().put(zone),), expects, "delete")
 
     def active(self, zone: str) -> str:
         """The version that decides, empty for none."""

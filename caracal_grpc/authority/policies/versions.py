@@ -37,6 +37,17 @@ class Made:
     new: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """A version all of whose parts are there. `put` completes it, in a commit that must `expect`
+    it to be as it is; `None` for one that is complete.
+    """
+
+    version: Version
+    expect: Expect
+    put: Put | None = None
+
+
 class Versions:
     """Keeps versions; who may do what to them is for others to decide."""
 
@@ -110,6 +121,28 @@ class Versions:
         Raises `LIMIT_EXCEEDED`, `CONFLICT` when others make it at the same time all the while,
         `STORE_UNAVAILABLE`, and `FIELD_INVALID` for another content of the same digest.
         """
+        for attempt in range(_ATTEMPTS):
+            try:
+                found = await self.upload(zone, version, content, description, by)
+                if found.put is None:
+                    return Made(found.version, found.expect.revision, new=False)
+                revision = await self._store.commit(
+                    [found.put, *also(found.version)], [found.expect]
+                )
+            except CaracalError as error:
+                if error.reason is not Reason.CONFLICT or attempt + 1 == _ATTEMPTS:
+                    raise
+            else:
+                await self._state.reached(revision)
+                return Made(found.version, revision, new=True)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def upload(
+        self, zone: str, version: str, content: Content, description: str, by: str
+    ) -> Uploaded:
+        """Writes the parts of the version of `content`, unless it is complete, for whose commit it
+        is to complete it; raises as `make`, with `CONFLICT` for a rival that comes between.
+        """
         parts, digests = await asyncio.to_thread(lambda: (parts_of(content), content.digests()))
         head = Version(
             id=version,
@@ -121,19 +154,12 @@ class Versions:
             digests=digests,
             parts=len(parts),
         )
-        for attempt in range(_ATTEMPTS):
-            record = await self._store.get(places.policy_version_place(zone, version))
-            if record is not None and record.value["complete"]:
-                return await self._known(record, digests)
-            try:
-                revision = await self._upload(zone, head, parts, record, also)
-            except CaracalError as error:
-                if error.reason is not Reason.CONFLICT or attempt + 1 == _ATTEMPTS:
-                    raise
-            else:
-                await self._state.reached(revision)
-                return Made(replace(head, complete=True), revision, new=True)
-        raise AssertionError("the last attempt returns or raises")
+        record = await self._store.get(places.policy_version_place(zone, version))
+        if record is not None and record.value["complete"]:
+            return await self._known(record, digests)
+        expect = await self._upload(zone, head, parts, record)
+        complete = replace(head, complete=True)
+        return Uploaded(complete, expect, Put(expect.key, complete.to_value()))
 
     def require_room(self, zone: str, version: str) -> None:
         """Raises `LIMIT_EXCEEDED` when there are too many beside `version`."""
@@ -160,23 +186,20 @@ class Versions:
             if not head.complete and head.created_at < before:
                 await self._remove(zone, head, Expect(record.key, record.revision))
 
-    async def _known(self, record: Record, digests: dict[str, str]) -> Made:
+    async def _known(self, record: Record, digests: dict[str, str]) -> Uploaded:
         found = Version.from_value(record.value)
         if not found.decides_as(digests):
             text = "has the digest of another policy; change anything in it, such as a comment"
             raise field_invalid("policy", text)
         await self._state.reached(record.revision)
-        return Made(found, record.revision, new=False)
+        return Uploaded(found, Expect(record.key, record.revision))
 
     async def _upload(
-        self,
-        zone: str,
-        head: Version,
-        parts: Sequence[Part],
-        begun: Record | None,
-        also: Callable[[Version], Iterable[Put]],
-    ) -> int:
-        """Takes over what is begun, if anything, and completes it; raises `CONFLICT` to a rival."""
+        self, zone: str, head: Version, parts: Sequence[Part], begun: Record | None
+    ) -> Expect:
+        """Takes over what is begun, if anything, and writes all but its completion, which is to
+        expect what this answers; raises `CONFLICT` to a rival.
+        """
         place = places.policy_version_place(zone, head.id)
         changes: list[Put | Delete] = [Put(place, head.to_value())]
         if begun is not None:
@@ -187,10 +210,7 @@ class Versions:
         for number, part in enumerate(parts):
             put = Put(places.policy_part_place(zone, head.id, number), part)
             await self._store.commit([put], [Expect(place, revision)])
-        complete = replace(head, complete=True)
-        return await self._store.commit(
-            [Put(place, complete.to_value()), *also(complete)], [Expect(place, revision)]
-        )
+        return Expect(place, revision)
 
     async def _remove(self, zone: str, head: Version, expect: Expect) -> None:
         try:

@@ -48,7 +48,7 @@ class Plan:
     """What brings a zone to its declaration, and the mark it stands under until it is answered.
 
     `policy_version` is what will decide, `undeclared` what stays though it is not declared, `made`
-    a version of its policy that is not in the ledger yet.
+    the version of its policy that the last change makes.
     """
 
     zone: Zone

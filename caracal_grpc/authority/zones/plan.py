@@ -144,5 +144,5 @@ class Planner:
 
 def _policy(policy: PolicyChange | None) -> Iterator[Change]:
     if policy:
-        name, writes = places.ACTIVE, (policy.put,)
-        yield Change(policy.action, "policy", name, policy.fields, writes, policy.expects)
+        name = places.ACTIVE
+        yield Change(policy.action, "policy", name, policy.fields, policy.puts, policy.expects)

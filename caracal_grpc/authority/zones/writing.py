@@ -74,6 +74,8 @@ class Writing:
             raise too_much("the zone caracal changes in one commit only; apply it in parts")
         owed, made = list(self._before(caller, plan)), list[Owed]()
         for part, batch in enumerate(together, 1):
+            if plan.made and part == len(together):
+                owed.append(self._publishing.owed(caller, plan.zone.name, plan.made))
             owed.append(self._entry(caller, plan, batch, part, len(together)))
             turn = await self._commit(plan, batch, owed, turn, more=part < len(together))
             made, owed = [*made, *owed], []
@@ -96,11 +98,9 @@ class Writing:
         return Turn(zone, revision, revision if marked else 0)
 
     def _before(self, caller: Mandate | None, plan: Plan) -> Iterator[Owed]:
-        """What the first commit owes besides: the entry of a version that had no ledger to be in,
-        and that of an apply of an earlier release, which kept in its mark what it had changed.
+        """What the first commit owes besides: the entry of an apply of an earlier release, which
+        kept in its mark what it had changed.
         """
-        if plan.made:
-            yield self._publishing.owed(caller, plan.zone.name, plan.made)
         if plan.mark.changes:
             mark = plan.mark
             yield self._owed(

@@ -167,7 +167,7 @@ class Zones:
             self._state, self._keyring, self._revocations, self._clock, self._ids, actor
         )
         changes, mark = await planner.plan(zone, declared, rest, policy, prune=prune)
-        made = policy.unrecorded if policy else None
+        made = policy.made if policy else None
         return Plan(zone, changes, mark, version, kept.said(name), made)
 
     async def _kept_policy(self, declared: Declaration, kept: Rest) -> Content | None:

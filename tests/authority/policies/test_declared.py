@@ -216,3 +216,27 @@ async def test_who_activates_while_a_policy_is_declared_is_not_undone(rig: Rig) 
     assert decides(rig) == cancel
     await rig.apply(granting("orders:place", labels=["late"]))
     assert (await rig.authority.activations.rollback(operator(rig), "shop")).version == cancel
+
+
+async def test_who_loses_leaves_no_version(two: tuple[Rig, Rig]) -> None:
+    """Nor one that no entry tells of: it is made, and recorded, when it is applied again."""
+    first, second = two
+    early, late = (
+        granting(scope) | {"name": "mall"} for scope in ("orders:place", "orders:cancel")
+    )
+    commit = first.store.commit
+
+    async def between(changes: list[Change], expects: list[Expect] | tuple[()] = ()) -> int:
+        if any(change.key.kind == places.APPLIES for change in changes):
+            await second.apply(early)
+        return await commit(changes, expects)
+
+    with patch.object(first.store, "commit", between), refused(Reason.CONFLICT):
+        await first.apply(late)
+    await first.state.reached((await first.store.list()).revision)
+    catalogue = first.authority.catalogue
+    (only,) = catalogue.list(operator(first), "mall").items
+    assert only.active
+    version = (await first.apply(late)).policy_version
+    recorded = [each for each in await first.entries("mall") if each.type == "policy.create"]
+    assert [each.policy_version for each in recorded] == [version] != [only.version.id]

@@ -10,7 +10,7 @@ from caracal_grpc.authority.state import places
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.store.port import Put
 from tests.support.refusals import refused
-from tests.support.rig import Rig
+from tests.support.rig import Rig, ledger_down
 from tests.support.shop import ORDERS, shop
 
 
@@ -35,3 +35,20 @@ async def test_one_that_is_refused_now_holds_up_no_other(
         await rig.exchange("agent", ORDERS, "orders:place", zone="mall")
     said = [each.getMessage() for each in caplog.records if each.name == "caracal.policies"]
     assert [each for each in said if "zone mall grants nothing" in each]
+
+
+async def test_its_activation_is_recorded_once_there_is_a_ledger(rig: Rig) -> None:
+    """The policy decides from then on, so no later start would record it."""
+    grants = shop()["policy"]["grants"]
+    await kept(rig, "shop", grants)
+    await rig.authority._unversioned.migrate()
+    await kept(rig, "shop", grants)
+    with ledger_down(rig), refused(Reason.AUDIT_UNAVAILABLE):
+        await rig.authority._unversioned.migrate()
+    await rig.authority._unversioned.migrate()
+    await rig.advance(31)
+    await rig.authority.debts.settle()
+    entries = [each for each in await rig.entries() if each.type == "policy.activate"]
+    assert [each.details for each in entries] == 2 * [
+        {"why": "the policy that an earlier release kept"}
+    ]

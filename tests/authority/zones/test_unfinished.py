@@ -190,6 +190,22 @@ async def test_entries_name_who_made_which_part(rig: Rig) -> None:
     assert said[first] == made[: len(said[first])]
 
 
+async def test_version_is_made_by_the_commit_that_lets_it_decide(rig: Rig) -> None:
+    """The last one: an apply that broke off has made none, and recorded none."""
+
+    async def made() -> set[str]:
+        await rig.advance(31)
+        await rig.authority.debts.settle()
+        return {each.policy_version for each in await rig.entries() if each.type == "policy.create"}
+
+    before = await made()
+    with failing_commit(rig, 1):
+        assert await apply_fails(rig, bounded(wide=True)) is Reason.STORE_UNAVAILABLE
+    assert await made() == before
+    applied = await rig.apply(bounded(wide=True))
+    assert await made() - before == {applied.policy_version}
+
+
 async def test_no_secret_is_lost_to_a_ledger_that_is_down(rig: Rig) -> None:
     """The next apply makes a new one for each that was never answered, and for no other."""
     zone = shop()
