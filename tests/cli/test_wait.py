@@ -64,6 +64,14 @@ def test_waits_until_every_guard_has_applied_it(dev: Dev, shop: Shop) -> None:
 
 
 @pytest.mark.usefixtures("guard")
+def test_guards_that_it_cuts_off_are_waited_for(dev: Dev, shop: Shop) -> None:
+    """Their feeds ran on mandates that it killed: for a moment none of them is connected."""
+    done = dev.run("revoke", "--issued-before", "0s", "--zone", shop.zone, "--wait")
+    assert (done.code, done.out.count("\n")) == (0, 1)
+    assert done.err == "applied: 1 of 1 edges, 1 of 1 replicas told\n"
+
+
+@pytest.mark.usefixtures("guard")
 def test_a_program_is_told_how_far_it_is(dev: Dev, shop: Shop) -> None:
     """In the one line of JSON, whatever the end."""
     asked = "revoke", session(shop), "--zone", shop.zone, "--wait", "--json"

@@ -14,6 +14,7 @@ from caracal_grpc.cli.errors import usage
 from caracal_grpc.cli.terminal.options import moment
 from caracal_grpc.cli.terminal.output import note, print_line, print_table
 from caracal_grpc.cli.terminal.view import view
+from caracal_grpc.core.ids import KEY, prefix_of
 from caracal_grpc.v1.revocation_pb2 import SessionFilter
 from caracal_grpc.v1.revocation_service_pb2 import (
     RevocationServiceRevokeRequest,
@@ -46,6 +47,11 @@ class Aim:
     def is_broad(self) -> bool:
         """Whether nobody can tell from the command alone how much it hits."""
         return not self.anchor
+
+    @property
+    def cuts_feeds(self) -> bool:
+        """Whether the feeds of edges can run on what it kills, though the edges come back."""
+        return bool(self.issued_before) or prefix_of(self.anchor) == KEY
 
     def request(self, zone: str, reason: str) -> RevocationServiceRevokeRequest:
         """The real thing; raises `CliError` unless it aims at one thing."""

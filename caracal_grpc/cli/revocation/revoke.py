@@ -59,7 +59,7 @@ def revoke(
     """
     from caracal_grpc.cli.revocation import calls
     from caracal_grpc.cli.terminal.output import print_json
-    from caracal_grpc.cli.terminal.progress import wait_applied
+    from caracal_grpc.cli.terminal.progress import connected_edges, wait_applied
 
     if wait and dry_run:
         raise usage("--wait has nothing to wait for with --dry-run; leave one of them out")
@@ -68,6 +68,7 @@ def revoke(
     request = aim.request(target.zone, reason)
     if aim.is_broad and not (dry_run or yes) and sys.stdin.isatty():
         _confirm(target, request)
+    edges = connected_edges(target) if wait and aim.cuts_feeds else 0
     answer = calls.send(target, request, dry_run=dry_run)
     if json and not wait:
         print_json(calls.to_facts(request, answer, dry_run=dry_run))
@@ -77,7 +78,7 @@ def revoke(
         calls.print_revoked(request, answer)
     if wait:
         facts = calls.to_facts(request, answer, dry_run=False) if json else None
-        wait_applied(target, answer.revision, timeout, facts)
+        wait_applied(target, answer.revision, timeout, facts, edges)
 
 
 def _confirm(target: Target, request: RevocationServiceRevokeRequest) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc.aio
@@ -29,19 +29,30 @@ Told = RevocationServiceWaitAppliedResponse
 Show = Callable[[Told], None]
 
 _PAUSE: Final = 0.5
+_BRIEF: Final = 1.0
+"""Seconds for which a revocation is held back at most, to know how many edges it cuts off."""
+
+
+def connected_edges(target: Target) -> int:
+    """How many edges are connected, as far as replicas tell within a second."""
+    told = Told()
+    with suppress(CliError):
+        told = _last(target, _told(target, 1), _BRIEF, lambda t: t.replicas_told == t.replicas)
+    return told.edges
 
 
 def wait_applied(
-    target: Target, revision: int, timeout: float, facts: dict[str, Any] | None
+    target: Target, revision: int, timeout: float, facts: dict[str, Any] | None, edges: int = 0
 ) -> None:
-    """Returns when every edge has applied `revision`; raises `CliError` after `timeout` seconds.
+    """Returns when every edge, and `edges` at least, have applied `revision`; raises `CliError`
+    after `timeout` seconds.
 
     People see the progress on a terminal, and one line on stderr in the end. Programs get `facts`
     with what was told last, whatever it was: what they tell of holds all the same.
     """
     told = None
     try:
-        told = _last(target, revision, timeout)
+        told = _last(target, _told(target, revision, edges), timeout, lambda t: t.done)
     finally:
         if facts is not None:
             print_json({**facts, "applied": to_facts(told) if told else None})
@@ -50,16 +61,20 @@ def wait_applied(
     note(f"applied: {_counts(told)}")
 
 
-def _last(target: Target, revision: int, timeout: float) -> Told:
-    """What was told last: `done`, unless `timeout` seconds went by before."""
+def _last(
+    target: Target, told: AsyncGenerator[Told, None], timeout: float, enough: Callable[[Told], bool]
+) -> Told:
+    """What was told last: `enough`, unless `timeout` seconds went by before."""
     last = Told()
 
     async def work() -> None:
         nonlocal last
         with suppress(TimeoutError), _shown() as show:
-            async with asyncio.timeout(timeout):
-                async for last in _told(target, revision):
+            async with asyncio.timeout(timeout), aclosing(told):
+                async for last in told:
                     show(last)
+                    if enough(last):
+                        return
 
     run(target, work())
     return last
@@ -85,16 +100,20 @@ def to_facts(told: Told) -> dict[str, Any]:
     }
 
 
-async def _told(target: Target, revision: int) -> AsyncIterator[Told]:
-    """What is told to the end, by another replica when one is stopped."""
+async def _told(target: Target, revision: int, edges: int = 0) -> AsyncGenerator[Told, None]:
+    """What is told again and again, by another replica when one is stopped.
+
+    It counts `edges` at least: who was cut off has not applied it before it comes back.
+    """
     request = RevocationServiceWaitAppliedRequest(zone=target.zone, revision=revision)
     while True:
         try:
             async with connected(target) as channel:
                 stub: Any = RevocationServiceStub(channel)
                 async for told in stub.WaitApplied(request):
+                    told.edges = max(told.edges, edges)
+                    told.done = told.done and told.edges_applied == told.edges
                     yield told
-            return
         except grpc.aio.AioRpcError as error:
             refusal = from_rpc_error(error)
             if refusal is None or refusal.reason is not Reason.DRAINING:
