@@ -14,6 +14,8 @@ from etcd3aio.kv import KVService
 
 from caracal_grpc.authority.exchange.case import ExchangeRequest
 from caracal_grpc.authority.state import places
+from caracal_grpc.authority.state.floor import issued_before
+from caracal_grpc.authority.state.liveness import was_revoked
 from caracal_grpc.authority.upstreams.kind import secret_place
 from caracal_grpc.backup.kinds import KEPT
 from caracal_grpc.core.errors import CaracalError
@@ -134,6 +136,17 @@ async def test_who_was_stopped_stays_stopped(earlier: Earlier) -> None:
     assert await earlier.refusal(paused) is Reason.SESSION_NOT_ACTIVE
 
 
+async def test_what_was_revoked_stays_so(earlier: Earlier) -> None:
+    """Every anchor, what is older than the floor, and whatever was begun for a user before."""
+    state, records = earlier.rig.state, earlier.said["records"]
+    (floor,) = (value for _, kind, _, value in records if kind == places.FLOORS)
+    (user,) = (name for _, kind, name, _ in records if kind == places.SUBJECTS)
+    assert state.dead("shop") == {n for _, kind, n, _ in records if kind == places.REVOCATIONS}
+    assert issued_before(state, "caracal") == floor["issued_before"]
+    assert was_revoked(state, "shop", user, floor["revoked_at"])
+    assert not was_revoked(state, "shop", user, floor["revoked_at"] + 60)
+
+
 async def test_sessions_and_delegations_live_on(earlier: Earlier) -> None:
     """The agent's task, and what it passed on to orders."""
     issue = earlier.rig.authority.exchange.issue
@@ -145,6 +158,18 @@ async def test_sessions_and_delegations_live_on(earlier: Earlier) -> None:
     assert (await issue(landed)).mandate.chain[-1].delegation
 
 
+async def test_who_waits_for_an_approval_waits_for_the_same(earlier: Earlier) -> None:
+    """But for a policy of before there were versions, which has another name now."""
+    with pytest.raises(CaracalError) as caught:
+        await earlier.rig.authority.exchange.issue(
+            earlier.request("agent", PAYMENTS, "payments:refund")
+        )
+    assert caught.value.reason is Reason.STEP_UP_REQUIRED
+    kept = {kind: value for _, kind, _, value in earlier.said["records"]}
+    same = caught.value.metadata["approval_id"] == kept[places.HELD]["approval"]
+    assert same is (places.POLICY_VERSIONS in kept)
+
+
 async def test_everything_can_be_read(earlier: Earlier) -> None:
     """Each kind by the function that reads it today."""
     state, rig = earlier.rig.state, earlier.rig
@@ -154,6 +179,7 @@ async def test_everything_can_be_read(earlier: Earlier) -> None:
     assert [each.name for each in state.proof_systems("shop")] == ["vault"]
     assert [each.name for each in state.webhooks("shop")] == ["hook"]
     assert len(state.approvals("shop")) == 1
+    assert len(state.sessions("shop")) == 7
     assert len(rig.keyring.report("caracal")) == 2
     assert state.resources("shop")
     assert rig.keyring.ledger_key("shop")
