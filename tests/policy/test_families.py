@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from caracal_grpc.core.decision import Decision
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.policy import grants as module
-from caracal_grpc.policy.evaluator import ENGINES
 from caracal_grpc.policy.grants import grants_data, grants_modules
 from tests.policy.closing import ClosingEngine
 from tests.policy.documents import CHARGE, REFUND, document, grant
@@ -18,14 +16,6 @@ from tests.support.refusals import refused
 
 FAMILY, ONE, OTHER = (f"resource://payments/{part}" for part in ("*", "p-1", "p-2"))
 NO_FAMILY = ("resource://payments", None)
-
-
-@pytest.fixture(params=ENGINES)
-def rego(request: pytest.FixtureRequest) -> Iterator[ClosingEngine]:
-    """Every rule below holds on every engine."""
-    closing = ClosingEngine(request.param)
-    yield closing
-    closing.close()
 
 
 def decide(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from caracal_grpc.core.decision import Decision
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
-from caracal_grpc.policy.evaluator import ENGINES
 from caracal_grpc.policy.grants import (
     MAX_VIOLATIONS,
     grants_data,
@@ -22,14 +20,6 @@ from tests.policy.documents import CHARGE, REFUND, document, grant, on_behalf_of
 
 OWN = [f"caracal:{scope}" for scope in ("feed:watch", "sessions:read", "sessions:start")]
 OWN.append("caracal:sessions:terminate")
-
-
-@pytest.fixture(params=ENGINES)
-def rego(request: pytest.FixtureRequest) -> Iterator[ClosingEngine]:
-    """Every rule below holds on every engine."""
-    closing = ClosingEngine(request.param)
-    yield closing
-    closing.close()
 
 
 def decide(rego: ClosingEngine, *grants: dict[str, Any], **changes: Any) -> Decision:

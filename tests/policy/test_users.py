@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
-from caracal_grpc.policy.evaluator import ENGINES
 from caracal_grpc.policy.grants import grants_data, grants_modules
 from tests.policy.closing import ClosingEngine
 from tests.policy.documents import document, grant, on_behalf_of
-
-
-@pytest.fixture(params=ENGINES)
-def rego(request: pytest.FixtureRequest) -> Iterator[ClosingEngine]:
-    """Every rule below holds on every engine."""
-    closing = ClosingEngine(request.param)
-    yield closing
-    closing.close()
 
 
 def outcome(rego: ClosingEngine, *grants: dict[str, Any], **changes: Any) -> str:
