@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 from caracal_grpc.core.entry import MAX_TEXT, plain_text
@@ -50,6 +50,11 @@ class EdgeDecision:
         """`allow` or `deny`."""
         return "deny" if self.reason else "allow"
 
+    @property
+    def size(self) -> int:
+        """Bytes of its texts."""
+        return sum(len(getattr(self, name).encode()) for name in _TEXTS)
+
     def require(self, path: str) -> None:
         """Raises `FIELD_INVALID` for the first part that cannot go into an entry, below `path`."""
         require_id(f"{path}.id", self.id, AUDIT)
@@ -67,6 +72,9 @@ class EdgeDecision:
         if not self.method:
             raise field_invalid(f"{path}.method", "must be the path of the method")
         _require_request_id(f"{path}.request_id", self.request_id)
+
+
+_TEXTS: Final = tuple(each.name for each in fields(EdgeDecision) if each.name != "time_ms")
 
 
 def _require_request_id(path: str, value: str) -> None:

@@ -161,7 +161,7 @@ MAX_PAGE: Final = 500
 DEFAULT_PAGE: Final = 100
 
 MAX_REQUEST: Final = 16 * 1024 * 1024
-"""Bytes of a request that carries a policy or reports decisions. Twenty thousand grants fit."""
+"""Bytes of a request that carries a policy. Twenty thousand grants fit."""
 MAX_SHORT_REQUEST: Final = 1024 * 1024
 """Those of any other. Protobuf makes a second of work, and hundreds of megabytes, of 16 MiB."""
 MAX_RECEIVED: Final = MAX_REQUEST + 4 * 1024 * 1024

@@ -9,6 +9,7 @@ from typing import Any, Final
 import grpc
 
 from caracal_grpc.core.errors import field_invalid
+from caracal_grpc.core.limits import MAX_SHORT_REQUEST
 from caracal_grpc.crypto.thumbprint import x5t_s256
 from caracal_grpc.interceptors.client.authentication import client_authentication
 from caracal_grpc.interceptors.profile import Profile
@@ -17,13 +18,11 @@ from caracal_grpc.interceptors.target import require_loopback
 _MAX_RECEIVE: Final = 4 << 20
 """Bytes. The largest message of the authority is a part of the feed's snapshot, under 1 MiB."""
 
-_MAX_SEND: Final = 256 << 10
-
 _SERVICE_CONFIG: Final = '{"loadBalancingConfig":[{"pick_first":{"shuffleAddressList":true}}]}'
 
 _OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.max_receive_message_length", _MAX_RECEIVE),
-    ("grpc.max_send_message_length", _MAX_SEND),
+    ("grpc.max_send_message_length", MAX_SHORT_REQUEST),
     # An authority that is frozen or cut off, with every connection open, is left within 6 s: so
     # another replica feeds the edge before its view is stale. The time to wait for the answer to a
     # ping is its own setting; gRPC's is a minute, whatever `keepalive_timeout_ms` says. Only while

@@ -12,17 +12,22 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import chain
+from itertools import accumulate, chain, islice
 from typing import Final
 
 from caracal_grpc.core.edge_decision import EdgeDecision
-from caracal_grpc.core.limits import MAX_DECISIONS
+from caracal_grpc.core.limits import MAX_DECISIONS, MAX_SHORT_REQUEST
 from caracal_grpc.interceptors.records.spill import SpillFile
 
 ALARM: Final = 60.0
 """Seconds after a drop in which the edge reports itself unhealthy, and says no more of drops."""
 
 _CROWDED: Final = 0.8
+_MOST: Final = MAX_SHORT_REQUEST // 2
+"""Bytes of the texts in one report from memory: with all that goes around them it is no longer than
+the authority takes. Nor is what the file gives at once, whose lines are longer than what they say.
+"""
+
 _log: Final = logging.getLogger("caracal.records")
 
 
@@ -58,7 +63,9 @@ class Outbox:
         self._untold = 0
         self._alarm: float | None = None
         self._closed = False
-        self._steps = {min(MAX_DECISIONS, size), max(1, size // 2)}
+        self._whole = min(MAX_DECISIONS, size)
+        """How many make a whole report: fewer, while they are long."""
+        self._steps = {self._whole, max(1, size // 2)}
         if spill is not None:
             self._note_lost(spill)
 
@@ -83,7 +90,7 @@ class Outbox:
     def many(self) -> bool:
         """Whether there is enough for a whole report now."""
         on_disk = self._spill is not None and not self._spill.empty
-        return on_disk or len(self._memory) >= min(MAX_DECISIONS, self._size)
+        return on_disk or len(self._memory) >= self._whole
 
     @property
     def dropped(self) -> int:
@@ -173,7 +180,10 @@ class Outbox:
 
     def _from_memory(self) -> Batch | None:
         with self._lock:
-            count = min(MAX_DECISIONS, len(self._memory))
+            oldest = list(islice(self._memory, MAX_DECISIONS))
+        count = sum(size <= _MOST for size in accumulate(each.size for each in oldest))
+        self._whole = count if count < len(oldest) else min(MAX_DECISIONS, self._size)
+        with self._lock:
             decisions = [self._memory.popleft() for _ in range(count)]
             self._held = count
             return Batch(decisions, self._untold, None, count) if decisions else None

@@ -52,4 +52,7 @@ def delivered(box: Outbox) -> list[EdgeDecision]:
 LONGEST = {"method": "/" + "\\" * 511, "subject": "\U0001f600" * 512, "resource": "\\" * 512}
 """The texts that take most room."""
 
+MOST = dict.fromkeys(("method", "subject", "resource"), "\U0001f600" * 512)
+"""Those that take most bytes in a report."""
+
 assert MAX_LINE == 8_192

@@ -17,7 +17,7 @@ from caracal_grpc.interceptors.records import report, trouble
 from caracal_grpc.interceptors.records.outbox import ALARM
 from caracal_grpc.v1 import audit_pb2
 from tests.interceptors.records.edges import guarding
-from tests.interceptors.records.support import open_file, some
+from tests.interceptors.records.support import MOST, decision, open_file, some
 from tests.interceptors.support import DENIED, RULES, SECRET, FakeAuthority, eventually, profile
 from tests.support.clock import FakeClock
 from tests.support.otel import Shown
@@ -174,6 +174,16 @@ async def test_full_report_does_not_wait(
         await eventually(lambda: len(authority.records.recorded) >= 1_001)
     assert len(authority.records.recorded) == 1_101
     assert max(len(each.decisions) for each in authority.records.requests) == 500
+
+
+async def test_long_decisions_arrive(kind: str, address: str, authority: FakeAuthority) -> None:
+    """A caller who makes them as long as can be keeps nothing out of the ledger."""
+    async with guarding(kind, profile(address), rules=RULES) as edge:
+        told = [decision(**MOST) for _ in range(600)]
+        for each in told:
+            edge.outbox.put(each)
+        await eventually(lambda: len(authority.records.recorded) == len(told))
+    assert list(authority.records.recorded) == [each.id for each in told]
 
 
 async def _status(servicer: object, name: str) -> int:

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from caracal_grpc.core.edge_decision import EdgeDecision
-from caracal_grpc.core.limits import MAX_DECISIONS
+from caracal_grpc.core.limits import MAX_DECISIONS, MAX_SHORT_REQUEST
 from caracal_grpc.interceptors.records.outbox import ALARM
 from caracal_grpc.interceptors.records.recording import MAX_LINE
-from tests.interceptors.records.support import decision, delivered, open_file, outbox, some
+from caracal_grpc.interceptors.records.report import Sender
+from tests.interceptors.records.support import MOST, decision, delivered, open_file, outbox, some
 from tests.support.clock import FakeClock
 
 
@@ -40,6 +41,27 @@ def test_full_memory_drops_the_newest() -> None:
         box.put(each)
     assert (box.waiting, box.dropped) == (10, 5)
     assert delivered(box) == told[:10]
+
+
+@pytest.mark.parametrize("spilled", [False, True], ids=["memory", "file"])
+def test_a_report_is_no_longer_than_the_authority_takes(tmp_path: Path, spilled: bool) -> None:
+    """However much callers wrote; and all of it is told, in its order."""
+    box = outbox(2_000, open_file(tmp_path) if spilled else None)
+    told = [decision(**MOST) for _ in range(1_200)]
+    for each in told:
+        box.put(each)
+    if spilled:
+        box.spill()
+    found: list[EdgeDecision] = []
+    sizes: list[int] = []
+    while (batch := box.take()) is not None:
+        sizes.append(Sender("z" * 63, 0.5, None).report(batch).ByteSize())
+        found += batch.decisions
+        box.settle()
+    assert found == told
+    assert max(sizes) <= MAX_SHORT_REQUEST
+    assert max(sizes) > MAX_SHORT_REQUEST / 4, "and not one by one"
+    box.close()
 
 
 def test_drops_are_told_once() -> None:
