@@ -2,7 +2,7 @@
 
 A call passes the interceptors in this order: telemetry, which sees everything; the status map,
 which turns what is raised into what is answered; the guard, so that nothing behind it runs without
-a mandate; what the caller may spend; then the servicer.
+a mandate; what the caller may spend; what reads long requests; then the servicer.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ from caracal_grpc.services.costs import CostInterceptor
 from caracal_grpc.services.drain import Drain
 from caracal_grpc.services.errors import StatusInterceptor
 from caracal_grpc.services.guard import own_guard
+from caracal_grpc.services.long_requests import LongRequestInterceptor
 from caracal_grpc.services.register import SERVICES, add_services
 from caracal_grpc.settings.files import read_certificates
 from caracal_grpc.settings.serve import ServeSettings
@@ -216,7 +217,8 @@ class Server:
         )
         self._closing.push_async_callback(guard.close)
         telemetry = server_interceptors(enabled=self.settings.telemetry)
-        passed = [*telemetry, StatusInterceptor(self._drain), guard, CostInterceptor(self._clock)]
+        behind = CostInterceptor(self._clock), LongRequestInterceptor()
+        passed = [*telemetry, StatusInterceptor(self._drain), guard, *behind]
         server = grpc.aio.server(interceptors=passed, options=_OPTIONS)
         self._add_services(server, authority)
         self._server, self._authority = server, authority

@@ -9,14 +9,14 @@ from typing import Any, Final, NoReturn, TypeAlias
 
 import grpc
 import grpc.aio
-from google.protobuf.message import DecodeError
 
-from caracal_grpc.core.errors import CaracalError, field_invalid
+from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.limits import MAX_ANSWER, MAX_REQUEST, MAX_SHORT_REQUEST
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors.guard.plan import Style, style_of
 from caracal_grpc.interceptors.status import to_status
 from caracal_grpc.services.drain import Drain
+from caracal_grpc.services.long_requests import LONG, parsed
 
 _log = logging.getLogger("caracal.services")
 
@@ -25,25 +25,13 @@ Reader: TypeAlias = Callable[[bytes], Any]
 Writer: TypeAlias = Callable[[Any], bytes]
 Around: TypeAlias = Callable[[], AbstractContextManager[None]]
 
-LONG: Final = frozenset(
-    {
-        "/caracal.v1.AuditService/Record",
-        "/caracal.v1.PolicyService/Create",
-        "/caracal.v1.PolicyService/Replay",
-        "/caracal.v1.PolicyService/Simulate",
-        "/caracal.v1.PolicyService/Validate",
-        "/caracal.v1.ZoneService/Apply",
-    }
-)
-"""Methods whose requests carry a policy, or what edges decided: none is open to strangers."""
-
 
 class StatusInterceptor(grpc.aio.ServerInterceptor):
     """Turns refusals into their statuses, and anything unforeseen into INTERNAL without a cause.
 
     The services take one message each, which is read here so that one that is broken or too long is
-    refused, too, and so is an answer of more than `max_answer` bytes, which is written here.
-    `drain` counts the calls, gRPC's own services aside.
+    refused, too, but for what `LongRequestInterceptor` reads; and so is an answer of more than
+    `max_answer` bytes, which is written here. `drain` counts the calls, gRPC's own services aside.
     """
 
     def __init__(self, drain: Drain | None = None, max_answer: int = MAX_ANSWER) -> None:
@@ -64,7 +52,7 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
         return self._wrap(method, handler, nullcontext if infrastructure else self._drain.call)
 
     def _wrap(self, method: str, handler: Handler, around: Around) -> Handler:
-        read = _reader(method, handler.request_deserializer or _as_it_is)
+        read = _reader(method, handler.request_deserializer)
         write = self._bounded(handler.response_serializer or _as_it_is)
         if not handler.response_streaming:
             unary = _unary(handler.unary_unary, read, write, around)
@@ -102,20 +90,14 @@ def _too_long(text: str, most: int) -> CaracalError:
     return CaracalError(Reason.LIMIT_EXCEEDED, text.format(most), metadata={"limit": str(most)})
 
 
-def _reader(method: str, read: Reader) -> Reader:
-    """Reads a request that is no longer than those of the method may be.
-
-    gRPC itself would answer broken bytes with UNKNOWN and log a traceback.
-    """
+def _reader(method: str, read: Reader | None) -> Reader:
+    """Reads a request that is no longer than those of the method may be."""
     most = MAX_REQUEST if method in LONG else MAX_SHORT_REQUEST
 
     def bounded(payload: bytes) -> Any:
         if len(payload) > most:
             raise _too_long(_LONG_REQUEST, most)
-        try:
-            return read(payload)
-        except (DecodeError, ValueError):
-            raise field_invalid("request", "is not a message of this method") from None
+        return parsed(read, payload)
 
     return bounded
 

@@ -18,7 +18,7 @@ from caracal_grpc.interceptors.client.tokens import Ask, ExchangeError
 from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.interceptors.status import PUSHBACK_KEY, from_rpc_error, trailer_value
 from caracal_grpc.services.costs import COSTS
-from caracal_grpc.services.errors import LONG
+from caracal_grpc.services.long_requests import LONG
 from caracal_grpc.v1 import audit_service_pb2, policy_service_pb2
 from tests.support.authority import Running, reason_of
 from tests.support.contract import METHODS, PROTO, comments, reasons_in, rule_of
@@ -146,6 +146,7 @@ async def sent(authority: Running, method: str, size: int) -> grpc.aio.AioRpcErr
     [
         ("TokenService/Exchange", MAX_SHORT_REQUEST),
         ("ZoneService/Get", MAX_SHORT_REQUEST),
+        ("AuditService/Record", MAX_SHORT_REQUEST),
         ("PolicyService/Replay", MAX_REQUEST),
         ("ZoneService/Apply", MAX_REQUEST),
     ],
@@ -163,6 +164,25 @@ async def test_request_that_is_too_long_is_refused_unread(
     told = from_rpc_error(await sent(authority, method, most))
     assert told is not None
     assert told.reason is Reason.FIELD_INVALID
+
+
+@pytest.mark.parametrize("method", sorted(LONG))
+async def test_long_request_of_who_may_not_call_is_refused_unread(
+    authority: Running, method: str
+) -> None:
+    """By its mandate; that the bytes are broken is told to nobody but who may call."""
+    await authority.apply(shop())
+    broken = bytes(MAX_REQUEST)
+
+    async def answer(metadata: Any) -> Reason | None:
+        async with grpc.aio.insecure_channel(authority.address) as channel:
+            if METHODS[method].server_streaming:
+                stream = channel.unary_stream(method)(broken, metadata=metadata)
+                return await reason_of(_all(stream))
+            return await reason_of(channel.unary_unary(method)(broken, metadata=metadata))
+
+    assert await answer(await authority.caller("agent")) is Reason.SCOPE_INSUFFICIENT
+    assert await answer(await authority.operator()) is Reason.FIELD_INVALID
 
 
 async def test_request_that_is_far_too_long_is_refused_by_grpc(authority: Running) -> None:
