@@ -62,10 +62,10 @@ async def _inner(tracing: Tracing, continuation: Any, details: Any, request: Any
 
 def _watched(call: Watched, made: Any) -> Any:
     """`made`, whose end `call` hears of."""
-    try:
+    if made.done():  # another's interceptor awaited it; its answer takes no callback
+        _end(call, made)
+    else:
         made.add_done_callback(partial(_end, call))
-    except NotImplementedError:  # another's interceptor awaited it: it is over, and well
-        call.ended(grpc.StatusCode.OK, ())
     return made
 
 

@@ -14,6 +14,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from caracal_grpc.interceptors import Edge, connect, connect_sync
 from caracal_grpc.interceptors.telemetry.telemetry import Telemetry
 from tests.interceptors.calling import say_aio, say_sync
+from tests.interceptors.client.neighbours import around_aio
 from tests.interceptors.support import (
     METHODS,
     RULES,
@@ -63,6 +64,21 @@ async def test_the_span_of_the_service_s_own_instrumentation_serves(
     (span,) = await shown.named(path("UnaryUnary"))
     assert ours(span) == ALLOWED
     assert [value for key, value in echo.calls[0] if key == "traceparent"] == [traceparent(span)]
+
+
+async def test_an_interceptor_within_that_answers_by_itself_ends_the_span(
+    shown: Shown, edge: Edge, address: str
+) -> None:
+    """gRPC makes a call of its answer, which takes no callback."""
+
+    async def awaiting(_: str, continuation: Any, details: Any, request: Any) -> Any:
+        return await (await continuation(details, request))
+
+    interceptors = [*edge.client_interceptors(on_behalf="self"), around_aio(awaiting)[0]]
+    async with grpc.aio.insecure_channel(address, interceptors=interceptors) as channel:
+        assert await say_aio(calls(channel), "UnaryUnary") == "abc"
+    (span,) = await shown.named(path("UnaryUnary"))
+    assert ours(span) == ALLOWED
 
 
 async def test_where_instrumentation_is_suppressed_nothing_is_made(
