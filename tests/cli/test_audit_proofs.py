@@ -91,6 +91,16 @@ def test_a_part_of_a_ledger_is_exported_and_verifies(desk: Desk) -> None:
     assert auditor.audit_file(file.read_text().splitlines(), desk.key) == (1, 3)
 
 
+def test_ledger_of_the_authority_itself_verifies_as_any_other(desk: Desk, dev: Dev) -> None:
+    """Each zone has a key of its own: that of another is not taken for it."""
+    file = desk.folder / "own"
+    told = dev.run("audit", "export", file, "--zone", "caracal", "--json").json
+    ended = caracal("audit", "verify", file, "--key", told["verifier_key"], "--json")
+    assert (ended.code, ended.json["entries"]) == (0, told["entries"])
+    assert auditor.audit_file(file.read_text().splitlines(), told["verifier_key"])[1] > 0
+    assert set(kinds(desk.verify(file, "--json"))) == {"key", "foreign"}
+
+
 def test_one_entry_is_exported_by_its_id(desk: Desk) -> None:
     """And no other."""
     file = desk.folder / "one"

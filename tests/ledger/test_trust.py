@@ -17,7 +17,9 @@ from caracal_grpc.ledger.checks.verify import verify_file
 from caracal_grpc.ledger.notes.cosignature import cosign, witness_key
 from caracal_grpc.ledger.notes.note import VerifierKey, sign_head, verifier_key
 from caracal_grpc.ledger.tree import leaf_hash, root_of
+from caracal_grpc.ledger.trees.proof import consistency_proof
 from tests.ledger.support import Key, entry, export_lines, kinds, open_ledger, signer_for, verify
+from tests.ledger.test_proof import reader
 
 LOG = signer_for("shop")
 KEY = verifier_key(LOG)
@@ -80,7 +82,7 @@ def test_an_older_file_is_connected_with_a_newer_checkpoint_by_a_proof(kept: Kep
     report = checked(kept.older, checkpoint=newer)
     assert kinds(report.findings) == [(100, "tail")]
     assert "covers 120 entries" in report.findings[0].text
-    assert "consistency proof" in report.findings[0].text
+    assert "consistency proof from 100 to 120 entries" in report.findings[0].text
     assert found(kept.older, checkpoint=newer, growth=kept.growths[100, 120]) == []
     assert found(kept.older, growth=kept.growths[100, 120]) == []
 
@@ -107,6 +109,17 @@ def test_a_proof_of_other_sizes_connects_nothing(kept: Kept, pair: tuple[int, in
     told = found(kept.part, checkpoint=kept.notes[40], growth=kept.growths[pair])
     assert told
     assert {kind for _, kind in told} == {"consistency"}
+
+
+def test_a_proof_from_within_the_file_does_not_hide_a_fork(kept: Kept) -> None:
+    """Both histories have the first 64 entries, and the zone has signed either."""
+    leaves = [bytes.fromhex(json.loads(line)["leaf"]) for line in kept.older[1:65]]
+    other = [*leaves, *([leaf_hash(b"other")] * 56)]
+    newer = sign_head(LOG, 120, root_of(other))
+    growth = Growth(consistency_proof(64, 120, reader(other)), newer)
+    assert found(kept.older, checkpoint=kept.notes[64], growth=growth) == [(100, "tail")]
+    header = json.dumps({**json.loads(kept.older[0]), "checkpoint": kept.notes[64], "end": 64})
+    assert found([header, *kept.older[1:65]], growth=growth) == []
 
 
 def test_a_changed_proof_connects_nothing(kept: Kept) -> None:

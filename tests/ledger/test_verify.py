@@ -19,7 +19,13 @@ from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.ledger.checks.finding import MAX_FINDINGS
 from caracal_grpc.ledger.checks.verify import verify_file
-from caracal_grpc.ledger.notes.note import sign_head, verifier_key
+from caracal_grpc.ledger.notes.note import (
+    TreeHead,
+    VerifierKey,
+    sign_head,
+    signature_line,
+    verifier_key,
+)
 from caracal_grpc.ledger.tree import leaf_hash, root_of
 from tests.ledger.support import (
     Key,
@@ -221,6 +227,19 @@ def test_an_export_under_the_name_of_another_zone_is_reported(lines: list[str]) 
     """The zone in each event, and the origin of the checkpoint, must be the header's."""
     assert found([relined(lines[0], zone="bank"), *lines[1:3]])[0] == (0, "foreign")
     assert found([relined(lines[0], origin="x"), *lines[1:]])[0] == (None, "foreign")
+
+
+@pytest.mark.parametrize("zone", ["bank", "shop"])
+def test_a_ledger_of_another_name_under_our_key_is_reported(lines: list[str], zone: str) -> None:
+    """The key is of one log, whatever a file says that it is of."""
+    leaves = [bytes.fromhex(json.loads(line)["leaf"]) for line in lines[1:]]
+    signer = signer_for("shop")
+    bank = TreeHead(signer_for("bank").name, 200, root_of(leaves))
+    signed = signature_line(VerifierKey.parse(KEY), signer.sign(bank.text().encode()))
+    origin, note = signer_for(zone).name, f"{bank.text()}\n{signed}"
+    header = relined(lines[0], origin=origin, checkpoint=note)
+    told = found([header, *(relined(line, checkpoint="") for line in lines[1:])])
+    assert (None, "foreign") in told
 
 
 def test_a_kept_checkpoint_in_another_place_is_reported(lines: list[str]) -> None:

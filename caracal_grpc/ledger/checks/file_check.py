@@ -9,7 +9,7 @@ from typing import Any
 from caracal_grpc.core.entry import MAX_INT, plain_text
 from caracal_grpc.ledger.checks.export import ExportError, Header, parse_entry
 from caracal_grpc.ledger.checks.finding import Findings, Report
-from caracal_grpc.ledger.checks.heads import Heads, SignedHead, Trust
+from caracal_grpc.ledger.checks.heads import Heads, SignedHead, Trust, uncompared_text
 from caracal_grpc.ledger.checks.roots import Roots
 from caracal_grpc.ledger.checks.sequence import Sequence
 from caracal_grpc.ledger.entries.disclosure import committed, is_opened
@@ -47,10 +47,12 @@ class FileCheck:
         """The check of what follows this header, which takes the heads that the file must match."""
         if header.verifier_key != str(key):
             findings.add(None, "key", f"the file names another key than {key}")
+        if header.origin != key.name:
+            findings.add(None, "foreign", f"the file is of {header.origin}, not of {key.name}")
         around = bool(header.start or header.after)
         before = Frontier(header.start, header.before)
         roots = Roots(findings, around, before, good=header.start)
-        heads = Heads(key, header.origin, verify, findings)
+        heads = Heads(key, verify, findings)
         check = cls(header, trust, findings, heads, roots, Sequence(header.start))
         check.own = heads.take("the checkpoint of the file", header.checkpoint, trust)
         check.end = check.heads.size if header.end is None else header.end
@@ -121,11 +123,9 @@ class FileCheck:
     def _finish_heads(self, end: int) -> None:
         """Whether every head was compared, or is connected with one that was."""
         compared = [each for each in self.heads.known if self._place(each) is not None]
-        for each in self.heads.unconnected(compared, self.trust.growth):
-            text = (
-                f"{each.what} covers {each.head.size} entries and cannot be compared with the "
-                "file; give a consistency proof that leads from the smaller to the larger one"
-            )
+        covered = self.own.head.size if self.own else end
+        for each in self.heads.unconnected(compared, self.trust.growth, end):
+            text = uncompared_text(each, "file", covered)
             whole = not self.roots.around and each.head.size > end
             self.findings.add(end if whole else None, "tail" if whole else "consistency", text)
 

@@ -55,10 +55,9 @@ class SignedHead:
 
 @dataclass(slots=True)
 class Heads:
-    """The heads that were opened, each signed by `key` and of the log `origin`."""
+    """The heads that were opened, each signed by `key` and of the log that it is named after."""
 
     key: VerifierKey
-    origin: str
     verify: Verify
     findings: Findings
     known: list[SignedHead] = field(default_factory=list)
@@ -88,9 +87,9 @@ class Heads:
             unknown = isinstance(exc, UnknownKeyError)
             self.findings.add(index, "key" if unknown else "signature", f"{what} {exc}")
             return None
-        if head.origin == self.origin:
+        if head.origin == self.key.name:
             return SignedHead(what, head, note)
-        text = f"{what} is of {head.origin}, not of {self.origin}"
+        text = f"{what} is of {head.origin}, not of {self.key.name}"
         self.findings.add(index, "foreign", text)
         return None
 
@@ -100,18 +99,21 @@ class Heads:
         return max((each.head.size for each in self.known), default=0)
 
     def unconnected(
-        self, compared: Iterable[SignedHead], growth: Growth | None
+        self, compared: Iterable[SignedHead], growth: Growth | None, end: int
     ) -> list[SignedHead]:
         """Those that neither are `compared` with the entries nor are connected with one that is.
 
-        Connected are heads over the same tree, and two that the proof connects; a proof that
-        connects none is reported.
+        Connected are heads over the same tree, and two that the proof connects: with what grew from
+        it an older one, but a newer one only with what covers all entries, up to `end`. What comes
+        behind an older one within them may be in another history. A proof that connects none is
+        reported.
         """
         reached = {each.head for each in compared}
-        links = [] if growth is None else self._links(growth.hashes)
-        for one, other in links:
-            if one in reached or other in reached:
-                reached |= {one, other}
+        newer = next((each.head for each in self.known if each.what == _PROVEN), None)
+        if growth is not None and newer is not None:
+            older = self._grown_to(newer, growth.hashes)
+            if newer in reached or any(each in reached and each.size >= end for each in older):
+                reached |= {newer, *older}
         return [each for each in self.known if each.head not in reached]
 
     def cosigned(self, witnesses: Sequence[WitnessKey]) -> tuple[tuple[str, int], ...]:
@@ -145,14 +147,11 @@ class Heads:
                 return False
         return True
 
-    def _links(self, hashes: Sequence[bytes]) -> list[tuple[TreeHead, TreeHead]]:
-        """Older and newer heads that the hashes connect; the newer is that of the proof."""
-        newer = next((each.head for each in self.known if each.what == _PROVEN), None)
-        if newer is None:
-            return []
+    def _grown_to(self, newer: TreeHead, hashes: Sequence[bytes]) -> list[TreeHead]:
+        """The older heads from which the hashes lead to the newer one, that of the proof."""
         older = {each.head for each in self.known if each.head.size < newer.size}
         held = [
-            (each, newer)
+            each
             for each in older
             if verify_consistency(each.size, newer.size, each.root, newer.root, hashes)
         ]
@@ -161,6 +160,15 @@ class Heads:
             text = f"the proof does not lead from a checkpoint over {sizes} to {newer.size} entries"
             self.findings.add(None, "consistency", text)
         return held
+
+
+def uncompared_text(signed: SignedHead, with_what: str, covered: int) -> str:
+    """That a head cannot be compared with what is checked, whose own covers so many entries."""
+    smaller, larger = sorted((signed.head.size, covered))
+    return (
+        f"{signed.what} covers {signed.head.size} entries and cannot be compared with the "
+        f"{with_what}; give a consistency proof from {smaller} to {larger} entries"
+    )
 
 
 def fork_text(one: SignedHead, other: SignedHead) -> str:

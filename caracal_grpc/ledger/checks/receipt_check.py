@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from caracal_grpc.ledger.checks.file_check import name_of, read_event
 from caracal_grpc.ledger.checks.finding import Findings, Report
-from caracal_grpc.ledger.checks.heads import Heads, SignedHead, Trust
+from caracal_grpc.ledger.checks.heads import Heads, SignedHead, Trust, uncompared_text
 from caracal_grpc.ledger.entries.disclosure import committed
 from caracal_grpc.ledger.notes.note import NoteError, VerifierKey, Verify
 from caracal_grpc.ledger.tree import EMPTY_ROOT, leaf_hash
@@ -41,15 +41,13 @@ def check_receipt(evidence: Evidence, trust: Trust, verify: Verify) -> Report:
         return Report(0, EMPTY_ROOT, 0, findings.in_order(), "", pinned=False)
     if evidence.verifier_key != str(key):
         findings.add(None, "key", f"the receipt names another key than {key}")
-    heads = Heads(key, key.name, verify, findings)
+    heads = Heads(key, verify, findings)
     own = heads.take(_OWN, evidence.checkpoint, trust)
     _check_entry(evidence, findings)
     _check_way(evidence, own, findings)
-    for each in heads.unconnected([own] if own else [], trust.growth):
-        text = (
-            f"{each.what} covers {each.head.size} entries and cannot be compared with the receipt; "
-            "give a consistency proof that leads from the smaller to the larger one"
-        )
+    compared = [own] if own else []
+    for each in heads.unconnected(compared, trust.growth, evidence.index + 1):
+        text = uncompared_text(each, "receipt", own.head.size if own else evidence.index + 1)
         findings.add(None, "consistency", text)
     pruned = not evidence.canonical
     return Report(
