@@ -106,7 +106,10 @@ class Sweep:
         """Checks the next part."""
         if self.place % TILE_WIDTH == 0 and self.place + TILE_WIDTH <= self.size:
             self._leaves = self._tile(0, self.place // TILE_WIDTH, part)
-        for index in range(self.place, self.end):
+        places = range(self.place, self.end)
+        for between in part.rows.keys() - places:
+            self.findings.add(None, "beyond", f"there is an entry {between}, which is no place")
+        for index in places:
             self._take_one(index, part.rows.get(index), part.pruned)
         if self._part.size == TILE_WIDTH:
             self._complete(part)

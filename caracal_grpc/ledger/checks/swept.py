@@ -30,8 +30,9 @@ _TREE: Final = (
 
 
 def swept_zones(connection: Connection) -> tuple[str, ...]:
-    """Every zone that has a tree, in order."""
-    return tuple(connection.scalars(select(TREES.c.zone).order_by(TREES.c.zone)))
+    """Every zone that has a tree, in order; what is no name is that of none."""
+    names = connection.scalars(select(TREES.c.zone).order_by(TREES.c.zone))
+    return tuple(name for name in names if isinstance(name, str))
 
 
 def sweep_on(connection: Connection, sweep: Sweep) -> bool:
@@ -65,7 +66,7 @@ def _part(connection: Connection, sweep: Sweep) -> SweptPart:
     rows = {row.idx: _swept(row) for row in connection.execute(query)}
     tiles = {each: _tile(connection, sweep.zone, *each) for each in sweep.tiles()}
     pruned = connection.scalar(select(TREES.c.pruned).where(TREES.c.zone == sweep.zone))
-    return SweptPart(rows, pruned or 0, tiles)
+    return SweptPart(rows, pruned if isinstance(pruned, int) else 0, tiles)
 
 
 def _tile(connection: Connection, zone: str, level: int, place: int) -> bytes:
@@ -86,8 +87,10 @@ def _swept(row: Row[Any]) -> SweptRow:
 
 
 def _number(value: object) -> int | None:
-    """An index; what is none and still there is behind every one."""
-    return value if value is None or isinstance(value, int) else 1 << 62
+    """An index; what is none and still there is before every one, or behind."""
+    if value is None or isinstance(value, int):
+        return value
+    return -1 if isinstance(value, float) and value < 0 else 1 << 62
 
 
 def _text(value: bytes | None) -> str:

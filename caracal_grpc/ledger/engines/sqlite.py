@@ -11,6 +11,7 @@ import fcntl
 import os
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -185,6 +186,8 @@ def _engine(path: Path, connections: int, begin: str) -> Engine:
     def connected(connection: Any, _record: object) -> None:
         # The driver would begin transactions late and by its own rules; `begun` does it instead.
         connection.isolation_level = None
+        # Text that was edited by hand may be no UTF-8: it is found by its row, not refused with it.
+        connection.text_factory = partial(str, encoding="utf-8", errors="replace")
         for pragma in _PRAGMAS:
             connection.execute(pragma)
 
