@@ -53,6 +53,7 @@ def _application(settings: ServeSettings, authority: Authority, around: Around) 
         exchange=authority.exchange,
         inspection=authority.inspection,
         revocations=authority.revocations,
+        proofs=authority.proving.proofs,
         peers=around.peers,
         drain=around.drain,
     )

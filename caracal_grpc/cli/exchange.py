@@ -89,10 +89,10 @@ def exchange(
         approval=approval,
         request_id=request_id,
         actor_token=actor,
+        receipt=receipt is not None,
     )
     with _receipt_file(receipt) as proof:
-        patience = timeout if wait else None
-        response, ask = run(target, _exchange(target, ask, patience, receipt is not None))
+        response, ask = run(target, _exchange(target, ask, timeout if wait else None))
         proof.write(proof_json(response.receipt))
     scope, life = " ".join(response.scopes), response.expires_in.seconds
     try:
@@ -116,27 +116,25 @@ def _receipt_file(path: Path | None) -> AbstractContextManager[IO[str]]:
     return nullcontext(StringIO()) if path is None else written(path)
 
 
-async def _exchange(
-    target: Target, ask: Ask, patience: int | None, receipt: bool
-) -> tuple[Any, Ask]:
+async def _exchange(target: Target, ask: Ask, patience: int | None) -> tuple[Any, Ask]:
     """The answer, and the request that it is to: with an approval, when one was waited for."""
     import grpc.aio
 
     from caracal_grpc.cli.approval.held import approval_of, wait_decided
 
     try:
-        return await answer(target, ask, receipt=receipt), ask
+        return await answer(target, ask), ask
     except grpc.aio.AioRpcError as error:
         approval = approval_of(error)
         if patience is None or not approval:
             raise
     await wait_decided(target, approval, patience)
     released = dataclasses.replace(ask, approval=approval)
-    return await answer(target, released, receipt=receipt), released
+    return await answer(target, released), released
 
 
-async def answer(target: Target, ask: Ask, *, receipt: bool = False) -> Any:
-    """The answer to one exchange, with a receipt when asked for; a refusal is a `grpc.RpcError`."""
+async def answer(target: Target, ask: Ask) -> Any:
+    """The answer to one exchange; a refusal is a `grpc.RpcError`."""
     from caracal_grpc.cli.connection import CALL_TIMEOUT
     from caracal_grpc.interceptors.client.channel import aio_channel
     from caracal_grpc.interceptors.client.exchange import exchange_request
@@ -144,7 +142,6 @@ async def answer(target: Target, ask: Ask, *, receipt: bool = False) -> Any:
 
     asker = dataclasses.replace(target.profile, zone=target.zone)
     request = exchange_request(asker, ask)
-    request.receipt = receipt
     async with aio_channel(target.profile) as channel:
         stub: Any = TokenServiceStub(channel)
         return await stub.Exchange(request, timeout=CALL_TIMEOUT)

@@ -13,6 +13,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from caracal_grpc.authority.audit.proofs import AuditProofs
 from caracal_grpc.authority.exchange.clients import Client
 from caracal_grpc.authority.exchange.exchange import Exchange
 from caracal_grpc.authority.exchange.inspection import Inspection
@@ -30,7 +31,7 @@ from caracal_grpc.http.credential import Credential, read_credential
 from caracal_grpc.http.form import Form, read_form
 from caracal_grpc.http.issuers import token_url
 from caracal_grpc.http.oauth_error import Unfit, oauth_error
-from caracal_grpc.http.token import granted, requested_type, wanted
+from caracal_grpc.http.token import granted, requested_type, wanted, with_receipt
 from caracal_grpc.services.drain import Drain
 from caracal_grpc.services.token import read_exchange
 
@@ -49,6 +50,7 @@ class UseCases:
     exchange: Exchange
     inspection: Inspection
     revocations: Revocations
+    proofs: AuditProofs
     peers: Peers
     drain: Drain
 
@@ -93,7 +95,11 @@ class ClientEndpoints:
         url = token_url(self._cases.state.find_zone(zone))
         issued = await exchange.issue(read_exchange(message, peer, url))
         remaining = exchange.remaining(issued.mandate)
-        return answer(granted(issued, requested_type(form), remaining))
+        told = granted(issued, requested_type(form), remaining)
+        if not message.receipt:
+            return answer(told)
+        proven = await self._cases.proofs.receipt(issued.mandate.zone, issued.mandate.audit_id)
+        return answer(with_receipt(told, proven))
 
     async def _introspect(self, request: Request, form: Form, credential: Credential) -> Response:
         """What the token says, while it lives; of any other no more than that it does not.

@@ -6,11 +6,15 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from google.protobuf.json_format import MessageToDict
+
+from caracal_grpc.authority.audit.proofs import Proven
 from caracal_grpc.authority.exchange.case import Issued
 from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.http.credential import Credential
 from caracal_grpc.http.form import Form
 from caracal_grpc.http.issuers import CLIENT_CREDENTIALS, TOKEN_EXCHANGE
+from caracal_grpc.services.audit_receipt import receipt_message
 from caracal_grpc.v1 import token_service_pb2
 
 _ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - RFC 8693
@@ -42,6 +46,7 @@ def wanted(zone: str, credential: Credential, form: Form) -> token_service_pb2.E
         approval_id=form.one("approval_id"),
         lease_generation=_number(form, "lease_generation"),
         bind=_flag(form, "bind"),
+        receipt=_flag(form, "receipt"),
     )
     seconds = _number(form, "ttl")
     if seconds:
@@ -67,6 +72,16 @@ def granted(issued: Issued, called: str, remaining: int) -> Mapping[str, Any]:
         "jti": mandate.jti,
         "audit_id": mandate.audit_id,
     }
+
+
+def with_receipt(answer: Mapping[str, Any], proven: Proven) -> Mapping[str, Any]:
+    """The answer with its receipt, in the JSON of protobuf: what `audit verify` checks."""
+    receipt = MessageToDict(
+        receipt_message(proven),
+        preserving_proto_field_name=True,
+        always_print_fields_with_no_presence=True,
+    )
+    return {**answer, "receipt": receipt}
 
 
 def _require_grant(form: Form) -> None:

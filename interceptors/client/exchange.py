@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import grpc
 from tenacity import RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from caracal_grpc.core.errors import CaracalError
+from caracal_grpc.core.ids import REQUEST
 from caracal_grpc.core.limits import MAX_SESSION_TTL, MAX_TOKEN_BYTES
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.crypto.system import SystemIds
 from caracal_grpc.interceptors.client.authentication import client_authentication
 from caracal_grpc.interceptors.client.tokens import FAILURE_PAUSE, Ask, ExchangeError, Granted
 from caracal_grpc.interceptors.profile import Profile
@@ -23,7 +26,7 @@ from caracal_grpc.interceptors.status import (
     to_status,
     trailer_value,
 )
-from caracal_grpc.v1 import token_service_pb2
+from caracal_grpc.v1 import audit_pb2, token_service_pb2
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +39,9 @@ MAX_FLIGHTS: Final = 1024
 
 MAX_WAITS: Final = 64
 """Requests of one process that may wait for approvals; beyond that the refusal is told at once."""
+
+OnReceipt = Callable[[audit_pb2.Receipt], object]
+"""What is told the proof that a decision is in the ledger."""
 
 _SILENCE: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 _BACKOFF: Final = wait_random_exponential(multiplier=0.05, max=1.0)
@@ -63,10 +69,20 @@ def exchange_request(profile: Profile, ask: Ask) -> token_service_pb2.ExchangeRe
         actor_token=ask.actor_token or "",
         approval_id=ask.approval or "",
         lease_generation=ask.generation,
+        receipt=ask.receipt,
     )
     if ask.ttl is not None:
         request.ttl.FromSeconds(ask.ttl)
     return request
+
+
+def with_receipt(ask: Ask) -> Ask:
+    """`ask` for a mandate of its own with a receipt.
+
+    It has a request id in any case, for the receipt may fail when the mandate is made already.
+    """
+    request_id = ask.request_id or ask.approval or SystemIds().new(REQUEST)
+    return replace(ask, single_use=True, receipt=True, request_id=request_id)
 
 
 def granted(response: token_service_pb2.ExchangeResponse, ask: Ask) -> Granted:
@@ -87,8 +103,12 @@ def granted(response: token_service_pb2.ExchangeResponse, ask: Ask) -> Granted:
     if not (0 < len(token) <= MAX_TOKEN_BYTES and usable and life > 0):
         text = "the authority answered without a usable mandate; look into its log"
         raise ExchangeError(Status(grpc.StatusCode.INTERNAL, text, ()))
+    if ask.receipt and not response.HasField("receipt"):
+        text = "the authority answered without a receipt, as older releases do; upgrade it"
+        raise ExchangeError(Status(grpc.StatusCode.UNIMPLEMENTED, text, ()))
     renews = ask.approval is None and ask.request_id is None
-    return Granted(token, min(life, float(MAX_SESSION_TTL)), renews)
+    receipt = response.receipt if ask.receipt else None
+    return Granted(token, min(life, float(MAX_SESSION_TTL)), renews, receipt)
 
 
 def exchange_error(error: grpc.RpcError) -> ExchangeError:

@@ -10,13 +10,16 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import grpc
 
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors.status import Status, read_refusal
+
+if TYPE_CHECKING:
+    from caracal_grpc.v1.audit_pb2 import Receipt
 
 RENEW_AT: Final = 0.80
 JITTER: Final = 0.05
@@ -77,7 +80,8 @@ class Ask:
     certificate that it is to be bound to. With `any_scopes`, one of them besides, the first that is
     granted. A mandate of `single_use` is for one call: it is neither kept nor shared with others
     that ask for the same. `approval` releases what policy held; `request_id` makes it repeatable;
-    `actor_token` is a mandate of this application, whose session is the one to act in.
+    `actor_token` is a mandate of this application, whose session is the one to act in. With
+    `receipt`, the proof of the decision is asked for, too.
     """
 
     resource: str
@@ -92,6 +96,7 @@ class Ask:
     approval: str | None = None
     request_id: str | None = None
     actor_token: str | None = field(default=None, repr=False)
+    receipt: bool = False
 
     @property
     def key(self) -> Key:
@@ -134,12 +139,13 @@ class Granted(NamedTuple):
     """The answer of the authority: a mandate and its life from receipt, in seconds.
 
     One that `renews` is replaced ahead of its end. One that took an approval, or a request id, is
-    not: it is asked for anew when a call needs it.
+    not: it is asked for anew when a call needs it. `receipt` is there when it was asked for.
     """
 
     token: str
     expires_in: float
     renews: bool = True
+    receipt: Receipt | None = None
 
 
 class ExchangeError(Exception):

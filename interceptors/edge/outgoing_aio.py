@@ -14,7 +14,7 @@ from caracal_grpc.interceptors.client.aio.tokens import AioExchange, AioExchange
 from caracal_grpc.interceptors.client.aio.traced import traced, traced_tie
 from caracal_grpc.interceptors.client.attachment import Attachment, OnBehalf
 from caracal_grpc.interceptors.client.channel import Options
-from caracal_grpc.interceptors.client.exchange import edge_closed
+from caracal_grpc.interceptors.client.exchange import OnReceipt, edge_closed, with_receipt
 from caracal_grpc.interceptors.client.observed import aio_exchange_of
 from caracal_grpc.interceptors.client.tokens import Ask, ExchangeError
 from caracal_grpc.interceptors.context.session import (
@@ -158,6 +158,7 @@ class AioOutgoing:
         approval_id: str | None = None,
         request_id: str | None = None,
         actor_token: str | None = None,
+        on_receipt: OnReceipt | None = None,
         timeout: float | None = None,
     ) -> str:
         """A mandate for `scopes` on `resource`: the one that is held, while it is good.
@@ -167,7 +168,9 @@ class AioOutgoing:
         everything else as it was; what it gives will do for calls that ask for the same. With a
         `request_id`, which is remembered by the authority for a minute, the same mandate is got
         again by any process of the application. `actor_token` is a mandate of this application, and
-        its session the one to act in on behalf of the `subject_token`.
+        its session the one to act in on behalf of the `subject_token`. `on_receipt` is told the
+        proof that the decision is in the ledger, whose protobuf JSON is what `audit verify` checks,
+        before the mandate is given back, which is a new one, too.
 
         Raises `grpc.aio.AioRpcError` with the status of the exchange; `from_rpc_error` reads it.
         """
@@ -186,10 +189,16 @@ class AioOutgoing:
             request_id=request_id,
             actor_token=actor_token,
         )
+        tokens = self._opened()[1]
         try:
-            return await self._opened()[1].get(ask, timeout)
+            if on_receipt is None:
+                return await tokens.get(ask, timeout)
+            granted = await tokens.fresh(with_receipt(ask), timeout)
         except ExchangeError as error:
             raise client_aio.aio_error(error.status) from error
+        if granted.receipt is not None:
+            on_receipt(granted.receipt)
+        return granted.token
 
     async def close(self) -> None:
         """Ends all that the edge began, the latest first; call it after the server stopped.

@@ -12,7 +12,7 @@ import grpc
 from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.interceptors.client.attachment import OnBehalf
 from caracal_grpc.interceptors.client.channel import Options
-from caracal_grpc.interceptors.client.exchange import edge_closed
+from caracal_grpc.interceptors.client.exchange import OnReceipt, edge_closed, with_receipt
 from caracal_grpc.interceptors.client.observed import sync_exchange_of
 from caracal_grpc.interceptors.client.sync import interceptors as client_sync
 from caracal_grpc.interceptors.client.sync.renewing import FailedCall
@@ -117,6 +117,7 @@ class SyncOutgoing:
         approval_id: str | None = None,
         request_id: str | None = None,
         actor_token: str | None = None,
+        on_receipt: OnReceipt | None = None,
         timeout: float | None = None,
     ) -> str:
         """A mandate for `scopes` on `resource`: the one that is held, while it is good.
@@ -126,7 +127,9 @@ class SyncOutgoing:
         everything else as it was; what it gives will do for calls that ask for the same. With a
         `request_id`, which is remembered by the authority for a minute, the same mandate is got
         again by any process of the application. `actor_token` is a mandate of this application, and
-        its session the one to act in on behalf of the `subject_token`.
+        its session the one to act in on behalf of the `subject_token`. `on_receipt` is told the
+        proof that the decision is in the ledger, whose protobuf JSON is what `audit verify` checks,
+        before the mandate is given back, which is a new one, too.
 
         Raises `grpc.RpcError` with the status of the exchange; `from_rpc_error` reads it.
         """
@@ -145,10 +148,16 @@ class SyncOutgoing:
             request_id=request_id,
             actor_token=actor_token,
         )
+        tokens = self._opened()[1]
         try:
-            return self._opened()[1].get(ask, timeout)
+            if on_receipt is None:
+                return tokens.get(ask, timeout)
+            granted = tokens.fresh(with_receipt(ask), timeout)
         except ExchangeError as error:
             raise FailedCall(error.status) from error
+        if granted.receipt is not None:
+            on_receipt(granted.receipt)
+        return granted.token
 
     def close(self) -> None:
         """Ends all that the edge began, the latest first; call it after the server stopped.

@@ -47,6 +47,7 @@ async def open_desk(
         exchange=authority.exchange,
         inspection=authority.inspection,
         revocations=authority.revocations,
+        proofs=authority.proving.proofs,
         peers=Peers(rig.clock),
         drain=drain,
     )

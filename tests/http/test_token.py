@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import pytest
 
+from caracal_grpc.cli.audit.proof_file import evidence
 from caracal_grpc.core.reason import Reason
+from caracal_grpc.crypto.ledger_key import verify_ed25519
 from caracal_grpc.http.oauth_error import OAUTH_ERROR_OF
+from caracal_grpc.ledger.checks.verify import verify_receipt
 from tests.authority.approvals import desk as approvals
 from tests.http.desk import Desk
 from tests.http.port import ACCESS_TOKEN, EXCHANGE, JWT, Port, told
@@ -48,6 +52,17 @@ async def test_it_is_in_the_ledger_as_any_other(desk: Desk) -> None:
     entry = await desk.rig.last()
     assert (entry.id, entry.type, entry.decision) == (answer["audit_id"], "exchange", "allow")
     assert entry.peer.startswith("ipv4:127.0.0.1:")
+
+
+async def test_receipt_comes_with_the_mandate(desk: Desk) -> None:
+    """When it is asked for: the JSON that is checked offline, of the very decision."""
+    answer = told(await desk.port.token("agent", ORDERS, receipt="true"))
+    kept = evidence(answer["receipt"])
+    assert kept is not None
+    key = desk.rig.authority.proving.proofs.key("shop")
+    assert verify_receipt(kept, verifier_key=key, verify=verify_ed25519).ok
+    assert json.loads(kept.canonical)["id"] == answer["audit_id"]
+    assert "receipt" not in told(await desk.port.token("agent", ORDERS))
 
 
 async def test_header_authenticates(port: Port) -> None:
@@ -177,6 +192,7 @@ BAD: dict[str, tuple[dict[str, Any], int, str, str]] = {
     "ttl too long a number": ({"ttl": "9" * 13}, 400, "invalid_request", "FIELD_INVALID"),
     "ttl past a duration": ({"ttl": "9" * 12}, 400, "invalid_request", "FIELD_INVALID"),
     "flag of another kind": ({"bind": "yes"}, 400, "invalid_request", "FIELD_INVALID"),
+    "receipt of another kind": ({"receipt": "1"}, 400, "invalid_request", "FIELD_INVALID"),
     "bound without a certificate": ({"bind": "true"}, 400, "invalid_request", "FIELD_INVALID"),
     "session no id": ({"session_id": "mine"}, 400, "invalid_request", "FIELD_INVALID"),
     "approval no id": ({"approval_id": "mine"}, 400, "invalid_request", "FIELD_INVALID"),

@@ -30,6 +30,7 @@ from caracal_grpc.interceptors.client.tokens import (
     Ask,
     ExchangeError,
     Granted,
+    Look,
     TokenBook,
 )
 from caracal_grpc.interceptors.profile import Profile
@@ -120,23 +121,18 @@ class AioTokens:
         Callers that find none wait for the one exchange in flight; a caller that leaves does not
         end it for the others.
         """
-        if self._closed:
-            raise edge_closed()
-        look = self._book.look(ask.key, self._clock.monotonic())
-        if look.failure is not None:
-            raise ExchangeError(look.failure)
+        look = self._look(ask)
         if look.token is not None and not look.due:
             return look.token
         flight = self._fly(ask)
         if look.token is not None:
             return look.token
-        if flight is None:
-            raise too_many_flights()
-        try:
-            return await _join(flight, timeout)
-        finally:
-            if ask.single_use:
-                flight.cancel()  # nobody else waits for it, and nobody would use it
+        return (await _landed(ask, flight, timeout)).token
+
+    async def fresh(self, ask: Ask, timeout: float | None = None) -> Granted:
+        """All that the authority answers to `ask`, which is of single use; raises as `get`."""
+        self._look(ask)
+        return await _landed(ask, self._fly(ask), timeout)
 
     def drop(self, ask: Ask, token: str) -> bool:
         """Forgets `token`, which a server refused; whether another is worth asking for."""
@@ -149,6 +145,15 @@ class AioTokens:
         for flight in flights:
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)
+
+    def _look(self, ask: Ask) -> Look:
+        """What there is for `ask`; raises `ExchangeError` while it is too early to ask again."""
+        if self._closed:
+            raise edge_closed()
+        look = self._book.look(ask.key, self._clock.monotonic())
+        if look.failure is not None:
+            raise ExchangeError(look.failure)
+        return look
 
     def _fly(self, ask: Ask) -> asyncio.Task[Granted | ExchangeError] | None:
         """The exchange in flight; `None` when there are too many others to begin it."""
@@ -185,7 +190,20 @@ class AioTokens:
             return await self._release(ask, error)
 
 
-async def _join(flight: asyncio.Task[Granted | ExchangeError], timeout: float | None) -> str:
+async def _landed(
+    ask: Ask, flight: asyncio.Task[Granted | ExchangeError] | None, timeout: float | None
+) -> Granted:
+    """What `flight` brings, for which there must have been room."""
+    if flight is None:
+        raise too_many_flights()
+    try:
+        return await _join(flight, timeout)
+    finally:
+        if ask.single_use:
+            flight.cancel()  # nobody else waits for it, and nobody would use it
+
+
+async def _join(flight: asyncio.Task[Granted | ExchangeError], timeout: float | None) -> Granted:
     """The mandate that `flight` brings, without holding the caller for longer than `timeout`."""
     await asyncio.wait([flight], timeout=timeout)
     if not flight.done():
@@ -195,4 +213,4 @@ async def _join(flight: asyncio.Task[Granted | ExchangeError], timeout: float | 
     outcome = flight.result()
     if isinstance(outcome, ExchangeError):
         raise ExchangeError(outcome.status)
-    return outcome.token
+    return outcome

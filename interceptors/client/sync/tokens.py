@@ -34,6 +34,7 @@ from caracal_grpc.interceptors.client.tokens import (
     Ask,
     ExchangeError,
     Granted,
+    Look,
     TokenBook,
 )
 from caracal_grpc.interceptors.profile import Profile
@@ -138,23 +139,20 @@ class SyncTokens:
         end it for the others.
         """
         with self._lock:
-            if self._closed:
-                raise edge_closed()
-            look = self._book.look(ask.key, self._clock.monotonic())
-            if look.failure is not None:
-                raise ExchangeError(look.failure)
+            look = self._look(ask)
             if look.token is not None and not look.due:
                 return look.token
             flight = self._fly(ask)
         if look.token is not None:
             return look.token
-        if flight is None:
-            raise too_many_flights()
-        try:
-            return _join(flight, timeout)
-        finally:
-            if ask.single_use:
-                flight.cancel()  # nobody else waits for it, and nobody would use it
+        return _landed(ask, flight, timeout).token
+
+    def fresh(self, ask: Ask, timeout: float | None = None) -> Granted:
+        """All that the authority answers to `ask`, which is of single use; raises as `get`."""
+        with self._lock:
+            self._look(ask)
+            flight = self._fly(ask)
+        return _landed(ask, flight, timeout)
 
     def drop(self, ask: Ask, token: str) -> bool:
         """Forgets `token`, which a server refused; whether another is worth asking for."""
@@ -179,6 +177,15 @@ class SyncTokens:
         """Waits for the last thread to end, once the channel is closed, too."""
         for pool in (self._pool, self._waiters):
             pool.shutdown()
+
+    def _look(self, ask: Ask) -> Look:
+        """What there is for `ask`; raises `ExchangeError` while it is too early to ask again."""
+        if self._closed:
+            raise edge_closed()
+        look = self._book.look(ask.key, self._clock.monotonic())
+        if look.failure is not None:
+            raise ExchangeError(look.failure)
+        return look
 
     def _fly(self, ask: Ask) -> _Flight | None:
         """The exchange in flight; `None` when there are too many others to begin it."""
@@ -252,7 +259,18 @@ class SyncTokens:
                 flight.set_result(outcome or exchange_broken())
 
 
-def _join(flight: _Flight, timeout: float | None) -> str:
+def _landed(ask: Ask, flight: _Flight | None, timeout: float | None) -> Granted:
+    """What `flight` brings, for which there must have been room."""
+    if flight is None:
+        raise too_many_flights()
+    try:
+        return _join(flight, timeout)
+    finally:
+        if ask.single_use:
+            flight.cancel()  # nobody else waits for it, and nobody would use it
+
+
+def _join(flight: _Flight, timeout: float | None) -> Granted:
     """The mandate that `flight` brings, without holding the caller for longer than `timeout`."""
     try:
         outcome = flight.result(timeout)
@@ -262,4 +280,4 @@ def _join(flight: _Flight, timeout: float | None) -> str:
         raise edge_closed() from None
     if isinstance(outcome, ExchangeError):
         raise ExchangeError(outcome.status)
-    return outcome.token
+    return outcome

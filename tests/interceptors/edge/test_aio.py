@@ -18,6 +18,7 @@ from caracal_grpc.core.errors import CaracalError
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.interceptors import Edge, connect, current_mandate, from_rpc_error
 from caracal_grpc.v1 import revocation_service_pb2, revocation_service_pb2_grpc
+from caracal_grpc.v1.audit_pb2 import Receipt
 from tests.interceptors.calling import say_aio as say
 from tests.interceptors.support import (
     DENIED,
@@ -195,6 +196,17 @@ async def test_refused_exchange_is_an_rpc_error(edge: Edge, authority: FakeAutho
     refusal = from_rpc_error(caught.value)
     assert refusal is not None
     assert refusal.reason is Reason.POLICY_DENIED
+
+
+async def test_answer_without_the_receipt_is_no_answer(
+    edge: Edge, authority: FakeAuthority
+) -> None:
+    """As of an authority that knows of none: who wants the proof does not go on without it."""
+    receipts: list[Receipt] = []
+    with pytest.raises(grpc.aio.AioRpcError, match="without a receipt") as caught:
+        await edge.exchange(RESOURCE, SCOPES, request_id="r-1", on_receipt=receipts.append)
+    assert (caught.value.code(), receipts) == (grpc.StatusCode.UNIMPLEMENTED, [])
+    assert [(each.receipt, each.request_id) for each in authority.requests] == [(True, "r-1")]
 
 
 async def test_closed_edge_refuses_and_leaves_nothing_running(
