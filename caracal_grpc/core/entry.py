@@ -43,7 +43,7 @@ _ALWAYS: Final = frozenset({"id", "zone", "time_ms", "type", "decision"})
 _NUMBERS: Final = ("time_ms", "hops", "expires_at")
 _LISTS: Final = ("actor_chain", "requested_scopes", "granted_scopes", "policy_reasons")
 _LONG: Final = {"question": MAX_QUESTION, "answer": MAX_ANSWER}
-_DECIDES: Final = frozenset({"exchange", "edge.decision"})
+_DECIDES: Final = frozenset({"exchange", "edge.decision", "upstream.release"})
 _ABOUT: Final = ("hold", "anchor", "approval", "delegation", "session", "key")
 """Details that say what a change is about, the first that there is."""
 

@@ -63,9 +63,7 @@ def parse_read(request: audit_service_pb2.ReadRequest) -> Wanted:
     query = request.query
     for name in ("newest_first", "order_by", "page_size"):
         if getattr(query, name):
-            raise field_invalid(
-                f"query.{name}", "must be unset; a read is in the order of the tree"
-            )
+            raise field_invalid(f"query.{name}", _READ_TEXT)
     return Wanted(
         parse_filter(query),
         follow=request.follow,

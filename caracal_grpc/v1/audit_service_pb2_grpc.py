@@ -112,6 +112,8 @@ class AuditServiceServicer(object):
         """Tells how one decision came about and whether what it granted is alive. The caller must hold
         `caracal:audit:read` in that zone or in the zone `caracal`. Answers FIELD_INVALID,
         OBJECT_NOT_FOUND, ZONE_FORBIDDEN, AUDIT_UNAVAILABLE also for an entry that was tampered with.
+        With `reevaluate` or `suggest` also LIMIT_EXCEEDED when too many ask at once, 8 at one replica, 4 of
+        one application, and POLICY_FAILED and STORE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -15,7 +15,7 @@ from caracal_grpc.authority.explaining.life import dead_by
 from caracal_grpc.authority.explaining.reevaluation import asked_again
 from caracal_grpc.authority.explaining.remedies import remedies_for
 from caracal_grpc.authority.explaining.steps import steps_of
-from caracal_grpc.authority.explaining.story import tell
+from caracal_grpc.authority.explaining.story import end_of, tell
 from caracal_grpc.authority.keys.signers import ledger_issuer
 from caracal_grpc.authority.policies.versions import Versions
 from caracal_grpc.authority.state.access import require_zone
@@ -76,7 +76,8 @@ class Explaining:
         stored = await self._find(zone, audit_id, jti, request_id)
         entry = _readable(stored)
         dead = dead_by(self._state, zone, entry, self._clock.now())
-        story = await tell(self._ledger, zone, stored.index, entry, dead)
+        end = end_of(self._state, entry, dead)
+        story = await tell(self._ledger, zone, stored.index, entry, end)
         again, remedies = await self._asked(caller, entry, wanted)
         return Explanation(stored, entry, steps_of(entry), dead, issuer, story, again, remedies)
 
@@ -102,8 +103,9 @@ class Explaining:
         if audit_id:
             found = await self._ledger.get(zone, audit_id)
         else:
-            kind = "exchange" if jti else ""
-            query = Filter(jti=jti, request_id=request_id, type=kind, newest_first=True)
+            # A grant is recorded before its mandate is handed out: the first entry that names it.
+            grant = Filter(jti=jti, type="exchange")
+            query = grant if jti else Filter(request_id=request_id, newest_first=True)
             page = await self._ledger.search(zone, query, page_size=1)
             found = page.entries[0] if page.entries else None
         if found is None:

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from caracal_grpc.authority.audit.edge_decisions import KIND as EDGE
 from caracal_grpc.authority.explaining.explanation import Story, StoryEvent
 from caracal_grpc.authority.explaining.life import EXPIRED, anchors, grants, lineage, texts
 from caracal_grpc.authority.explaining.steps import outcome, told, who
+from caracal_grpc.authority.state.floor import raised_at
+from caracal_grpc.authority.state.slices import in_slices
+from caracal_grpc.authority.state.state import State
 from caracal_grpc.core.entry import MAX_INT, Entry
 from caracal_grpc.ledger.entries.stored import Stored
 from caracal_grpc.ledger.port import Filter, Ledger
 
 MAX_EVENTS: Final = 1_000
 _MOST: Final = 250
-"""Entries of one search: what is beyond it is left out, and the story says so."""
-_MAX_ABOUT: Final = 64
-"""Objects whose own entries are looked for; a lineage of ten hops has about forty."""
+_PAGES: Final = 8
+"""Entries of one search, and its pages: what is beyond is left out, and the story says so."""
 
 _KINDS: Final = {
     "session.start": "started",
@@ -35,6 +37,7 @@ _KINDS: Final = {
     "key.compromise": "revoked",
     EDGE: "used",
     "mandate.consume": "used",
+    "upstream.release": "used",
 }
 _ENDS: Final = frozenset({"revoked", "resumed"})
 
@@ -45,17 +48,21 @@ class _Found:
     cut: bool
 
 
-async def tell(ledger: Ledger, zone: str, place: int, entry: Entry, dead_by: str) -> Story:
-    """The story around `entry`, whose index is `place` and whose grant is dead by `dead_by`.
+async def tell(
+    ledger: Ledger, zone: str, place: int, entry: Entry, end: StoryEvent | None
+) -> Story:
+    """The story around `entry`, whose index is `place`; `end` is what no entry of its own may tell.
 
     Raises `AUDIT_UNAVAILABLE`.
     """
-    found = await asyncio.gather(*(_find(ledger, zone, each) for each in _questions(entry)))
-    others = {index: each for index, each in _readable(found) if _belongs(each, entry)}
+    asked = _questions(entry)
+    found = await asyncio.gather(*(_find(ledger, zone, each, place) for each in asked))
+    readable = await in_slices((each,) for each in _readable(found))
+    others = {index: each for index, each in readable if _belongs(each, entry)}
     others.pop(place, None)
     placed = [(index, _event(each)) for index, each in others.items()]
     placed += [(place, event) for event in _decision(entry)]
-    placed += [(MAX_INT, event) for event in _end(entry, dead_by)]
+    placed += [(MAX_INT, end)] if end else []
     placed.sort(key=lambda each: (each[1].time_ms, each[0]))
     events = [event for _, event in placed]
     cut = any(each.cut for each in found) or len(events) > MAX_EVENTS
@@ -65,7 +72,7 @@ async def tell(ledger: Ledger, zone: str, place: int, entry: Entry, dead_by: str
 def _questions(entry: Entry) -> list[Filter]:
     """What is asked of the ledger, each answered by one of its indexes."""
     about = {*anchors(entry), str(entry.details.get("approval", "")), entry.about} - {""}
-    questions = [Filter(about=each) for each in sorted(about)[:_MAX_ABOUT]]
+    questions = [Filter(about=each) for each in sorted(about)]
     if entry.jti:
         questions.append(Filter(jti=entry.jti))
     if entry.request_id and entry.type == "exchange":
@@ -74,9 +81,27 @@ def _questions(entry: Entry) -> list[Filter]:
     return questions
 
 
-async def _find(ledger: Ledger, zone: str, question: Filter) -> _Found:
-    page = await ledger.search(zone, question, page_size=_MOST)
-    return _Found(page.entries, bool(page.next_page_token))
+async def _find(ledger: Ledger, zone: str, question: Filter, place: int) -> _Found:
+    """The oldest, and those from `place` on when the oldest do not reach it."""
+    oldest = await _oldest(ledger, zone, question)
+    if not oldest.cut or (oldest.entries and oldest.entries[-1].index >= place):
+        return oldest
+    later = await _oldest(ledger, zone, replace(question, start=place))
+    return _Found(oldest.entries + later.entries, cut=True)
+
+
+async def _oldest(ledger: Ledger, zone: str, question: Filter) -> _Found:
+    """The oldest, and whether there are more: a token alone may only mean that a page is brief."""
+    found: list[Stored] = []
+    token = ""
+    for _ in range(_PAGES):
+        left = _MOST + 1 - len(found)
+        page = await ledger.search(zone, question, page_size=left, page_token=token, briefly=True)
+        found += page.entries
+        token = page.next_page_token
+        if not token or len(found) > _MOST:
+            break
+    return _Found(tuple(found[:_MOST]), bool(token) or len(found) > _MOST)
 
 
 def _readable(found: Iterable[_Found]) -> Iterable[tuple[int, Entry]]:
@@ -142,13 +167,15 @@ def _hops(entry: Entry) -> Iterable[str]:
         yield f"passed on to {actor} in {session}, {how}"
 
 
-def _end(entry: Entry, dead_by: str) -> list[StoryEvent]:
-    """That it ran out, or by what it is dead that no entry of its own may tell."""
+def end_of(state: State, entry: Entry, dead_by: str) -> StoryEvent | None:
+    """That it ran out, or what else no entry of its own may tell; `None` when there is no such."""
     if dead_by == EXPIRED:
-        return [StoryEvent(entry.expires_at * 1000, "expired", f"{entry.jti} expired")]
+        return StoryEvent(entry.expires_at * 1000, "expired", f"{entry.jti} expired")
     if dead_by == entry.zone:
         text = f"everything that was issued in {dead_by} until then was revoked"
-        return [StoryEvent(entry.time_ms, "revoked", text)]
-    if dead_by in lineage(entry):
-        return [StoryEvent(entry.time_ms, "ended", f"{dead_by}, which it stands on, has ended")]
-    return []
+        return StoryEvent(int(raised_at(state, dead_by) * 1000), "revoked", text)
+    session = state.find_session(entry.zone, dead_by) if dead_by in lineage(entry) else None
+    if session is None or session.terminated_at is None:
+        return None
+    time_ms = max(entry.time_ms, session.terminated_at * 1000)
+    return StoryEvent(time_ms, "ended", f"{dead_by}, which it stands on, has ended")

@@ -13,3 +13,9 @@ def issued_before(state: State, zone: str) -> int:
     """
     record = state.record(places.floor_place(zone))
     return int(record.value["issued_before"]) if record else 0
+
+
+def raised_at(state: State, zone: str) -> float:
+    """When the floor was raised to where it is, in seconds since the Unix epoch; 0 for none."""
+    record = state.record(places.floor_place(zone))
+    return float(record.value["revoked_at"]) if record else 0.0

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from caracal_grpc.authority.audit.edge_decisions import Report
 from caracal_grpc.authority.exchange.consumption import Use
 from caracal_grpc.authority.explaining.explanation import Explanation, StoryEvent
 from caracal_grpc.authority.sessions.sessions import SessionStart
+from caracal_grpc.core.mandate import Mandate
 from caracal_grpc.core.reason import Reason
 from tests.authority.approvals.desk import guard, held, review, use
 from tests.authority.audit.test_edge_decisions import shown
+from tests.authority.upstreams.desk import Desk, crm_shop
 from tests.support.refusals import refused
 from tests.support.relay import PLACE, landing, relay
 from tests.support.rig import Rig
@@ -57,6 +61,8 @@ async def test_a_grant_is_told_from_question_to_end(rig: Rig) -> None:
         "refused",
     ]
     assert rig.application("orders") in events[1].text
+    assert events[2].text == f"{PAYMENTS} left payments:charge payments:refund"
+    assert mandate.policy_version in events[3].text
     assert "payments:charge" in events[4].text
     assert {event.audit_id for event in events[:5]} == {mandate.audit_id}
     assert (events[6].audit_id, "stolen" in events[6].text) == (revoked.audit_id, True)
@@ -103,6 +109,37 @@ async def test_what_ended_it_by_its_root_is_told(rig: Rig) -> None:
     assert (last.kind, last.audit_id) == ("revoked", revocation.audit_id)
 
 
+async def use_and_end(rig: Rig, mandate: Mandate, end: Awaitable[object]) -> list[StoryEvent]:
+    """The story of a mandate that was used, and whose end came two seconds later."""
+    await rig.advance(1)
+    report = Report("shop", (shown(mandate, reason=""),))
+    await rig.authority.edge_decisions.record(await rig.caller("orders"), report)
+    await rig.advance(2)
+    await end
+    return await story(rig, jti=mandate.jti)
+
+
+async def test_floor_of_the_zone_ends_it_when_it_was_raised(rig: Rig) -> None:
+    """After what it was used for until then."""
+    mandate = (await rig.exchange("agent", ORDERS)).mandate
+    assert rig.operator is not None
+    moment = rig.clock.now() + 2
+    end = rig.authority.revocations.revoke_issued_before(rig.operator, "shop", moment, "")
+    events = await use_and_end(rig, mandate, end)
+    assert kinds(events)[-2:] == ["used", "revoked"]
+    assert events[-1].time_ms == int(rig.clock.now() * 1000)
+
+
+async def test_session_ends_it_when_it_ended(rig: Rig) -> None:
+    """After what it was used for until then."""
+    caller = await rig.caller("agent")
+    session = (await rig.authority.sessions.start(caller, SessionStart("shop"))).session.id
+    mandate = (await rig.exchange("agent", ORDERS, session=session)).mandate
+    end = rig.authority.sessions.terminate(caller, "shop", session, "")
+    told = kinds(await use_and_end(rig, mandate, end))
+    assert told[told.index("used") :] == ["used", "revoked", "ended"]
+
+
 async def test_what_was_revoked_before_is_no_part_of_it(rig: Rig) -> None:
     """A suspension that was over when it was asked for is another's story."""
     caller = await rig.caller("agent")
@@ -146,6 +183,19 @@ async def test_single_use_is_told(rig: Rig) -> None:
     assert "used" in kinds(await story(rig, jti=issued.mandate.jti))
 
 
+async def test_release_of_a_secret_is_a_use_of_its_own_mandate(rig: Rig) -> None:
+    """What was released for another mandate under the same key is another's story."""
+    await rig.apply(crm_shop())
+    desk = Desk(rig)
+    await desk.make()
+    mine, other = await desk.shown(), await desk.shown()
+    released = [await desk.release(each.token) for each in (mine, other)]
+    events = await story(rig, jti=mine.mandate.jti)
+    told = {event.audit_id: event.kind for event in events}
+    assert told[released[0].audit_id] == "used"
+    assert released[1].audit_id not in told
+
+
 async def test_refusal_has_a_story(rig: Rig) -> None:
     """What was asked, and why not."""
     with refused(Reason.POLICY_DENIED) as seen:
@@ -163,14 +213,3 @@ async def test_repeated_requests_are_told_together(rig: Rig) -> None:
     await rig.exchange("agent", ORDERS, request_id="r-1")
     events = await story(rig, request_id="r-1")
     assert (kinds(events)[0], kinds(events)[-1]) == ("refused", "issued")
-
-
-async def test_long_story_says_that_it_is_cut(rig: Rig) -> None:
-    """Of very many uses the first are told."""
-    mandate = (await rig.exchange("agent", ORDERS)).mandate
-    caller = await rig.caller("orders")
-    uses = tuple(shown(mandate, reason="") for _ in range(300))
-    await rig.authority.edge_decisions.record(caller, Report("shop", uses))
-    explained = await explain(rig, jti=mandate.jti)
-    assert explained.story.cut
-    assert 200 < len(explained.story.events) <= 1000
