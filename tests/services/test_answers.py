@@ -14,7 +14,7 @@ from caracal_grpc.authority.authority import Authority
 from caracal_grpc.authority.state.unfinished import Unfinished
 from caracal_grpc.core.reason import Reason
 from caracal_grpc.v1 import application_pb2, session_service_pb2, token_service_pb2
-from tests.services.test_access import GUARDED, LIST_ZONES, Target, call, filled, targets
+from tests.services.access_cases import GUARDED, LIST_ZONES, Target, call, filled, targets
 from tests.support.authority import Running, bearer, eventually, reason_of
 from tests.support.contract import METHODS, Answers, promised
 from tests.support.refusals import refused

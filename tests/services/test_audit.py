@@ -18,6 +18,11 @@ from tests.support.refusals import refused
 from tests.support.shop import CARACAL, ORDERS, PAYMENTS, STOCK
 
 MOMENT = Timestamp(seconds=1)
+_DECISIONS: dict[Any, str] = {
+    audit_pb2.AUDIT_DECISION_ALLOW: "allow",
+    audit_pb2.AUDIT_DECISION_DENY: "deny",
+    audit_pb2.AUDIT_DECISION_DONE: "done",
+}
 
 
 async def search(authority: Running, **query: Any) -> Any:
@@ -67,6 +72,26 @@ async def test_search_finds_what_matches(authority: Running) -> None:
     for query, wanted in queries:
         found = await search(authority, **query)
         assert [entry.id for entry in found.entries] == wanted, query
+
+
+ORDERS_BY = """index time type decision reason application_id
+subject resource session_id jti request_id"""
+
+
+@pytest.mark.parametrize("name", ORDERS_BY.split())
+async def test_every_order_that_is_named_is_one(authority: Running, name: str) -> None:
+    """By the value of that field, equals by index; and `desc` is the whole of it turned round."""
+    await a_little_history(authority)
+
+    def place(entry: audit_pb2.AuditEntry) -> tuple[Any, int]:
+        value = entry.time.ToMilliseconds() if name == "time" else getattr(entry, name)
+        return (_DECISIONS.get(value) if name == "decision" else value), entry.index
+
+    found = list((await search(authority, order_by=name, page_size=1000)).entries)
+    assert len(found) > 4
+    assert [each.id for each in found] == [each.id for each in sorted(found, key=place)]
+    backward = (await search(authority, order_by=f"{name} desc", page_size=1000)).entries
+    assert [each.id for each in backward] == [each.id for each in reversed(found)]
 
 
 async def test_what_a_change_was_about_is_found(authority: Running) -> None:

@@ -24,6 +24,7 @@ from caracal_grpc.v1 import (
     retention_service_pb2,
     upstream_service_pb2,
 )
+from tests.services.access_cases import call, targets
 from tests.services.isolation_cases import (
     CASES,
     EXCHANGE,
@@ -36,7 +37,6 @@ from tests.services.isolation_cases import (
     request_to,
     target,
 )
-from tests.services.test_access import call, targets
 from tests.support.authority import Running
 from tests.support.contract import METHODS
 from tests.support.shop import CARACAL, ORDERS, shop
