@@ -6,12 +6,16 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from caracal_grpc.ledger.checks.export import Header, header_line
 from caracal_grpc.ledger.checks.finding import Kind
+from caracal_grpc.ledger.notes.note import TreeHead, VerifierKey, signature_line
+from caracal_grpc.ledger.tree import EMPTY_ROOT
+from tests.ledger.support import Key
 from tests.readme.desk import APPLY, Desk, desk
 from tests.readme.text import README, block, blocks
 
@@ -50,10 +54,12 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
 
 
 def test_commands_check_what_was_fetched(case: Case) -> None:
-    """The ledger, a part, a receipt, and that it grew: all as signed."""
+    """The ledger, a part, a receipt, and that it grew, as it did meanwhile: all as signed."""
     key = f"KEY='{case.key}'\n"
     said = case.desk.paste(ACTIVATE, key, CHECK)
     assert said.count(" verifies: ") == 3
+    caller = case.desk.profiles / "hello-caller.json"
+    case.desk.paste(ACTIVATE, f"caracal-grpc exchange resource://greeter --profile '{caller}'\n")
     assert "hello.ledger verifies: " in case.desk.paste(ACTIVATE, PROFILE, key, GROW)
 
 
@@ -91,6 +97,17 @@ def test_program_refuses_another_key(case: Case) -> None:
     """Which did not sign."""
     ended = case.check(case.folder / "hello.ledger", case.key.replace("+", "x+", 1))
     assert (ended.returncode, ended.stderr) == (1, "not signed by the key\n")
+
+
+def test_program_refuses_a_ledger_of_another_name(case: Case) -> None:
+    """Under the very key: one signs one ledger."""
+    signer, other = Key("a/zones/shop"), TreeHead("a/zones/bank", 0, EMPTY_ROOT)
+    key = VerifierKey(signer.name, signer.public)
+    file = case.folder / "other"
+    for head, said in ((other, "of another ledger\n"), (replace(other, origin=signer.name), "")):
+        note = f"{head.text()}\n{signature_line(key, signer.sign(head.text().encode()))}"
+        file.write_text(header_line(Header("shop", head.origin, str(key), note, 0, 0)))
+        assert case.check(file, str(key)).stderr == said
 
 
 def test_program_refuses_a_file_without_its_end(case: Case) -> None:
