@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
@@ -33,8 +34,9 @@ class HttpOutbound:
 
     The address is judged where the socket for it is made, so it makes no difference whether a name
     or a number led to it, nor what the name resolved to before. `ca` holds certificates in PEM that
-    are trusted besides those of the system. `timeout` is in seconds. With `keep_alive` connections
-    are used again, for who asks one server all the time; at most `connections` are open.
+    are trusted besides those of the system, and `pair` names our certificate chain and its private
+    key, for servers that ask for one. `timeout` is in seconds. With `keep_alive` connections are
+    used again, for who asks one server all the time; at most `connections` are open.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class HttpOutbound:
         allowed: tuple[Network, ...] = (),
         *,
         ca: bytes | None = None,
+        pair: tuple[Path, Path] | None = None,
         names: Names | None = None,
         timeout: float = TIMEOUT,
         keep_alive: bool = False,
@@ -49,6 +52,7 @@ class HttpOutbound:
     ) -> None:
         self._allowed = allowed
         self._ca = ca
+        self._pair = pair
         self._names = names or Names()
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._keep_alive = keep_alive
@@ -107,8 +111,8 @@ class HttpOutbound:
         self, method: str, url: str, **more: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         target = self._target(url)
-        session = self._open()
         try:
+            session = self._open()
             async with session.request(method, target, allow_redirects=False, **more) as response:
                 yield response
         except TimeoutError as error:
@@ -134,9 +138,7 @@ class HttpOutbound:
         if self._closed:
             raise OutboundError("no more requests are sent")
         if self._session is None:
-            tls = ssl.create_default_context()
-            if self._ca:
-                tls.load_verify_locations(cadata=self._ca.decode("ascii", "ignore"))
+            tls = self._tls()
             connector = aiohttp.TCPConnector(
                 ssl=tls,
                 resolver=self._names,
@@ -154,6 +156,15 @@ class HttpOutbound:
                 auto_decompress=False,
             )
         return self._session
+
+    def _tls(self) -> ssl.SSLContext:
+        tls = ssl.create_default_context()
+        if self._ca:
+            tls.load_verify_locations(cadata=self._ca.decode("ascii", "ignore"))
+        if self._pair is not None:
+            # A key that has a password is an error, and no question at the terminal.
+            tls.load_cert_chain(*self._pair, password=lambda: "")
+        return tls
 
     def _socket(self, target: tuple[Any, ...]) -> socket.socket:
         """A socket for one address, if it may be called."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import SplitResult, urlsplit
 
@@ -33,7 +34,23 @@ class FileSink(Part):
     """How many full files are kept; the oldest are deleted."""
 
 
-class HttpSink(Part):
+class _TlsClient(Part):
+    """What shows a certificate to a server that asks for one."""
+
+    cert_file: FilePath | None = None
+    """Our certificate chain, PEM."""
+    key_file: FilePath | None = None
+    """Its private key, PEM, mode 0600."""
+
+    @property
+    def pair(self) -> tuple[Path, Path] | None:
+        """The certificate chain and its key; `None` without them."""
+        if self.cert_file is None or self.key_file is None:
+            return None
+        return self.cert_file, self.key_file
+
+
+class HttpSink(_TlsClient):
     """Batches by HTTP POST."""
 
     url: str
@@ -61,7 +78,7 @@ class HttpSink(Part):
         return (*map(ip_network, self.egress_allow), *own)
 
 
-class SyslogSink(Part):
+class SyslogSink(_TlsClient):
     """RFC 5424 messages over TLS (RFC 5425).
 
     Syslog has no acknowledgement. A batch counts as delivered when the receiver's system has taken
@@ -75,10 +92,6 @@ class SyslogSink(Part):
     """The name in the server's certificate; by default the host."""
     ca_file: FilePath | None = None
     """The CA of the server, PEM; by default those of the system."""
-    cert_file: FilePath | None = None
-    """Our certificate chain, PEM, for a server that asks for one."""
-    key_file: FilePath | None = None
-    """Its private key, PEM, mode 0600."""
     facility: Annotated[int, Field(ge=0, le=23)] = 13
     """13 is log audit."""
     hostname: str = ""
@@ -120,6 +133,7 @@ def http_problems(sink: HttpSink) -> Problems:
         yield "header", "must be the name of a header"
     if sink.scheme and not _TOKEN.fullmatch(sink.scheme):
         yield "scheme", "must be one word, or empty"
+    yield from _pair_problems(sink)
 
 
 def _url_problem(url: str) -> str:
@@ -146,10 +160,14 @@ def syslog_problems(sink: SyslogSink) -> Problems:
     fits = _ADDRESS.fullmatch(sink.address)
     if not fits or not 0 < int(sink.address.rpartition(":")[2]) <= MAX_PORT:
         yield "address", "must be host:port, such as siem.example:6514"
-    if bool(sink.cert_file) != bool(sink.key_file):
-        missing = "key_file" if sink.cert_file else "cert_file"
-        yield missing, "must be set too; a client certificate needs both"
+    yield from _pair_problems(sink)
     if sink.hostname and not _PRINTABLE.fullmatch(sink.hostname):
         yield "hostname", "must be at most 255 printable ASCII characters without spaces"
     if not _PRINTABLE.fullmatch(sink.app_name) or len(sink.app_name) > 48:
         yield "app_name", "must be at most 48 printable ASCII characters without spaces"
+
+
+def _pair_problems(sink: _TlsClient) -> Problems:
+    if bool(sink.cert_file) != bool(sink.key_file):
+        missing = "key_file" if sink.cert_file else "cert_file"
+        yield missing, "must be set too; a client certificate needs both"

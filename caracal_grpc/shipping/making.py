@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import ssl
+from functools import partial
+from pathlib import Path
 
 from caracal_grpc.core.errors import field_invalid
 from caracal_grpc.settings.files import read_certificates, read_pair, read_secret
@@ -41,6 +43,7 @@ def _file(place: str, settings: FileSink, form: Format) -> Sink:
 
 def _http(place: str, settings: HttpSink, form: Format) -> Sink:
     read_secret(f"{place}.token_file", settings.token_file)
+    _require_pair(place, settings.pair)
     return HttpDelivery(settings, form, read_certificates(f"{place}.ca_file", settings.ca_file))
 
 
@@ -56,18 +59,26 @@ def _parquet(place: str, settings: ParquetSink) -> Sink:
 
 
 def _syslog(place: str, settings: SyslogSink, form: Format) -> Sink:
-    tls = ssl.create_default_context()
-    if settings.ca_file is not None:
-        read_certificates(f"{place}.ca_file", settings.ca_file)
-        tls = ssl.create_default_context(cafile=settings.ca_file)
-    tls.minimum_version = ssl.TLSVersion.TLSv1_2
-    if settings.cert_file is not None and settings.key_file is not None:
-        pair = settings.cert_file, settings.key_file
-        read_pair(f"{place}.cert_file", pair[0], f"{place}.key_file", pair[1])
-        tls.load_cert_chain(*pair, password=lambda: "")
+    read_certificates(f"{place}.ca_file", settings.ca_file)
+    _require_pair(place, settings.pair)
     hostname = settings.hostname or _own_name()
     header = Header(settings.facility, hostname, settings.app_name, settings.enterprise_number)
-    return SyslogDelivery(settings, header, form, tls)
+    return SyslogDelivery(settings, header, form, partial(_tls, settings))
+
+
+def _tls(settings: SyslogSink) -> ssl.SSLContext:
+    """Whom to trust and what to show, as the files have it now; raises `OSError`."""
+    tls = ssl.create_default_context(cafile=settings.ca_file)
+    tls.minimum_version = ssl.TLSVersion.TLSv1_2
+    if settings.pair is not None:
+        # A key that has a password is an error, and no question at the terminal.
+        tls.load_cert_chain(*settings.pair, password=lambda: "")
+    return tls
+
+
+def _require_pair(place: str, pair: tuple[Path, Path] | None) -> None:
+    if pair is not None:
+        read_pair(f"{place}.cert_file", pair[0], f"{place}.key_file", pair[1])
 
 
 def _own_name() -> str:

@@ -196,3 +196,35 @@ async def test_a_ca_of_ones_own_is_trusted(
         assert keys(web.requests[0].body) == expected(range(2))
     finally:
         await web.stop()
+
+
+async def test_a_server_may_ask_for_a_certificate_of_ours(
+    etcd_ca: CertificateAuthority, make: Maker, tmp_path: Path
+) -> None:
+    """It is shown when there is one, and the new one once the old one is refused."""
+    files = write_tls(tmp_path, etcd_ca, "siem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.certificate, files.key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(files.ca)
+    own = write_tls(tmp_path, etcd_ca, "shipper")
+    web = WebServer(tls=context, answers={PATH: TAKEN})
+    await web.start()
+    try:
+        where = {"url": f"{web.url}{PATH}", "egress_allow": ["127.0.0.0/8"]}
+        ca = files.ca.read_bytes()
+        with pytest.raises(SinkUnavailableError):
+            await make(ca=ca, **where).send(batch(0, 1))
+        good = own.certificate.read_bytes(), own.key.read_bytes()
+        certificate, key = CertificateAuthority().issue("stranger", ("localhost",))
+        own.certificate.write_bytes(certificate)
+        own.key.write_bytes(key)
+        sink = make(ca=ca, cert_file=own.certificate, key_file=own.key, **where)
+        with pytest.raises(SinkUnavailableError):
+            await sink.send(batch(0, 1))
+        own.certificate.write_bytes(good[0])
+        own.key.write_bytes(good[1])
+        await sink.send(batch(0, 2))
+        assert keys(web.requests[0].body) == expected(range(2))
+    finally:
+        await web.stop()

@@ -73,6 +73,7 @@ def test_what_is_fit_is_taken(sink: dict[str, Any]) -> None:
         ({"http": HTTP | {"header": "a b"}}, "sinks.siem.http.header", "name of a header"),
         ({"http": HTTP | {"scheme": "a\nb"}}, "sinks.siem.http.scheme", "one word"),
         ({"http": HTTP | {"egress_allow": ["ten"]}}, "sinks.siem.http.egress_allow", "network"),
+        ({"http": HTTP | {"key_file": "k"}}, "sinks.siem.http.cert_file", "must be set too"),
         ({"http": HTTP | {"token": "x"}}, "sinks.siem.http.token", "is no key here"),
         ({"syslog": {"address": "siem.example"}}, "sinks.siem.syslog.address", "host:port"),
         ({"syslog": {"address": "siem.example:99999"}}, "sinks.siem.syslog.address", "host:port"),
@@ -135,6 +136,10 @@ def test_every_format_has_its_place_in_the_settings() -> None:
         ({"http": HTTP | {"token_file": "token"}}, "sinks.siem.http.token_file"),
         ({"http": HTTP | {"ca_file": "token"}}, "sinks.siem.http.ca_file"),
         ({"syslog": SYSLOG | {"ca_file": "none"}}, "sinks.siem.syslog.ca_file"),
+        (
+            {"http": HTTP | {"cert_file": "token", "key_file": "token"}},
+            "sinks.siem.http.cert_file",
+        ),
         (
             {"syslog": SYSLOG | {"cert_file": "token", "key_file": "token"}},
             "sinks.siem.syslog.cert_file",

@@ -151,6 +151,30 @@ async def test_a_receiver_can_ask_who_sends(
     await server.got(1)
 
 
+async def test_a_certificate_that_is_replaced_is_shown(
+    server: SyslogServer,
+    files: TlsFiles,
+    etcd_ca: CertificateAuthority,
+    make: Maker,
+    tmp_path: Path,
+) -> None:
+    """By the next connection, once the old one is refused."""
+    server.tls.verify_mode = ssl.CERT_REQUIRED
+    server.tls.load_verify_locations(files.ca)
+    own = write_tls(tmp_path, etcd_ca, "shipper")
+    good = own.certificate.read_bytes(), own.key.read_bytes()
+    certificate, key = CertificateAuthority().issue("stranger", ("localhost",))
+    own.certificate.write_bytes(certificate)
+    own.key.write_bytes(key)
+    sink = make(cert_file=own.certificate, key_file=own.key, settle_seconds=0.5)
+    with pytest.raises(SinkUnavailableError):
+        await sink.send(batch(0, 1))
+    own.certificate.write_bytes(good[0])
+    own.key.write_bytes(good[1])
+    await sink.send(batch(0, 1))
+    await server.got(1)
+
+
 async def test_nobody_else_is_spoken_to_in_the_clear(make: Maker) -> None:
     """A server without TLS is no receiver."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -23,18 +24,24 @@ _GZIP_LEVEL: Final = 6
 
 
 class HttpDelivery:
-    """The sink of one URL. `ca` holds certificates in PEM that are trusted, too."""
+    """The sink of one URL. `ca` holds certificates in PEM that are trusted, too.
+
+    After a failure it connects anew, by the certificate of ours that is there by then.
+    """
 
     def __init__(self, settings: HttpSink, form: Format, ca: bytes | None) -> None:
         self._settings = settings
         self._form = form
-        self._outbound = HttpOutbound(
+        self._connect = partial(
+            HttpOutbound,
             settings.networks(),
             ca=ca,
+            pair=settings.pair,
             timeout=settings.timeout_seconds,
             keep_alive=True,
             connections=_CONNECTIONS,
         )
+        self._outbound = self._connect()
 
     async def open(self) -> None:
         """Connections are made when something is sent."""
@@ -46,6 +53,8 @@ class HttpDelivery:
         try:
             answer = await self._outbound.deliver(self._settings.url, body, headers, _MAX_ANSWER)
         except OutboundError as error:
+            await self._outbound.close()
+            self._outbound = self._connect()
             raise SinkUnavailableError(str(error)) from error
         self._judge(answer)
 

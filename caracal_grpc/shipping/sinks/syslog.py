@@ -13,7 +13,7 @@ import fcntl
 import ssl
 import sys
 import termios
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from caracal_grpc.settings.receivers import SyslogSink, host_of
@@ -26,10 +26,14 @@ _CAN_COUNT: Final = sys.platform == "linux"
 
 
 class SyslogDelivery:
-    """The sink of one address; `tls` says whom to trust and what to show."""
+    """The sink of one address; `tls` says to each connection whom to trust and what to show."""
 
     def __init__(
-        self, settings: SyslogSink, header: Header, form: Format, tls: ssl.SSLContext
+        self,
+        settings: SyslogSink,
+        header: Header,
+        form: Format,
+        tls: Callable[[], ssl.SSLContext],
     ) -> None:
         self._settings = settings
         self._header = header
@@ -50,7 +54,7 @@ class SyslogDelivery:
                 reader, writer = await asyncio.open_connection(
                     host,
                     int(settings.address.rpartition(":")[2]),
-                    ssl=self._tls,
+                    ssl=await asyncio.to_thread(self._tls),
                     server_hostname=settings.server_name or host,
                 )
         except TimeoutError as error:
