@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,12 +15,14 @@ from caracal_grpc.interceptors.profile import Profile
 from caracal_grpc.settings.shipping import ShippingSettings
 from caracal_grpc.shipping.cursor import read_progress
 from caracal_grpc.shipping.shipper import Shipper
+from caracal_grpc.shipping.sinks.rotation import full_files
 from caracal_grpc.v1.audit_service_pb2 import SearchRequest
 from tests.support.authority import Client, Running, eventually
 from tests.support.shop import ORDERS
 
 SOON: dict[str, Any] = {"max_seconds": 0.05}
 """Batches that do not wait for others."""
+FILE: dict[str, Any] = {"archive": {"file": {"path": "audit.jsonl"}, "batch": SOON}}
 
 
 def settings_of(folder: Path, sinks: dict[str, Any], **more: Any) -> ShippingSettings:
@@ -80,3 +83,15 @@ async def reached(folder: Path, sink: str, count: int, zone: str = "shop") -> No
         return place is not None and place.next >= count
 
     await eventually(there, timeout=60)
+
+
+def arrived(text: bytes) -> list[tuple[str, str]]:
+    """Key and id of every line."""
+    return [(line["key"], line["id"]) for line in map(json.loads, text.splitlines())]
+
+
+def in_file(folder: Path) -> list[tuple[str, str]]:
+    """What the file sink holds, over all of its files."""
+    path = folder / "audit.jsonl"
+    files = [*full_files(path), path] if path.exists() else []
+    return [each for file in files for each in arrived(file.read_bytes())]

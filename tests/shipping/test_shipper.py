@@ -16,7 +16,16 @@ from caracal_grpc.shipping.cursor import read_progress
 from caracal_grpc.shipping.sinks.rotation import full_files
 from caracal_grpc.v1.audit_service_pb2 import SearchRequest
 from tests.shipping.conftest import INGEST
-from tests.shipping.shipping import SOON, decide, reached, recorded, shipping
+from tests.shipping.shipping import (
+    FILE,
+    SOON,
+    arrived,
+    decide,
+    in_file,
+    reached,
+    recorded,
+    shipping,
+)
 from tests.shipping.syslog_server import SyslogServer
 from tests.support.authority import Running, Starter, eventually
 from tests.support.etcd_tls import CertificateAuthority
@@ -25,25 +34,11 @@ from tests.support.shop import CARACAL, PAYMENTS, shop
 from tests.support.tls import write_tls
 from tests.support.web import Answer, WebServer
 
-FILE: dict[str, Any] = {"archive": {"file": {"path": "audit.jsonl"}, "batch": SOON}}
-
 
 def http(siem: WebServer, **more: Any) -> dict[str, Any]:
     """The sink `siem`."""
     sink = {"http": {"url": f"{siem.url}{INGEST}"}, "batch": SOON, "max_retry_seconds": 1.0}
     return {"siem": sink | more}
-
-
-def arrived(text: bytes) -> list[tuple[str, str]]:
-    """Key and id of every line."""
-    return [(line["key"], line["id"]) for line in map(json.loads, text.splitlines())]
-
-
-def in_file(folder: Path) -> list[tuple[str, str]]:
-    """What the file sink holds, over all of its files."""
-    path = folder / "audit.jsonl"
-    files = [*full_files(path), path] if path.exists() else []
-    return [each for file in files for each in arrived(file.read_bytes())]
 
 
 def at_server(siem: WebServer) -> list[tuple[str, str]]:
@@ -77,18 +72,6 @@ async def test_it_goes_on_where_it_was(authority: Running, tmp_path: Path) -> No
         async with shipping(authority, tmp_path, FILE):
             await reached(tmp_path, "archive", len(await recorded(authority)))
     assert in_file(tmp_path) == await recorded(authority)
-
-
-async def test_zones_share_a_sink(authority: Running, tmp_path: Path) -> None:
-    """Each is in order, and has a place of its own."""
-    async with shipping(authority, tmp_path, FILE, zones=["shop", "caracal"]):
-        await decide(authority, 3)
-        shops, own = await recorded(authority), await recorded(authority, "caracal")
-        await reached(tmp_path, "archive", len(shops))
-        await reached(tmp_path, "archive", len(own), "caracal")
-    found = in_file(tmp_path)
-    assert [each for each in found if each[0].startswith("shop/")] == shops
-    assert [each for each in found if each[0].startswith("caracal/")][: len(own)] == own
 
 
 async def test_a_filter_says_what_is_sent(authority: Running, tmp_path: Path) -> None:
