@@ -65,7 +65,7 @@ async def secure(tmp_path: Path) -> AsyncIterator[tuple[WebServer, bytes]]:
     files = write_tls(tmp_path, ca, "localhost")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files.certificate, files.key)
-    server = WebServer(context, {"/": Answer(b"hello")})
+    server = WebServer(tls=context, answers={"/": Answer(b"hello")})
     await server.start()
     yield server, ca.pem
     await server.stop()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ssl
 from dataclasses import dataclass, field
+
+from tests.support.loopback import LoopbackServer
 
 
 @dataclass(frozen=True)
@@ -31,39 +31,17 @@ NOT_FOUND = Answer(b"not found", 404)
 
 
 @dataclass
-class WebServer:
+class WebServer(LoopbackServer):
     """Answers by path. `held` paths are not answered until they are let go."""
 
-    tls: ssl.SSLContext | None = None
     answers: dict[str, Answer] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
-    port: int = 0
     _held: dict[str, asyncio.Event] = field(default_factory=dict)
-    _server: asyncio.Server | None = None
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def url(self) -> str:
         """What its URLs begin with."""
         return f"{'https' if self.tls else 'http'}://localhost:{self.port}"
-
-    async def start(self) -> None:
-        """Serves, on the port of the time before if there was one."""
-        self._server = await asyncio.start_server(
-            self._connected, "127.0.0.1", self.port, ssl=self.tls
-        )
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def stop(self) -> None:
-        """Refuses connections, and ends those that there are."""
-        if self._server:
-            self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._server:
-            await self._server.wait_closed()
-        self._server = None
 
     def hold(self, path: str) -> None:
         """Leaves requests for `path` without an answer, until `release`."""
@@ -87,22 +65,8 @@ class WebServer:
         """What is answered to `request`."""
         return self.answers.get(request.path, NOT_FOUND)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is None:
-            return
-        self._tasks.add(task)
-        try:
-            await self._answered(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            writer.transport.abort()
-        finally:
-            self._tasks.discard(task)
-            writer.close()
-            with contextlib.suppress(ConnectionError, ssl.SSLError, asyncio.CancelledError):
-                await writer.wait_closed()
-
-    async def _answered(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answers one request."""
         request = await _read(reader)
         self.requests.append(request)
         if request.path in self._held:
